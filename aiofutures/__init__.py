@@ -1,0 +1,35 @@
+"""Run async functions from synchronous code through the standard executor interface."""
+
+from concurrent.futures import BrokenExecutor, CancelledError, TimeoutError
+
+from ._decorators import in_executor, to_sync
+from ._default import get_default_executor, run_async, set_default_executor, sync_to_async
+from ._exceptions import (
+    AsyncExecutorError,
+    BlockingCallWarning,
+    DeadlockError,
+    InvalidStateError,
+)
+from ._executor import AsyncExecutor, ExecutorStatistics
+from ._future import Future
+from ._results import Results
+
+__all__ = [
+    "AsyncExecutor",
+    "AsyncExecutorError",
+    "BlockingCallWarning",
+    "BrokenExecutor",
+    "CancelledError",
+    "DeadlockError",
+    "ExecutorStatistics",
+    "Future",
+    "InvalidStateError",
+    "Results",
+    "TimeoutError",
+    "get_default_executor",
+    "in_executor",
+    "run_async",
+    "set_default_executor",
+    "sync_to_async",
+    "to_sync",
+]

@@ -1,0 +1,62 @@
+"""The default executor and the functions that use it."""
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from ._executor import AsyncExecutor
+from ._future import Future
+from ._loop_thread import LoopThread
+from ._typing import P, T
+
+_OFF: Final = frozenset({"", "0", "false", "no", "off"})
+
+_default: dict[str, AsyncExecutor] = {}  # one entry at most; setdefault lets one thread make it
+
+
+def get_default_executor() -> AsyncExecutor:
+    """Return the executor that `run_async` and the decorators use, made when first asked for."""
+    executor = _default.get("executor")
+    if executor is None:
+        executor = _default.setdefault("executor", AsyncExecutor(thread_name_prefix="aiofutures"))
+    return executor
+
+
+def set_default_executor(executor: AsyncExecutor) -> None:
+    """Have `run_async` and the decorators use `executor` from now on.
+
+    Raises:
+        TypeError: It is not an `AsyncExecutor`.
+    """
+    if not isinstance(executor, AsyncExecutor):
+        raise TypeError(f"an AsyncExecutor is needed, not {executor!r}")
+    _default["executor"] = executor
+
+
+def run_async(fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    """Run `await fn(*args, **kwargs)` on the default executor, as `AsyncExecutor.submit` does.
+
+    Example:
+        >>> future = run_async(fetch, "https://example.org")
+        >>> future.result()
+    """
+    return get_default_executor().submit(fn, *args, **kwargs)
+
+
+def sync_to_async(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
+    """Run a function that blocks in a worker thread, as `AsyncExecutor.sync_to_async` does.
+
+    The thread is one of the executor on whose event loop the caller runs, on any other event
+    loop one of the default executor.
+
+    Raises:
+        RuntimeError: No event loop is running: call the function itself.
+        TypeError: `fn` is an async function.
+        InvalidStateError: The executor was shut down.
+    """
+    loop_thread = LoopThread.running() or get_default_executor()._loop_thread
+    return loop_thread.run_in_worker(fn, *args, **kwargs)
+
+
+if os.environ.get("AIOFUTURES_INIT", "").strip().lower() not in _OFF:
+    get_default_executor()._loop_thread.wake()

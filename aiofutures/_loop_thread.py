@@ -1,0 +1,454 @@
+"""The thread that runs an event loop, and the queue that feeds it.
+
+Any thread may append to the queue. The loop thread alone takes from it, starts tasks and counts
+them, so that none of this needs a lock.
+"""
+
+import asyncio
+import concurrent.futures
+import logging
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from concurrent.futures._base import PENDING, RUNNING
+from contextvars import Context
+from inspect import iscoroutinefunction
+from typing import Any, Final, Protocol
+
+from ._calls import ensure_coroutine, name_of
+from ._exceptions import InvalidStateError
+from ._lifecycle import exiting, started
+from ._typing import Call, P, T
+
+_LOGGER = logging.getLogger("aiofutures")
+
+_SLICE: Final = 64  # calls started in a row before timers and sockets get their turn
+
+# The phases of a loop thread. Open takes work from everyone, closing from its own tasks, sealed
+# from nobody.
+_OPEN: Final = 0
+_CLOSING: Final = 1
+_SEALED: Final = 2
+
+_parents_loops: list[object] = []  # of a forked child, kept so that nothing closes them
+
+
+class Job(Protocol):
+    """What a loop thread knows of a future: a call to take, an outcome to settle."""
+
+    _state: str
+    _task: asyncio.Task[Any] | None
+
+    def cancel(self) -> bool: ...
+    def _take(self) -> Call | None: ...
+    def _settle(self, result: Any, /) -> None: ...
+    def _settle_exception(self, exception: BaseException, /) -> None: ...
+    def _settle_cancelled(self) -> None: ...
+    def _abandon(self, exception: BaseException, /) -> None: ...
+
+
+class Workers(Protocol):
+    """What a loop thread knows of the worker threads that its tasks use."""
+
+    @property
+    def pool(self) -> ThreadPoolExecutor: ...
+    def submit(
+        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> concurrent.futures.Future[T]: ...
+    def busy(self) -> bool: ...
+    def is_current(self) -> bool: ...
+    def shutdown(self) -> None: ...
+    def abandon(self) -> None: ...
+
+
+class LoopThread:
+    """An event loop in a thread of its own. It starts with the first job and ends after the last.
+
+    Args:
+        loop_factory: Makes the event loop.
+        name: The thread's name.
+        workers: The worker threads; they end with the loop.
+        max_workers: The most tasks in flight; None for no limit.
+        cancel_at_exit: Whether the end of the interpreter cancels what is left.
+    """
+
+    def __init__(
+        self,
+        *,
+        loop_factory: Callable[[], asyncio.AbstractEventLoop],
+        name: str,
+        workers: Workers,
+        max_workers: int | None,
+        cancel_at_exit: bool,
+    ) -> None:
+        self.max_workers = max_workers
+        self.cancel_at_exit = cancel_at_exit
+        self._loop_factory = loop_factory
+        self._name = name
+        self._workers = workers
+        self._phase = _OPEN
+        self._reset()
+
+    def _reset(self) -> None:
+        """Return to the state before the start."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._queue: deque[Job] = deque()
+        self._running: dict[asyncio.Task[Any], Job] = {}
+        self._awake = False  # a _drain is scheduled that has not begun to look at the queue
+        # Lets one thread alone start the loop thread. Nothing of the user's runs under it but
+        # signal handlers, which may submit: hence reentrant.
+        self._start_lock = threading.RLock()
+
+    # From any thread.
+
+    @staticmethod
+    def running() -> "LoopThread | None":
+        """Return the loop thread on whose event loop the caller runs."""
+        loop = asyncio._get_running_loop()
+        loop_thread = None if loop is None else started.get(loop)
+        return loop_thread if isinstance(loop_thread, LoopThread) else None
+
+    def is_current(self) -> bool:
+        """Tell whether the caller runs on this event loop."""
+        return self._loop is not None and asyncio._get_running_loop() is self._loop
+
+    def submit(self, job: Job) -> None:
+        """Queue `job`, starting the thread with the first.
+
+        Raises:
+            InvalidStateError: The loop thread takes no more work.
+            Exception: What went wrong at the start of the thread. A later call may succeed.
+        """
+        if self._phase != _OPEN and not self._is_inside():
+            raise InvalidStateError("cannot schedule new futures after shutdown")
+        self._queue.append(job)
+        if self._awake:
+            return
+        try:
+            self.wake()
+        except BaseException:
+            job._take()
+            raise
+        # A job appended after the last look at the queue is nobody's: take it back.
+        if self._phase == _SEALED and job._take() is not None:
+            raise InvalidStateError("cannot schedule new futures after shutdown")
+
+    def wake(self) -> None:
+        """Have the loop thread look at its queue, starting it where it is not running yet."""
+        loop = self._loop or self._start()
+        self._awake = True
+        try:
+            loop.call_soon_threadsafe(self._drain)
+        except BaseException:
+            self._awake = False  # or no later call would wake it
+            if not loop.is_closed():
+                raise
+
+    def request_cancel(self, job: Job, /) -> None:
+        """Ask for the cancellation of the task that runs `job`."""
+        self._call_soon(self._cancel_task, job)
+
+    def cancel_all(self) -> None:
+        """Cancel what is queued, at once, and what runs."""
+        for job in self._queue.copy():
+            job.cancel()
+        self._call_soon(self._cancel_tasks)
+
+    def close(self) -> None:
+        """Take no more work from outside, and end when there is none left."""
+        if self._phase == _OPEN:
+            self._phase = _CLOSING
+        self._call_soon(self._stop_if_idle)
+
+    def join(self) -> None:
+        """Wait until the thread has ended."""
+        thread = self._thread
+        if thread is None:
+            self._workers.shutdown()
+        else:
+            thread.join()
+
+    def tasks(self) -> set[asyncio.Task[Any]]:
+        """Return the tasks of the event loop that are not done."""
+        return set() if self._loop is None else asyncio.all_tasks(self._loop)
+
+    def count(self) -> tuple[int, int]:
+        """Return how many jobs are pending and how many are running."""
+        states = [job._state for job in self._queue.copy()]
+        running = states.count(RUNNING) + len(self._running)  # the queue's head may be starting
+        return states.count(PENDING), running
+
+    def run_in_worker(
+        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
+        """Run a function that blocks in a worker thread, for the event loop that is running."""
+        if iscoroutinefunction(fn):
+            raise TypeError(f"{fn!r} is async already: await it instead")
+        loop = asyncio.get_running_loop()
+        if self._phase != _OPEN and not self._is_inside():
+            raise InvalidStateError("cannot schedule new futures after shutdown")
+        call = self._workers.submit(fn, *args, **kwargs)
+        call.add_done_callback(self._notice_worker)
+        return asyncio.wrap_future(call, loop=loop)
+
+    def call_exception_handler(self, context: dict[str, Any], /) -> None:
+        """Hand an error that no caller can receive to the event loop's exception handler."""
+        loop = self._loop
+        if loop is None:
+            _LOGGER.error(context["message"], exc_info=context["exception"])
+        elif not self._call_soon(loop.call_exception_handler, context):
+            loop.call_exception_handler(context)
+
+    def _notice_worker(self, _: object) -> None:
+        """Look whether a worker was the last that a closing loop waited for."""
+        if self._phase != _OPEN:
+            self._call_soon(self._stop_if_idle)
+
+    def _is_inside(self) -> bool:
+        """Tell whether the caller belongs to a task: on the loop or in a worker thread."""
+        return self.is_current() or self._workers.is_current()
+
+    def _call_soon(self, callback: Callable[..., object], *args: Any) -> bool:
+        """Schedule `callback` on the loop; False where there is no loop to do it."""
+        loop = self._loop
+        if loop is None:
+            return False
+        try:
+            loop.call_soon_threadsafe(callback, *args)
+        except RuntimeError:
+            if loop.is_closed():
+                return False
+            raise
+        return True
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        if exiting.is_set():
+            raise InvalidStateError("cannot schedule new futures after interpreter shutdown")
+        loop = self._loop_factory()
+        with self._start_lock:
+            if self._loop is None:
+                self._start_thread(loop)
+                return loop
+            first = self._loop
+        loop.close()  # another thread was first
+        return first
+
+    def _start_thread(self, loop: asyncio.AbstractEventLoop) -> None:
+        thread = threading.Thread(target=self._run, args=(loop,), name=self._name, daemon=False)
+        self._loop, self._thread = loop, thread
+        started[loop] = self
+        try:
+            thread.start()
+        except Exception as exception:  # no thread to be had
+            started.pop(loop, None)
+            queue = self._queue
+            self._reset()
+            loop.close()
+            for job in queue:
+                job._abandon(exception)
+            raise
+
+    # On the loop thread.
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run the event loop until it is closed and nothing is left to do."""
+        try:
+            loop.set_default_executor(self._workers.pool)
+            while self._phase != _SEALED:
+                _run_forever(loop)
+                self._end_background_tasks(loop)
+                self._seal()
+            _run_until_complete(loop, loop.shutdown_asyncgens())
+        except BaseException as exception:
+            self._break(exception)
+            raise
+        finally:
+            self._workers.shutdown()
+            loop.close()
+            started.pop(loop, None)
+
+    def _stop_if_idle(self) -> None:
+        """Stop a closing loop that has nothing submitted left to do. Loop thread only."""
+        if self._phase != _OPEN and not self._has_work():
+            asyncio.get_running_loop().stop()
+
+    def _has_work(self) -> bool:
+        return bool(self._queue or self._running) or self._workers.busy()
+
+    def _end_background_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Cancel the tasks that submitted work has left behind. Loop thread only."""
+        if self._phase == _OPEN:  # somebody has called loop.stop()
+            return
+        tasks = asyncio.all_tasks(loop).difference(self._running)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            _run_until_complete(loop, asyncio.wait(tasks))
+
+    def _seal(self) -> None:
+        """Take no more work from anyone, unless some has come meanwhile. Loop thread only."""
+        if self._phase == _OPEN or self._has_work():
+            return
+        # First the phase, then the last look: a job that the look misses was appended after the
+        # phase was set, and `submit` takes it back.
+        self._phase = _SEALED
+        if self._queue:
+            self._phase = _CLOSING
+
+    def _break(self, exception: BaseException) -> None:
+        """Leave no future behind when the event loop itself has failed. Loop thread only."""
+        self._phase = _SEALED
+        for job in (*self._queue.copy(), *self._running.values()):
+            broken = BrokenExecutor(f"the event loop has failed: {exception!r}")
+            broken.__cause__ = exception
+            job._take()
+            job._settle_exception(broken)
+
+    def _drain(self) -> None:
+        """Start what is queued, a slice at a time. Loop thread only."""
+        # Clear the flag first: whoever appends from now on wakes the loop again.
+        self._awake = False
+        queue = self._queue
+        for _ in range(_SLICE):
+            if not queue or (self.max_workers and len(self._running) >= self.max_workers):
+                break
+            # The job stays in the queue while it starts, so that a fork at any moment finds it.
+            job = queue[0]
+            self._start_job(job)
+            if queue and queue[0] is job:
+                queue.popleft()
+        else:
+            self._awake = True
+            asyncio.get_running_loop().call_soon(self._drain)
+        if self._phase != _OPEN:
+            self._stop_if_idle()
+
+    def _start_job(self, job: Job) -> None:
+        """Call the function and make a task of what it returns. Loop thread only."""
+        call = job._take()
+        if call is None:  # cancelled
+            return
+        fn, args, kwargs, context = call
+        coroutine: Coroutine[Any, Any, Any] | None = None
+        try:
+            coroutine = ensure_coroutine(fn, context.run(fn, *args, **kwargs))
+            task = self._make_task(coroutine, context, fn)
+        except BaseException as exception:
+            if coroutine is not None:
+                coroutine.close()
+            _settle_failed_start(job, exception)
+            return
+        if task.done():
+            _settle(job, task)
+            return
+        job._task = task
+        self._running[task] = job
+        task.add_done_callback(self._settle_running)
+
+    def _make_task(
+        self, coroutine: Coroutine[Any, Any, Any], context: Context, fn: Callable[..., Any]
+    ) -> asyncio.Task[Any]:
+        """Make a task that has taken its first step where Python can do that. Loop thread only."""
+        try:
+            name = fn.__qualname__
+        except AttributeError:
+            name = name_of(fn)
+        loop = asyncio.get_running_loop()
+        if loop.get_task_factory() is not None:
+            return loop.create_task(coroutine, name=name, context=context)
+        if sys.version_info >= (3, 12):
+            return asyncio.Task(coroutine, loop=loop, name=name, context=context, eager_start=True)
+        return asyncio.Task(coroutine, loop=loop, name=name, context=context)
+
+    def _settle_running(self, task: asyncio.Task[Any]) -> None:
+        """Hand the outcome of a task to its future. Loop thread only."""
+        job = self._running[task]
+        job._task = None
+        _settle(job, task)
+        del self._running[task]
+        if self._queue and not self._awake:
+            self._drain()
+        elif self._phase != _OPEN:
+            self._stop_if_idle()
+
+    def _cancel_task(self, job: Job) -> None:
+        """Cancel the task of `job`, unless it is done. Loop thread only."""
+        if job._task is not None:
+            job._task.cancel()
+
+    def _cancel_tasks(self) -> None:
+        """Cancel the tasks of all running jobs. Loop thread only."""
+        for task in self._running:
+            task.cancel()
+
+    # In a forked child.
+
+    def abandon(self) -> None:
+        """Begin anew: the thread is the parent's.
+
+        Its loop must never be closed here. That would take the parent's sockets out of the epoll
+        set that both processes share.
+        """
+        broken = BrokenExecutor("the process that runs this call was forked; submit it again here")
+        for job in (*self._queue, *self._running.values()):
+            job._abandon(broken)
+        for task in self._running:
+            setattr(task, "_log_destroy_pending", False)  # noqa: B010  asyncio's own switch
+        _parents_loops.append((self._loop, self._running))
+        self._workers.abandon()
+        if self._phase != _OPEN:
+            self._phase = _SEALED
+        self._reset()
+
+
+def _settle(job: Job, task: asyncio.Task[Any]) -> None:
+    """Hand the outcome of `task` to `job`. Loop thread only."""
+    if task.cancelled():
+        job._settle_cancelled()
+        return
+    exception = task.exception()
+    if exception is None:
+        job._settle(task.result())
+    else:
+        job._settle_exception(exception)
+
+
+def _settle_failed_start(job: Job, exception: BaseException) -> None:
+    """Hand what was raised before there was a task to `job`. Loop thread only."""
+    if isinstance(exception, asyncio.CancelledError):
+        job._settle_cancelled()
+        return
+    if exception.__traceback__ is not None:
+        # Without our own frame: it would keep the job, and with it the exception, alive.
+        exception.__traceback__ = exception.__traceback__.tb_next
+    if isinstance(exception, StopIteration):  # would end the caller's loop in silence (PEP 479)
+        error = RuntimeError("the function raised StopIteration")
+        error.__cause__ = exception
+        exception = error
+    job._settle_exception(exception)
+
+
+def _run_forever(loop: asyncio.AbstractEventLoop) -> None:
+    """Run `loop` until it is stopped.
+
+    SystemExit and KeyboardInterrupt of a task are in its future; asyncio raises them here too.
+    """
+    while True:
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            continue
+        return
+
+
+def _run_until_complete(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any]
+) -> None:
+    """Run `loop` until `coroutine` has ended, whatever other tasks raise meanwhile."""
+    task = loop.create_task(coroutine)
+    task.add_done_callback(lambda _: loop.stop())
+    while not task.done():
+        _run_forever(loop)

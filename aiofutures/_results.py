@@ -1,0 +1,143 @@
+"""What `AsyncExecutor.map` returns."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from queue import Empty, SimpleQueue
+from time import monotonic
+
+from typing_extensions import override
+
+from ._exceptions import DeadlockError
+from ._future import Future
+from ._typing import T
+
+
+class Results(Iterator[T]):
+    """The results of `AsyncExecutor.map`, in the order of the input.
+
+    An error of a call is raised in its place. It, a time-out and `close` cancel what is left. A
+    result is let go of as soon as it is handed out. Not for use by several threads at once.
+
+    Example:
+        >>> for page in executor.map(fetch, urls):
+        ...     print(len(page))
+    """
+
+    def __init__(
+        self, calls: Iterator[Future[T]], *, timeout: float | None, buffersize: int | None
+    ) -> None:
+        self._deadline = None if timeout is None else monotonic() + timeout
+        self._calls = calls  # submits one more with each step
+        self._source_error: Exception | None = None
+        self._finished: SimpleQueue[Future[T]] | None = None
+        self._buffersize = buffersize
+        if buffersize is None:
+            self._futures = OrderedDict.fromkeys(calls)
+        else:
+            self._futures = OrderedDict()
+            self._submit_ahead()
+
+    @property
+    def futures(self) -> Sequence[Future[T]]:
+        """The futures that were submitted and not yet consumed, in the order of the input."""
+        return tuple(self._futures)
+
+    @override
+    def __next__(self) -> T:
+        """Return the next result, after waiting for it.
+
+        Raises:
+            StopIteration: There is none left.
+            TimeoutError: It was not there in the time that `map` was given for all.
+            CancelledError: The call was cancelled.
+            DeadlockError: The wait would block the event loop that runs the call.
+            BaseException: Whatever the call raised.
+        """
+        if not self._futures:
+            self._raise_at_end()
+            raise StopIteration
+        future, _ = self._futures.popitem(last=False)
+        self._submit_ahead()
+        return self._result(future)
+
+    def as_completed(self) -> Iterator[T]:
+        """Yield the results that are left in the order in which the calls finish.
+
+        Raises:
+            TimeoutError: They were not there in the time that `map` was given for all.
+            CancelledError: A call was cancelled.
+            DeadlockError: The wait would block the event loop that runs the calls.
+            BaseException: Whatever a call raised.
+        """
+        if self._finished is None:
+            self._finished = SimpleQueue()
+            for future in self._futures:
+                future.add_done_callback(self._finished.put)
+        while self._futures:
+            future = self._next_finished(self._finished)
+            if future not in self._futures:  # consumed by __next__ meanwhile
+                continue
+            del self._futures[future]
+            self._submit_ahead()
+            yield self._result(future)
+            del future
+        self._raise_at_end()
+
+    def close(self) -> None:
+        """Cancel what is left and let go of it."""
+        self._calls = iter(())
+        while self._futures:
+            future, _ = self._futures.popitem()
+            future.cancel()
+
+    def __length_hint__(self) -> int:
+        """Return how many results are left, as far as that is known."""
+        return len(self._futures) if self._buffersize is None else NotImplemented
+
+    def _submit_ahead(self) -> None:
+        """Keep `buffersize` calls submitted. An error of the input waits for its place."""
+        while self._buffersize is not None and len(self._futures) < self._buffersize:
+            try:
+                future = next(self._calls)
+            except StopIteration:
+                return
+            except Exception as error:
+                self._source_error = error
+                self._calls = iter(())
+                return
+            self._futures[future] = None
+            if self._finished is not None:
+                future.add_done_callback(self._finished.put)
+
+    def _raise_at_end(self) -> None:
+        """Raise what ended the input early, once."""
+        error, self._source_error = self._source_error, None
+        if error is not None:
+            raise error
+
+    def _result(self, future: Future[T]) -> T:
+        try:
+            return future.result(self._seconds_left())
+        except DeadlockError:
+            if not future.done():  # nothing was lost: it can be iterated in another thread
+                self._futures[future] = None
+                self._futures.move_to_end(future, last=False)
+            raise
+        except BaseException:
+            future.cancel()
+            self.close()
+            raise
+        finally:
+            del future
+
+    def _next_finished(self, finished: "SimpleQueue[Future[T]]") -> Future[T]:
+        if finished.empty():
+            next(iter(self._futures))._refuse_wait_on_own_loop()
+        try:
+            return finished.get(timeout=self._seconds_left())
+        except Empty:
+            self.close()
+            raise TimeoutError from None
+
+    def _seconds_left(self) -> float | None:
+        return None if self._deadline is None else max(0.0, self._deadline - monotonic())

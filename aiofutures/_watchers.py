@@ -1,0 +1,139 @@
+"""Those who wait for a future, each in its own way."""
+
+import asyncio
+import threading
+import weakref
+from _thread import TIMEOUT_MAX, LockType, allocate_lock
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from typing_extensions import override
+
+
+class Watched(Protocol):
+    """What those who wait know of a future."""
+
+    _exception: BaseException | None
+
+    def done(self) -> bool: ...
+    def cancel(self) -> bool: ...
+    def cancelled(self) -> bool: ...
+    def _refuse_wait_on_own_loop(self) -> None: ...
+
+
+class Watchers:
+    """Those who wait for one future. Most futures never have any.
+
+    Whoever adds to it looks at the state of the future afterwards, and whoever settles the future
+    looks here after the state has changed: one of the two sees the other.
+    """
+
+    def __init__(self) -> None:
+        self.callbacks: list[Callable[[Any], object]] = []
+        self._gates: list[LockType] = []  # locked; each is released for one blocked thread
+
+    # What concurrent.futures.wait and as_completed use, made when they do.
+    condition: threading.Condition | None = None
+    waiters: "StdlibWaiters | None" = None
+
+    def wait(self, future: Watched, timeout: float | None) -> None:
+        """Block the thread until `future` is done.
+
+        Raises:
+            TimeoutError: It was not after `timeout` seconds.
+        """
+        gate = allocate_lock()
+        gate.acquire()
+        self._gates.append(gate)
+        try:
+            if future.done():
+                return
+            if not gate.acquire(timeout=-1 if timeout is None else min(timeout, TIMEOUT_MAX)):
+                raise TimeoutError
+        finally:
+            self._gates.remove(gate)
+
+    def wake(self, future: Watched) -> None:
+        """Wake the threads that wait for `future`, which is done. Once more is harmless."""
+        for gate in tuple(self._gates):
+            if gate.locked():
+                gate.release()
+        if self.condition is not None:
+            with self.condition:
+                for waiter in self.waiters or ():
+                    if future in waiter.finished_futures:
+                        continue
+                    if future.cancelled():
+                        waiter.add_cancelled(future)
+                    elif future._exception is None:
+                        waiter.add_result(future)
+                    else:
+                        waiter.add_exception(future)
+
+
+class StdlibWaiters(list[Any]):
+    """The waiters of `concurrent.futures.wait` and `as_completed`.
+
+    Both add one exactly when they are about to wait, and release their locks if that raises.
+    """
+
+    def __init__(self, future: Watched) -> None:
+        super().__init__()
+        self._future = weakref.ref(future)
+
+    @override
+    def append(self, waiter: Any) -> None:
+        future = self._future()
+        if future is not None and not future.done():
+            future._refuse_wait_on_own_loop()
+        super().append(waiter)
+
+
+class AsyncWaiter(asyncio.Future[None]):
+    """Completes when a future does, on the event loop of the task that awaits it."""
+
+    def __init__(self, future: Watched) -> None:
+        super().__init__(loop=asyncio.get_running_loop())
+        self._awaited = future
+
+    @override
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel the awaited future; the wait goes on until that is done."""
+        return not self.done() and self._awaited.cancel()
+
+    def wake(self, _: object) -> None:
+        """Complete, from any thread."""
+        loop = self.get_loop()
+        if asyncio._get_running_loop() is loop:
+            self._complete()
+            return
+        try:
+            loop.call_soon_threadsafe(self._complete)
+        except RuntimeError:
+            if not loop.is_closed():  # else the task that awaited has gone with its loop
+                raise
+
+    def _complete(self) -> None:
+        if not self.done():
+            self.set_result(None)
+
+
+class UnfetchedException:
+    """Reports an exception when the future that holds it dies and nobody has looked at it.
+
+    An object of its own, because a `Future.__del__` would cost every future.
+    """
+
+    __slots__ = ("_report", "exception")
+
+    def __init__(
+        self, exception: BaseException, report: Callable[[dict[str, Any]], object]
+    ) -> None:
+        self.exception: BaseException | None = exception
+        self._report = report
+
+    def __del__(self) -> None:
+        if self.exception is not None:
+            self._report(
+                {"message": "Future exception was never retrieved", "exception": self.exception}
+            )
