@@ -1,5 +1,7 @@
 """What a call becomes on the event loop: a coroutine, with a name."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
 from inspect import isasyncgen, isawaitable

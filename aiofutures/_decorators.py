@@ -1,5 +1,7 @@
 """The decorators that give an async function a synchronous face."""
 
+from __future__ import annotations
+
 import asyncio
 import concurrent.futures
 import sys

@@ -1,5 +1,7 @@
 """The default executor and the functions that use it."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Awaitable, Callable
 from typing import Final

@@ -1,5 +1,7 @@
 """The executor."""
 
+from __future__ import annotations
+
 import asyncio
 import builtins
 import itertools
@@ -12,13 +14,11 @@ from inspect import iscoroutine
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
-from typing_extensions import override
-
 from ._exceptions import DeadlockError
 from ._future import Future
 from ._loop_thread import LoopThread
 from ._results import Results
-from ._typing import P, T
+from ._typing import P, T, override
 from ._workers import Workers
 
 A = TypeVar("A")

@@ -5,6 +5,8 @@ thread runs it, `cancel` drops it; and from then on that one thread alone writes
 With no lock to hold, nothing is ever stuck in a forked child, a signal handler or a finalizer.
 """
 
+from __future__ import annotations
+
 import asyncio
 import concurrent.futures
 import logging
@@ -13,10 +15,8 @@ from collections.abc import Callable, Generator
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
 from typing import TYPE_CHECKING, Any, Protocol
 
-from typing_extensions import override
-
 from ._exceptions import DeadlockError, InvalidStateError
-from ._typing import Call, T
+from ._typing import Call, T, override
 from ._watchers import AsyncWaiter, StdlibWaiters, UnfetchedException, Watchers
 
 _LOGGER = logging.getLogger("aiofutures")
@@ -29,7 +29,7 @@ class Host(Protocol):
     def is_current(self) -> bool:
         """Tell whether the caller runs on this event loop."""
 
-    def request_cancel(self, future: "Future[Any]", /) -> None:
+    def request_cancel(self, future: Future[Any], /) -> None:
         """Ask for the cancellation of the task that runs the call of `future`."""
 
     def call_exception_handler(self, context: dict[str, Any], /) -> None:
@@ -54,7 +54,7 @@ class Future(concurrent.futures.Future[T]):
     _exception: BaseException | None = None
     _watchers: Watchers | None = None
     _unfetched: UnfetchedException | None = None
-    _task: "asyncio.Task[T] | None" = None
+    _task: asyncio.Task[T] | None = None
 
     def __init__(self, host: Host | None = None, call: Call | None = None, /) -> None:
         self._host = host
@@ -155,7 +155,7 @@ class Future(concurrent.futures.Future[T]):
         return self._state in _DONE
 
     @override
-    def add_done_callback(self, fn: "Callable[[Future[T]], object]") -> None:
+    def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
         """Call `fn` with this future as soon as it is done.
 
         Callbacks run in the order in which they were added, on the loop thread, in the thread

@@ -1,5 +1,7 @@
 """The loop threads that run in this process, at the end of the interpreter and after a fork."""
 
+from __future__ import annotations
+
 import asyncio
 import atexit
 import os

@@ -4,6 +4,8 @@ Any thread may append to the queue. The loop thread alone takes from it, starts 
 them, so that none of this needs a lock.
 """
 
+from __future__ import annotations
+
 import asyncio
 import concurrent.futures
 import logging
@@ -105,7 +107,7 @@ class LoopThread:
     # From any thread.
 
     @staticmethod
-    def running() -> "LoopThread | None":
+    def running() -> LoopThread | None:
         """Return the loop thread on whose event loop the caller runs."""
         loop = asyncio._get_running_loop()
         loop_thread = None if loop is None else started.get(loop)

@@ -1,15 +1,15 @@
 """What `AsyncExecutor.map` returns."""
 
+from __future__ import annotations
+
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from queue import Empty, SimpleQueue
 from time import monotonic
 
-from typing_extensions import override
-
 from ._exceptions import DeadlockError
 from ._future import Future
-from ._typing import T
+from ._typing import T, override
 
 
 class Results(Iterator[T]):
@@ -130,7 +130,7 @@ class Results(Iterator[T]):
         finally:
             del future
 
-    def _next_finished(self, finished: "SimpleQueue[Future[T]]") -> Future[T]:
+    def _next_finished(self, finished: SimpleQueue[Future[T]]) -> Future[T]:
         if finished.empty():
             next(iter(self._futures))._refuse_wait_on_own_loop()
         try:

@@ -1,5 +1,7 @@
 """What a decorated function shows to `inspect`, `typing` and documentation tools."""
 
+from __future__ import annotations
+
 import functools
 import inspect
 import sys

@@ -1,14 +1,20 @@
 """What the annotations of several modules share."""
 
-import contextvars
+import sys
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from typing import Any, ParamSpec, TypeAlias, TypeVar
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+__all__ = ["Call", "P", "T", "override"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 #: A call that waits to be run: the function, its arguments and the context to run it in.
 #: The argument types were checked against `ParamSpec` at `submit` and are not known here.
-Call: TypeAlias = tuple[
-    Callable[..., Awaitable[Any]], tuple[Any, ...], dict[str, Any], contextvars.Context
-]
+Call: TypeAlias = tuple[Callable[..., Awaitable[Any]], tuple[Any, ...], dict[str, Any], Context]

@@ -1,5 +1,7 @@
 """Those who wait for a future, each in its own way."""
 
+from __future__ import annotations
+
 import asyncio
 import threading
 import weakref
@@ -7,7 +9,7 @@ from _thread import TIMEOUT_MAX, LockType, allocate_lock
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from typing_extensions import override
+from ._typing import override
 
 
 class Watched(Protocol):
@@ -34,7 +36,7 @@ class Watchers:
 
     # What concurrent.futures.wait and as_completed use, made when they do.
     condition: threading.Condition | None = None
-    waiters: "StdlibWaiters | None" = None
+    waiters: StdlibWaiters | None = None
 
     def wait(self, future: Watched, timeout: float | None) -> None:
         """Block the thread until `future` is done.

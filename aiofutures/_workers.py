@@ -1,5 +1,7 @@
 """The worker threads in which async functions run what blocks."""
 
+from __future__ import annotations
+
 import concurrent.futures
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor

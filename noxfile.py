@@ -1,0 +1,88 @@
+"""What CI runs. `nox` runs all of it, `nox -s NAME` one session, `nox -l` lists them."""
+
+import shutil
+from pathlib import Path
+
+import nox
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+LATEST = PYTHONS[-1]
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = True
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def group(name: str) -> list[str]:
+    """Return the requirements of a dependency group."""
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+@nox.session(python=LATEST)
+def lint(session: nox.Session) -> None:
+    """Check style, formatting and the layers of the package."""
+    session.install(*group("lint"), ".")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check", "--diff")
+    session.run("lint-imports", "--no-cache")
+
+
+@nox.session(python=LATEST)
+def types(session: nox.Session) -> None:
+    """Check the whole tree with mypy, and the typing cases and the package with six checkers."""
+    session.install(*group("types"), "nox", ".[test]")
+    session.run("mypy")
+    session.run("python", "tests/typesafety/checkers.py", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests and collect their coverage."""
+    session.install("-e", ".[test]")
+    session.env["COVERAGE_FILE"] = f".coverage.{session.python}"
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+
+
+@nox.session(python=LATEST)
+def coverage(session: nox.Session) -> None:
+    """Put the coverage of all Python versions together: every branch has run."""
+    session.install("coverage[toml]")
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
+
+
+@nox.session(python=LATEST)
+def package(session: nox.Session) -> None:
+    """Build the package, look into it, and use the built wheel."""
+    session.install(*group("package"))
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("python", "-m", "build")
+    files = [str(path) for path in sorted(Path("dist").iterdir())]
+    wheel = next(path for path in files if path.endswith(".whl"))
+    session.run("twine", "check", "--strict", *files)
+    session.run("check-wheel-contents", "--package", "aiofutures", wheel)
+    session.install(wheel)
+    session.cd(session.create_tmp())  # away from the source tree
+    session.run(
+        "python",
+        "-W",
+        "error",
+        "-c",
+        "import asyncio, aiofutures; print(aiofutures.run_async(asyncio.sleep, 0, 'works').result())",
+    )
+
+
+@nox.session(python=LATEST)
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a broken reference is an error."""
+    session.install(*group("docs"), ".")
+    session.run("sphinx-build", "-W", "--keep-going", "-n", "-q", "docs", "docs/_build/html")
+
+
+@nox.session(python=LATEST)
+def benchmarks(session: nox.Session) -> None:
+    """Run a short pass of the benchmarks; without `--quick` they take minutes."""
+    session.install(".[bench]")
+    session.run("python", "-m", "benchmarks", *(session.posargs or ["--quick"]))
