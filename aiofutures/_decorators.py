@@ -15,6 +15,7 @@ from ._calls import ensure_coroutine, name_of
 from ._default import get_default_executor
 from ._exceptions import BlockingCallWarning, DeadlockError
 from ._future import Future
+from ._places import holder
 from ._signatures import dress
 from ._typing import P, T
 
@@ -221,5 +222,7 @@ def _in_ipython_kernel() -> bool:
 def _take_over(before: Context, after: Context) -> None:
     """Set the variables of the current context that differ between two others."""
     for variable, value in after.items():
+        if variable is holder:  # says who runs the call, which the caller does not
+            continue
         if variable not in before or before[variable] is not value:
             variable.set(value)

@@ -11,13 +11,14 @@ import asyncio
 import concurrent.futures
 import logging
 import threading
+from _thread import allocate_lock
 from collections.abc import Callable, Generator
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ._exceptions import DeadlockError, InvalidStateError
 from ._typing import Call, T, override
-from ._watchers import AsyncWaiter, StdlibWaiters, UnfetchedException, Watchers
+from ._watchers import AsyncWaiter, StdlibWaiters, UnfetchedException, Watchers, block
 
 _LOGGER = logging.getLogger("aiofutures")
 _DONE = frozenset({CANCELLED_AND_NOTIFIED, FINISHED})
@@ -28,9 +29,16 @@ class Host(Protocol):
 
     def is_current(self) -> bool:
         """Tell whether the caller runs on this event loop."""
+        ...
 
     def request_cancel(self, future: Future[Any], /) -> None:
         """Ask for the cancellation of the task that runs the call of `future`."""
+
+    def lend_place(self) -> Any | None:
+        """Let another call run while the caller's waits; return whose place it is."""
+
+    def take_place_back(self, place: Any, resume: Callable[[], object], /) -> None:
+        """Call `resume` when `place` is free again."""
 
     def call_exception_handler(self, context: dict[str, Any], /) -> None:
         """Hand an error that no caller can receive to the event loop's exception handler."""
@@ -187,7 +195,12 @@ class Future(concurrent.futures.Future[T]):
         """
         if self._state not in _DONE:
             waiter = AsyncWaiter(self)
-            self.add_done_callback(waiter.wake)
+            host = self._host
+            place = None if host is None else host.lend_place()
+            if host is None or place is None:
+                self.add_done_callback(waiter.wake)
+            else:
+                self.add_done_callback(lambda _: host.take_place_back(place, waiter.wake))
             yield from waiter
         if self._state == CANCELLED_AND_NOTIFIED:
             raise asyncio.CancelledError
@@ -338,7 +351,18 @@ class Future(concurrent.futures.Future[T]):
         if timeout is not None and timeout <= 0:
             raise TimeoutError
         self._refuse_wait_on_own_loop()
-        self._watch().wait(self, timeout)
+        host = self._host
+        place = None if host is None else host.lend_place()
+        if host is None or place is None:
+            self._watch().wait(self, timeout)
+            return
+        gate = allocate_lock()
+        gate.acquire()
+        try:
+            self._watch().wait(self, timeout)
+        finally:
+            host.take_place_back(place, gate.release)
+        block(gate)
 
     def _refuse_wait_on_own_loop(self) -> None:
         """Raise DeadlockError where a wait would block the loop that runs the call."""

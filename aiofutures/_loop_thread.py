@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol
 from ._calls import ensure_coroutine, name_of
 from ._exceptions import InvalidStateError
 from ._lifecycle import exiting, started
+from ._places import Places, holder
 from ._typing import Call, P, T
 
 _LOGGER = logging.getLogger("aiofutures")
@@ -39,6 +40,9 @@ _parents_loops: list[object] = []  # of a forked child, kept so that nothing clo
 
 class Job(Protocol):
     """What a loop thread knows of a future: a call to take, an outcome to settle."""
+
+    @property
+    def _host(self) -> object: ...
 
     _state: str
     _task: asyncio.Task[Any] | None
@@ -65,6 +69,14 @@ class Workers(Protocol):
     def abandon(self) -> None: ...
 
 
+class Watchdog(Protocol):
+    """What a loop thread knows of the watchdog that watches it."""
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None: ...
+    def stop(self) -> None: ...
+    def abandon(self) -> None: ...
+
+
 class LoopThread:
     """An event loop in a thread of its own. It starts with the first job and ends after the last.
 
@@ -74,6 +86,7 @@ class LoopThread:
         workers: The worker threads; they end with the loop.
         max_workers: The most tasks in flight; None for no limit.
         cancel_at_exit: Whether the end of the interpreter cancels what is left.
+        watchdog: Watches the event loop; None for no watch.
     """
 
     def __init__(
@@ -84,12 +97,14 @@ class LoopThread:
         workers: Workers,
         max_workers: int | None,
         cancel_at_exit: bool,
+        watchdog: Watchdog | None,
     ) -> None:
         self.max_workers = max_workers
         self.cancel_at_exit = cancel_at_exit
         self._loop_factory = loop_factory
         self._name = name
         self._workers = workers
+        self._watchdog = watchdog
         self._phase = _OPEN
         self._reset()
 
@@ -99,6 +114,7 @@ class LoopThread:
         self._thread: threading.Thread | None = None
         self._queue: deque[Job] = deque()
         self._running: dict[asyncio.Task[Any], Job] = {}
+        self._places: Places[Job] = Places(self.max_workers)
         self._awake = False  # a _drain is scheduled that has not begun to look at the queue
         # Lets one thread alone start the loop thread. Nothing of the user's runs under it but
         # signal handlers, which may submit: hence reentrant.
@@ -152,6 +168,30 @@ class LoopThread:
     def request_cancel(self, job: Job, /) -> None:
         """Ask for the cancellation of the task that runs `job`."""
         self._call_soon(self._cancel_task, job)
+
+    def lend_place(self) -> Job | None:
+        """Let another job run while the caller waits for one of this loop thread.
+
+        Returns:
+            The job whose place was lent, for `take_place_back`; None where none is needed.
+        """
+        if self.max_workers is None:
+            return None
+        job: Job | None = holder.get()
+        if job is None or job._host is not self:
+            return None
+        if self.is_current():
+            self._lend_place(job)
+        else:
+            self._call_soon(self._lend_place, job)
+        return job
+
+    def take_place_back(self, job: Job, resume: Callable[[], object]) -> None:
+        """Call `resume` when the job has a place again."""
+        if self.is_current():
+            self._places.take_back(job, resume)
+        elif not self._call_soon(self._places.take_back, job, resume):
+            resume()
 
     def cancel_all(self) -> None:
         """Cancel what is queued, at once, and what runs."""
@@ -259,8 +299,10 @@ class LoopThread:
         """Run the event loop until it is closed and nothing is left to do."""
         try:
             loop.set_default_executor(self._workers.pool)
+            if self._watchdog is not None:
+                self._watchdog.start(loop)
             while self._phase != _SEALED:
-                _run_forever(loop)
+                run_forever(loop)
                 self._end_background_tasks(loop)
                 self._seal()
             _run_until_complete(loop, loop.shutdown_asyncgens())
@@ -269,6 +311,8 @@ class LoopThread:
             raise
         finally:
             self._workers.shutdown()
+            if self._watchdog is not None:
+                self._watchdog.stop()
             loop.close()
             started.pop(loop, None)
 
@@ -315,7 +359,7 @@ class LoopThread:
         self._awake = False
         queue = self._queue
         for _ in range(_SLICE):
-            if not queue or (self.max_workers and len(self._running) >= self.max_workers):
+            if not queue or not self._places.free():
                 break
             # The job stays in the queue while it starts, so that a fork at any moment finds it.
             job = queue[0]
@@ -334,6 +378,9 @@ class LoopThread:
         if call is None:  # cancelled
             return
         fn, args, kwargs, context = call
+        if self.max_workers is not None:
+            self._places.take(job)
+            context.run(holder.set, job)
         coroutine: Coroutine[Any, Any, Any] | None = None
         try:
             coroutine = ensure_coroutine(fn, context.run(fn, *args, **kwargs))
@@ -342,9 +389,11 @@ class LoopThread:
             if coroutine is not None:
                 coroutine.close()
             _settle_failed_start(job, exception)
+            self._places.leave(job)
             return
         if task.done():
             _settle(job, task)
+            self._places.leave(job)
             return
         job._task = task
         self._running[task] = job
@@ -371,10 +420,18 @@ class LoopThread:
         job._task = None
         _settle(job, task)
         del self._running[task]
+        self._places.leave(job)
         if self._queue and not self._awake:
             self._drain()
         elif self._phase != _OPEN:
             self._stop_if_idle()
+
+    def _lend_place(self, job: Job) -> None:
+        """Give the place of `job` to another one. Loop thread only."""
+        self._places.lend(job)
+        if self._queue and not self._awake:
+            self._awake = True
+            asyncio.get_running_loop().call_soon(self._drain)
 
     def _cancel_task(self, job: Job) -> None:
         """Cancel the task of `job`, unless it is done. Loop thread only."""
@@ -401,6 +458,8 @@ class LoopThread:
             setattr(task, "_log_destroy_pending", False)  # noqa: B010  asyncio's own switch
         _parents_loops.append((self._loop, self._running))
         self._workers.abandon()
+        if self._watchdog is not None:
+            self._watchdog.abandon()
         if self._phase != _OPEN:
             self._phase = _SEALED
         self._reset()
@@ -433,7 +492,7 @@ def _settle_failed_start(job: Job, exception: BaseException) -> None:
     job._settle_exception(exception)
 
 
-def _run_forever(loop: asyncio.AbstractEventLoop) -> None:
+def run_forever(loop: asyncio.AbstractEventLoop) -> None:
     """Run `loop` until it is stopped.
 
     SystemExit and KeyboardInterrupt of a task are in its future; asyncio raises them here too.
@@ -453,4 +512,4 @@ def _run_until_complete(
     task = loop.create_task(coroutine)
     task.add_done_callback(lambda _: loop.stop())
     while not task.done():
-        _run_forever(loop)
+        run_forever(loop)

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from queue import Empty, SimpleQueue
 from time import monotonic
+from typing import Any
 
 from ._exceptions import DeadlockError
 from ._future import Future
@@ -32,7 +33,7 @@ class Results(Iterator[T]):
         self._finished: SimpleQueue[Future[T]] | None = None
         self._buffersize = buffersize
         if buffersize is None:
-            self._futures = OrderedDict.fromkeys(calls)
+            self._futures: OrderedDict[Future[T], Any] = OrderedDict.fromkeys(calls)
         else:
             self._futures = OrderedDict()
             self._submit_ahead()

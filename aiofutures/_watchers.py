@@ -9,6 +9,7 @@ from _thread import TIMEOUT_MAX, LockType, allocate_lock
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from ._pool import WorkerPool
 from ._typing import override
 
 
@@ -48,9 +49,7 @@ class Watchers:
         gate.acquire()
         self._gates.append(gate)
         try:
-            if future.done():
-                return
-            if not gate.acquire(timeout=-1 if timeout is None else min(timeout, TIMEOUT_MAX)):
+            if not future.done() and not block(gate, timeout):
                 raise TimeoutError
         finally:
             self._gates.remove(gate)
@@ -71,6 +70,19 @@ class Watchers:
                         waiter.add_result(future)
                     else:
                         waiter.add_exception(future)
+
+
+def block(gate: LockType, timeout: float | None = None) -> bool:
+    """Wait until `gate` is released; False after the time-out.
+
+    A worker thread leaves its place to another one meanwhile.
+    """
+    seconds = -1 if timeout is None else min(timeout, TIMEOUT_MAX)
+    pool = WorkerPool.current()
+    if pool is None:
+        return gate.acquire(timeout=seconds)
+    with pool.place_lent():
+        return gate.acquire(timeout=seconds)
 
 
 class StdlibWaiters(list[Any]):
@@ -103,7 +115,7 @@ class AsyncWaiter(asyncio.Future[None]):
         """Cancel the awaited future; the wait goes on until that is done."""
         return not self.done() and self._awaited.cancel()
 
-    def wake(self, _: object) -> None:
+    def wake(self, _: object = None) -> None:
         """Complete, from any thread."""
         loop = self.get_loop()
         if asyncio._get_running_loop() is loop:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import concurrent.futures
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from typing import Any
 
+from ._pool import WorkerPool
 from ._typing import P, T
 
 
@@ -26,8 +28,9 @@ class Workers:
 
     def abandon(self) -> None:
         """Begin anew in a forked child, which has none of the threads."""
-        self._own_pool = ThreadPoolExecutor(thread_name_prefix=f"{self._name}-worker")
+        self._own_pool = WorkerPool(f"{self._name}-worker")
         self._calls: set[concurrent.futures.Future[Any]] = set()
+        self._threads: set[int] = set()  # identifiers of those that run a call
 
     @property
     def pool(self) -> ThreadPoolExecutor:
@@ -38,9 +41,7 @@ class Workers:
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> concurrent.futures.Future[T]:
         """Run `fn(*args, **kwargs)` in a thread, in a copy of the caller's context."""
-        context = copy_context()
-        context.run(_current.set, self)
-        call = self.pool.submit(context.run, _call, fn, args, kwargs)
+        call = self.pool.submit(copy_context().run, self._run, fn, args, kwargs)
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
         return call
@@ -50,21 +51,21 @@ class Workers:
         return bool(self._calls)
 
     def is_current(self) -> bool:
-        """Tell whether the caller runs in one of these threads, for `submit`."""
-        return _current.get() is self
+        """Tell whether the caller runs in one of the threads."""
+        return WorkerPool.current() is self._own_pool or threading.get_ident() in self._threads
 
     def shutdown(self) -> None:
-        """Wait for the calls and end its own threads."""
+        """Wait for the calls and end the threads that are not the caller's."""
         self._own_pool.shutdown()
         concurrent.futures.wait(self._calls.copy())
 
-
-def _call(fn: Callable[..., T], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> T:
-    try:
-        return fn(*args, **kwargs)
-    except StopIteration as exception:
-        # It cannot be raised into a coroutine: asyncio would leave the task waiting for ever.
-        raise RuntimeError("the function raised StopIteration") from exception
-
-
-_current: ContextVar[Workers | None] = ContextVar("aiofutures_workers", default=None)
+    def _run(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> T:
+        thread = threading.get_ident()
+        self._threads.add(thread)
+        try:
+            return fn(*args, **kwargs)
+        except StopIteration as exception:
+            # It cannot be raised into a coroutine: asyncio would leave the task waiting for ever.
+            raise RuntimeError("the function raised StopIteration") from exception
+        finally:
+            self._threads.discard(thread)

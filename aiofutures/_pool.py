@@ -1,0 +1,129 @@
+"""A thread pool in which a thread that waits for an event loop takes up no place."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Final
+
+from ._typing import P, T, override
+
+_MOST_THREADS: Final = 1_000_000  # the places are counted here; the system's limit comes first
+
+_here = threading.local()  # .pool: the one whose thread it is
+
+
+class WorkerPool(ThreadPoolExecutor):
+    """Runs as many calls at once as a `ThreadPoolExecutor`, not counting those that wait.
+
+    A function in a worker thread may wait for a task that needs a worker thread itself, and so
+    on. In a pool of fixed size, enough of these would wait for each other for ever.
+
+    Args:
+        thread_name_prefix: What the names of the threads begin with.
+    """
+
+    def __init__(self, thread_name_prefix: str) -> None:
+        super().__init__(_MOST_THREADS, thread_name_prefix)
+        self._free_places = min(32, (os.cpu_count() or 1) + 4)  # as ThreadPoolExecutor has
+        self._calls: deque[_PoolCall] = deque()
+        # Guards the two above. Nothing of the user's runs under it.
+        self._places_lock = threading.Lock()
+
+    @staticmethod
+    def current() -> WorkerPool | None:
+        """Return the pool whose thread the caller runs in."""
+        pool: WorkerPool | None = getattr(_here, "pool", None)
+        return pool
+
+    @override
+    def submit(
+        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> concurrent.futures.Future[T]:
+        """Run `fn(*args, **kwargs)` in a thread as soon as there is a place."""
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        call = _PoolCall(future, fn, args, kwargs)
+        with self._places_lock:
+            self._calls.append(call)
+        try:
+            self._start_next()
+        except RuntimeError:  # shut down, or no thread to be had
+            with self._places_lock:
+                if call in self._calls:
+                    self._calls.remove(call)
+                    raise
+        return future
+
+    @contextmanager
+    def place_lent(self) -> Iterator[None]:
+        """Leave the place of the calling thread to another call meanwhile."""
+        with self._places_lock:
+            self._free_places += 1
+        try:
+            self._start_next()
+            yield
+        finally:
+            with self._places_lock:
+                self._free_places -= 1  # below zero until another call has ended
+
+    def _start_next(self) -> None:
+        """Have a thread take the next call, if there is one and a place for it."""
+        with self._places_lock:
+            if not self._calls or self._free_places <= 0:
+                return
+            self._free_places -= 1
+        try:
+            super().submit(self._work)
+        except RuntimeError:
+            with self._places_lock:
+                self._free_places += 1
+            raise
+
+    def _work(self) -> None:
+        """Run calls as long as there are any."""
+        _here.pool = self
+        while (call := self._next_call()) is not None:
+            call.run()
+            del call
+
+    def _next_call(self) -> _PoolCall | None:
+        """Return the next call for a thread that has a place, or give up the place."""
+        with self._places_lock:
+            if self._calls and self._free_places >= 0:
+                return self._calls.popleft()
+            self._free_places += 1
+            return None
+
+
+class _PoolCall:
+    """A call that waits for a place."""
+
+    def __init__(
+        self,
+        future: concurrent.futures.Future[Any],
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        self._future = future
+        self._fn = fn
+        self._args = args
+        self._kwargs = kwargs
+
+    def run(self) -> None:
+        """Run the call, unless its future was cancelled."""
+        if not self._future.set_running_or_notify_cancel():
+            return
+        try:
+            result = self._fn(*self._args, **self._kwargs)
+        except BaseException as exception:
+            self._future.set_exception(exception)
+            # The traceback holds this frame, and this frame would hold the exception.
+            del self
+        else:
+            self._future.set_result(result)

@@ -1,0 +1,121 @@
+"""The watchdog that names what blocks an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import traceback
+from time import monotonic
+from types import CodeType, FrameType
+from typing import Final
+
+_LOGGER = logging.getLogger("aiofutures")
+
+_LOOKS: Final = 5  # within the time-out: the warning is late by a fifth of it at most
+_RUN_CALLBACK: Final = asyncio.Handle._run.__code__
+_LOOP_FILE: Final = asyncio.BaseEventLoop.run_forever.__code__.co_filename
+
+
+class Watchdog:
+    """Watches the thread of an event loop and warns while one callback holds it for too long.
+
+    It looks at the stack of the thread from time to time. While the same callback is on it and
+    the loop has not turned, the callback blocks. The loop itself only answers a call now and then,
+    so that the watch costs it nothing that could be measured.
+
+    Args:
+        timeout: How many seconds a callback may hold the loop.
+        entry: The code of the function that runs the loop: what it calls in turn are callbacks.
+        name: What the warning calls the loop.
+    """
+
+    def __init__(self, timeout: float, entry: CodeType, name: str) -> None:
+        self._timeout = timeout
+        self._entry = entry
+        self._name = name
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch `loop`, which the calling thread is going to run."""
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(
+            target=self._watch,
+            args=(loop, threading.get_ident(), self._stopped),
+            name=f"{self._name}-watchdog",
+            daemon=False,
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching, before the loop is closed."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def abandon(self) -> None:
+        """Forget the thread, which a forked child does not have."""
+        self._thread = None
+
+    def _watch(
+        self, loop: asyncio.AbstractEventLoop, thread: int, stopped: threading.Event
+    ) -> None:
+        turned = threading.Event()  # set by the loop when it gets round to it
+        turned.set()
+        callback: FrameType | None = None
+        warned = False
+        looked = since = monotonic()
+        while not stopped.wait(self._timeout / _LOOKS):
+            # The stack first: the callback may go on as soon as this thread lets go of the GIL.
+            stack = self._stack(sys._current_frames().get(thread))
+            now = monotonic()
+            # A C function that keeps the GIL stops this thread as well. What runs when it goes on
+            # has been running since the last look.
+            was_stopped = now - looked >= self._timeout
+            if turned.is_set():
+                turned.clear()
+                loop.call_soon_threadsafe(turned.set)
+                callback, since, warned = None, now, False
+            found = stack[-1][0] if stack else None
+            if found is not callback:
+                callback, since = found, looked if was_stopped else now
+            if now - since >= self._timeout and not warned:
+                self._warn(now - since, stack)
+                warned = True
+            looked = now
+            del stack, found
+
+    def _stack(self, frame: FrameType | None) -> list[tuple[FrameType, int]]:
+        """Return the frames and lines of the callback that runs, from the innermost outwards.
+
+        Each run of a callback has an outermost frame of its own. uvloop has none for it, and so
+        there it is the one of the function or coroutine; the latter is the same from step to
+        step, but a coroutine takes only one step in a turn of the loop.
+        """
+        stack: list[tuple[FrameType, int]] = []
+        while frame is not None and frame.f_code is not self._entry:
+            if frame.f_code.co_filename == _LOOP_FILE:  # no callback runs
+                return []
+            stack.append((frame, frame.f_lineno))
+            if frame.f_code is _RUN_CALLBACK:
+                break
+            frame = frame.f_back
+        return stack
+
+    def _warn(self, seconds: float, stack: list[tuple[FrameType, int]]) -> None:
+        ours = (_RUN_CALLBACK.co_filename, self._entry.co_filename)
+        summary = traceback.StackSummary.extract(
+            (frame, line) for frame, line in reversed(stack) if frame.f_code.co_filename not in ours
+        )
+        where = "a callback that is not in Python"
+        if summary:
+            where = f"{summary[-1].name}() in {summary[-1].filename}:{summary[-1].lineno}"
+        _LOGGER.warning(
+            "the event loop %s has been blocked for %.2f seconds by %s\n%s",
+            self._name,
+            seconds,
+            where,
+            "".join(summary.format()),
+        )
