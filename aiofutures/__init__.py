@@ -2,6 +2,7 @@
 
 from concurrent.futures import BrokenExecutor, CancelledError, TimeoutError
 
+from ._combinators import first, gather
 from ._decorators import in_executor, to_sync
 from ._default import get_default_executor, run_async, set_default_executor, sync_to_async
 from ._exceptions import (
@@ -26,6 +27,8 @@ __all__ = [
     "InvalidStateError",
     "Results",
     "TimeoutError",
+    "first",
+    "gather",
     "get_default_executor",
     "in_executor",
     "run_async",

@@ -107,6 +107,7 @@ class AsyncExecutor(Executor):
             watchdog=watchdog,
         )
         # Dropped without a shutdown: the work that was submitted finishes, then the thread ends.
+        # pyrefly: cannot, it takes the property for an attribute without a slot
         weakref.finalize(self, self._loop_thread.close).atexit = False
 
     # Without @override: pyright would not see that the method fits a protocol.

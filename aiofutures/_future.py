@@ -12,13 +12,17 @@ import concurrent.futures
 import logging
 import threading
 from _thread import allocate_lock
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
-from typing import TYPE_CHECKING, Any, Protocol
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ._exceptions import DeadlockError, InvalidStateError
-from ._typing import Call, T, override
+from ._typing import Call, P, T, override
 from ._watchers import AsyncWaiter, StdlibWaiters, UnfetchedException, Watchers, block
+
+E = TypeVar("E", bound=BaseException)
+U = TypeVar("U")
 
 _LOGGER = logging.getLogger("aiofutures")
 _DONE = frozenset({CANCELLED_AND_NOTIFIED, FINISHED})
@@ -29,6 +33,10 @@ class Host(Protocol):
 
     def is_current(self) -> bool:
         """Tell whether the caller runs on this event loop."""
+        ...
+
+    def submit(self, future: Future[Any], /) -> None:
+        """Run the call of `future`."""
         ...
 
     def request_cancel(self, future: Future[Any], /) -> None:
@@ -130,21 +138,33 @@ class Future(concurrent.futures.Future[T]):
         Returns:
             True if the future is cancelled or its task was asked to, False if it was done before.
         """
+        sources: list[Future[Any]] = []
+        is_cancelled = self._cancel(sources)
+        while sources:  # not recursively: a chain may be as long as memory allows
+            sources.pop()._cancel(sources)
+        return is_cancelled
+
+    def _cancel(self, sources: list[Future[Any]]) -> bool:
+        """Cancel the call alone; add those that it was derived from to `sources`."""
         if self._state in _DONE:
             return self._state != FINISHED
         try:
+            call = self._call[0]
             # No signal handler can run between these two statements, as neither is a call: the
             # call would be lost if one raised after it was taken.
             del self._call[0]
             self._state = CANCELLED_AND_NOTIFIED
             self._notify()
-        except IndexError:  # the loop thread has taken it
+        except IndexError:  # the loop thread has taken it; its task cancels what it waits for
             if self._host is None:
                 return False
             self._host.request_cancel(self)
         except BaseException:  # a signal handler has raised: leave nobody waiting
             self._notify()
             raise
+        else:
+            if call is not None and isinstance(call[0], Derivation):
+                sources.extend(call[0].sources)
         return True
 
     @override
@@ -205,6 +225,82 @@ class Future(concurrent.futures.Future[T]):
         if self._state == CANCELLED_AND_NOTIFIED:
             raise asyncio.CancelledError
         return self.result()
+
+    def map(self, fn: Callable[[T], U], /) -> Future[U]:
+        """Return the future of `fn(result)`.
+
+        As with all that is derived: it runs on the event loop of this future's executor; an
+        exception passes through; and cancelling the derived future cancels this one, as cancelling
+        a task cancels what it awaits.
+
+        Args:
+            fn: A function of the result. It must not block.
+
+        Raises:
+            InvalidStateError: The executor was shut down.
+
+        Example:
+            >>> length = executor.submit(fetch, url).map(len)
+        """
+        return self._derive(_map, (self,), self, fn)
+
+    def then(self, fn: Callable[[T], Awaitable[U]], /) -> Future[U]:
+        """Return the future of `await fn(result)`.
+
+        Args:
+            fn: An async function of the result.
+
+        Raises:
+            InvalidStateError: The executor was shut down.
+
+        Example:
+            >>> page = executor.submit(find_url, "docs").then(fetch)
+        """
+        return self._derive(_then, (self,), self, fn)
+
+    def recover(
+        self, error: type[E] | tuple[type[E], ...], fn: Callable[[E], U], /
+    ) -> Future[T | U]:
+        """Return the future of the result or, if it is such an exception, of `fn(exception)`.
+
+        Args:
+            error: The type of the exceptions to handle, or several.
+            fn: A function of the exception. It must not block.
+
+        Raises:
+            InvalidStateError: The executor was shut down.
+
+        Example:
+            >>> body = executor.submit(fetch, url).recover(OSError, lambda error: b"")
+        """
+        return self._derive(_recover, (self,), self, error, fn)
+
+    def zip(self, other: Future[U], /) -> Future[tuple[T, U]]:
+        """Return the future of both results.
+
+        It fails as soon as one of the two fails; the other one goes on.
+
+        Raises:
+            InvalidStateError: The executor was shut down.
+        """
+        return self._derive(_zip, (self, other), self, other)
+
+    def _derive(
+        self,
+        fn: Callable[P, Awaitable[U]],
+        sources: tuple[Future[Any], ...],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Future[U]:
+        """Run `await fn(*args, **kwargs)` where the call of this future runs."""
+        host = self._host
+        if host is None:
+            raise InvalidStateError(f"{self!r} is not of an executor: nothing can run after it")
+        call = (Derivation(fn, sources), args, kwargs, copy_context())
+        future: Future[U] = Future(host, call)
+        host.submit(future)
+        return future
 
     @override
     def __repr__(self) -> str:
@@ -366,11 +462,15 @@ class Future(concurrent.futures.Future[T]):
 
     def _refuse_wait_on_own_loop(self) -> None:
         """Raise DeadlockError where a wait would block the loop that runs the call."""
-        if self._host is not None and self._host.is_current():
+        if self._is_on_own_loop():
             raise DeadlockError(
                 f"waiting for {self!r} here would block the event loop that has to run it, "
                 "for ever; use 'await future' instead"
             )
+
+    def _is_on_own_loop(self) -> bool:
+        """Tell whether the caller runs on the event loop that runs the call."""
+        return self._host is not None and self._host.is_current()
 
     def _notify(self) -> None:
         """Wake and call all who wait. Once more after an interruption is harmless."""
@@ -391,7 +491,7 @@ class Future(concurrent.futures.Future[T]):
             except Exception:
                 _LOGGER.exception("exception calling callback for %r", self)
             except BaseException:
-                if self._host is None or not self._host.is_current():
+                if not self._is_on_own_loop():
                     self._run_callbacks(callbacks)
                     raise
                 _LOGGER.exception("exception calling callback for %r", self)
@@ -399,3 +499,37 @@ class Future(concurrent.futures.Future[T]):
     def _mark_fetched(self) -> None:
         if self._unfetched is not None:
             self._unfetched.exception = None
+
+
+class Derivation:
+    """An async function of futures, which are cancelled when its call is."""
+
+    def __init__(self, fn: Callable[..., Awaitable[Any]], sources: tuple[Future[Any], ...]) -> None:
+        self.__qualname__ = fn.__qualname__  # of the task
+        self._fn = fn
+        self.sources = sources
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        """Call the function."""
+        return self._fn(*args, **kwargs)
+
+
+async def _map(source: Future[T], fn: Callable[[T], U]) -> U:
+    return fn(await source)
+
+
+async def _then(source: Future[T], fn: Callable[[T], Awaitable[U]]) -> U:
+    return await fn(await source)
+
+
+async def _recover(
+    source: Future[T], error: type[E] | tuple[type[E], ...], fn: Callable[[E], U]
+) -> T | U:
+    try:
+        return await source
+    except error as exception:
+        return fn(exception)
+
+
+async def _zip(source: Future[T], other: Future[U]) -> tuple[T, U]:
+    return await asyncio.gather(source, other)

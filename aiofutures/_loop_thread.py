@@ -18,6 +18,7 @@ from concurrent.futures._base import PENDING, RUNNING
 from contextvars import Context
 from inspect import iscoroutinefunction
 from typing import Any, Final, Protocol
+from weakref import ref
 
 from ._calls import ensure_coroutine, name_of
 from ._exceptions import InvalidStateError
@@ -143,15 +144,15 @@ class LoopThread:
         if self._phase != _OPEN and not self._is_inside():
             raise InvalidStateError("cannot schedule new futures after shutdown")
         self._queue.append(job)
-        if self._awake:
-            return
-        try:
-            self.wake()
-        except BaseException:
-            job._take()
-            raise
+        if not self._awake:
+            try:
+                self.wake()
+            except BaseException:
+                job.cancel()
+                raise
         # A job appended after the last look at the queue is nobody's: take it back.
         if self._phase == _SEALED and job._take() is not None:
+            job._settle_cancelled()
             raise InvalidStateError("cannot schedule new futures after shutdown")
 
     def wake(self) -> None:
@@ -177,7 +178,8 @@ class LoopThread:
         """
         if self.max_workers is None:
             return None
-        job: Job | None = holder.get()
+        reference = holder.get()
+        job: Job | None = None if reference is None else reference()
         if job is None or job._host is not self:
             return None
         if self.is_current():
@@ -219,9 +221,11 @@ class LoopThread:
 
     def count(self) -> tuple[int, int]:
         """Return how many jobs are pending and how many are running."""
-        states = [job._state for job in self._queue.copy()]
-        running = states.count(RUNNING) + len(self._running)  # the queue's head may be starting
-        return states.count(PENDING), running
+        # The queue first, so that a job on its way from it is found; and as a set, as the head of
+        # the queue may have a task already.
+        queued = self._queue.copy()
+        states = [job._state for job in {*queued, *tuple(self._running.values())}]
+        return states.count(PENDING), states.count(RUNNING)
 
     def run_in_worker(
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
@@ -272,6 +276,7 @@ class LoopThread:
         loop = self._loop_factory()
         with self._start_lock:
             if self._loop is None:
+                self._loop = loop  # at once: a signal handler may submit from here on
                 self._start_thread(loop)
                 return loop
             first = self._loop
@@ -280,7 +285,7 @@ class LoopThread:
 
     def _start_thread(self, loop: asyncio.AbstractEventLoop) -> None:
         thread = threading.Thread(target=self._run, args=(loop,), name=self._name, daemon=False)
-        self._loop, self._thread = loop, thread
+        self._thread = thread
         started[loop] = self
         try:
             thread.start()
@@ -366,6 +371,7 @@ class LoopThread:
             self._start_job(job)
             if queue and queue[0] is job:
                 queue.popleft()
+            del job  # the traceback of an exception holds this frame, as that of _start_job
         else:
             self._awake = True
             asyncio.get_running_loop().call_soon(self._drain)
@@ -380,7 +386,7 @@ class LoopThread:
         fn, args, kwargs, context = call
         if self.max_workers is not None:
             self._places.take(job)
-            context.run(holder.set, job)
+            context.run(holder.set, ref(job))
         coroutine: Coroutine[Any, Any, Any] | None = None
         try:
             coroutine = ensure_coroutine(fn, context.run(fn, *args, **kwargs))
@@ -390,10 +396,13 @@ class LoopThread:
                 coroutine.close()
             _settle_failed_start(job, exception)
             self._places.leave(job)
+            del job
             return
         if task.done():
             _settle(job, task)
             self._places.leave(job)
+            # The traceback of an exception holds this frame, which would hold the exception.
+            del job, task
             return
         job._task = task
         self._running[task] = job

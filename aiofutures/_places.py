@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 
 J = TypeVar("J")
 
-#: Whose place the running code takes up: the job that runs it, or that called what runs it.
+#: Whose place the running code takes up: a weak reference to the job that runs it, or that called
+#: what runs it. Contexts live as long as tracebacks and tasks do, and would keep the job.
 holder: ContextVar[Any] = ContextVar("aiofutures_holder", default=None)
 
 

@@ -10,7 +10,7 @@ from contextvars import copy_context
 from typing import Any
 
 from ._pool import WorkerPool
-from ._typing import P, T
+from ._typing import P, T, override
 
 
 class Workers:
@@ -22,7 +22,7 @@ class Workers:
     """
 
     def __init__(self, pool: ThreadPoolExecutor | None, name: str) -> None:
-        self._callers_pool = pool
+        self._callers_pool = None if pool is None else _CallersPool(pool)
         self._name = name
         self.abandon()
 
@@ -69,3 +69,18 @@ class Workers:
             raise RuntimeError("the function raised StopIteration") from exception
         finally:
             self._threads.discard(thread)
+
+
+class _CallersPool(ThreadPoolExecutor):
+    """The caller's pool, but for `shutdown`: an event loop shuts its default executor down."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        super().__init__(1)  # never starts a thread
+        self._pool = pool
+
+    @override
+    def submit(
+        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> concurrent.futures.Future[T]:
+        """Run `fn(*args, **kwargs)` in a thread of the caller's."""
+        return self._pool.submit(fn, *args, **kwargs)

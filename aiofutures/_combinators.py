@@ -1,0 +1,149 @@
+"""Futures of several awaitables."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
+from typing import Any, TypeVar, overload
+
+from ._default import get_default_executor
+from ._future import Future
+from ._typing import T
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+F = TypeVar("F")
+
+
+@overload
+def gather(a: Awaitable[A], /) -> Future[tuple[A]]: ...
+@overload
+def gather(a: Awaitable[A], b: Awaitable[B], /) -> Future[tuple[A, B]]: ...
+@overload
+def gather(a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], /) -> Future[tuple[A, B, C]]: ...
+@overload
+def gather(
+    a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], d: Awaitable[D], /
+) -> Future[tuple[A, B, C, D]]: ...
+@overload
+def gather(
+    a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], d: Awaitable[D], e: Awaitable[E], /
+) -> Future[tuple[A, B, C, D, E]]: ...
+@overload
+def gather(
+    a: Awaitable[A],
+    b: Awaitable[B],
+    c: Awaitable[C],
+    d: Awaitable[D],
+    e: Awaitable[E],
+    f: Awaitable[F],
+    /,
+) -> Future[tuple[A, B, C, D, E, F]]: ...
+@overload
+def gather(*awaitables: Awaitable[T]) -> Future[tuple[T, ...]]: ...
+def gather(*awaitables: Awaitable[Any]) -> Future[Any]:
+    """Return the future of all results, as a tuple in the order of the arguments.
+
+    It runs on the executor of the first future among the arguments, else on the default one.
+    It fails as soon as one of them fails; the others go on. Cancelling it cancels them all.
+
+    Args:
+        *awaitables: Futures, coroutines or whatever else can be awaited there.
+
+    Raises:
+        InvalidStateError: The executor was shut down.
+
+    Example:
+        >>> user, orders = gather(fetch_user(1), fetch_orders(1)).result()
+    """
+    return _submit(_gather, awaitables)
+
+
+@overload
+def first(a: Awaitable[A], /) -> Future[A]: ...
+@overload
+def first(a: Awaitable[A], b: Awaitable[B], /) -> Future[A | B]: ...
+@overload
+def first(a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], /) -> Future[A | B | C]: ...
+@overload
+def first(*awaitables: Awaitable[T]) -> Future[T]: ...
+def first(*awaitables: Awaitable[Any]) -> Future[Any]:
+    """Return the future of whichever is done first, be it a result or an exception.
+
+    The others are cancelled, and so are all when it is. It runs where `gather` does.
+
+    Args:
+        *awaitables: Futures, coroutines or whatever else can be awaited there.
+
+    Raises:
+        ValueError: There is no argument.
+        InvalidStateError: The executor was shut down.
+
+    Example:
+        >>> fastest = first(fetch(mirror_1), fetch(mirror_2)).result()
+    """
+    if not awaitables:
+        raise ValueError("first() needs at least one awaitable")
+    return _submit(_first, awaitables)
+
+
+class _Parts:
+    """Awaitables on their way to where they are awaited."""
+
+    def __init__(self, awaitables: tuple[Awaitable[Any], ...]) -> None:
+        self.awaitables = awaitables
+
+    def __del__(self) -> None:
+        """Close the coroutines that nobody will await: the call was cancelled or refused."""
+        for awaitable in self.awaitables:
+            if iscoroutine(awaitable) and getcoroutinestate(awaitable) == CORO_CREATED:
+                awaitable.close()
+
+
+def _submit(
+    fn: Callable[[_Parts], Awaitable[Any]], awaitables: tuple[Awaitable[Any], ...]
+) -> Future[Any]:
+    """Run `await fn(awaitables)` where the first future among them runs."""
+    parts = _Parts(awaitables)
+    futures = tuple(part for part in awaitables if isinstance(part, Future))
+    if not futures:
+        return get_default_executor().submit(fn, parts)
+    return futures[0]._derive(fn, futures, parts)
+
+
+async def _gather(parts: _Parts) -> tuple[Any, ...]:
+    return tuple(await asyncio.gather(*parts.awaitables))
+
+
+async def _first(parts: _Parts) -> Any:
+    tasks = [asyncio.ensure_future(awaitable) for awaitable in parts.awaitables]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        _drop(tasks)
+        await asyncio.wait(tasks)
+        raise
+    winner = next(task for task in tasks if task.done())
+    _drop(task for task in tasks if task is not winner)
+    return await winner
+
+
+def _drop(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancel tasks whose outcome nobody wants."""
+    for task in tasks:
+        task.cancel()
+        _dropped.add(task)
+        task.add_done_callback(_forget)
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    _dropped.discard(task)
+    if not task.cancelled():
+        task.exception()  # or asyncio would report that nobody has looked at it
+
+
+_dropped: set[asyncio.Future[Any]] = set()  # asyncio itself keeps only weak references
