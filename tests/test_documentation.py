@@ -1,0 +1,213 @@
+"""The documentation is true: its code runs, prints what it says it prints, and type-checks."""
+
+import doctest
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support import LIMIT
+
+import aiofutures
+
+ROOT = Path(__file__).parent.parent
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+COMMANDS = [
+    'python -m pip install -e ".[examples]" && python examples/fetch_many.py',
+    'python -m pip install -e ".[test]" && python -m pytest',
+]
+
+#: What a block may be: code to run, commands, output, or a directive that shows no code.
+LANGUAGES = {"python", "console", "text", "{include}", "{toctree}", "{eval-rst}"}
+
+of_every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page: its language, and its lines by their numbers from 0."""
+
+    language: str
+    lines: dict[int, str]
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    """Yield the blocks of `page`; code that stands anywhere else is an error."""
+    block: Block | None = None
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines()):
+        if line.lstrip().startswith(("```", "~~~")):
+            if block is None:
+                assert line.startswith("```"), f"{page.name}:{number + 1} is not a plain fence"
+                block = Block((line[3:].split() or [""])[0], {})
+            else:
+                yield block
+                block = None
+        elif block is not None:
+            block.lines[number] = line
+        else:
+            assert not line.startswith(("    ", "\t")), f"{page.name}:{number + 1} is indented code"
+    assert block is None, f"{page.name} ends within a block"
+
+
+def script(page: Path) -> str:
+    """Return the Python blocks of `page` as one script, with the line numbers of the page."""
+    code: dict[int, str] = {}
+    for block in blocks(page):
+        assert block.language in LANGUAGES, f"nothing checks a block of {block.language!r}"
+        if block.language == "python":
+            code |= block.lines
+    return "".join(f"{code.get(number, '')}\n" for number in range(max(code, default=-1) + 1))
+
+
+def printed(source: str) -> list[str]:
+    """Return what a script says it prints, in the comments beside its calls of `print`."""
+    calls = [line for line in source.splitlines() if "print(" in line]
+    comments = [re.search(r"print\(.*\)  # (.+)$", line) for line in calls]
+    assert None not in comments, f"a print without its output as a comment: {calls}"
+    return [comment[1] for comment in comments if comment]
+
+
+def check(page: Path, directory: Path) -> None:
+    """Run the Python blocks of `page` in one new interpreter, strict about warnings."""
+    source = script(page)
+    path = directory / f"{page.stem}.py"
+    path.write_text(source, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", path],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == printed(source)
+
+
+@of_every_page
+def test_code_of_a_page_runs_and_prints_what_it_says(page: Path, tmp_path: Path) -> None:
+    """Each Python block of a page runs, after those above it, and prints its comments."""
+    check(page, tmp_path)
+
+
+@pytest.mark.timeout(180)
+def test_code_of_the_pages_is_typed(tmp_path: Path) -> None:
+    """The Python blocks of every page pass mypy as strictly as the package does."""
+    for page in PAGES:
+        (tmp_path / f"{page.stem}.py").write_text(script(page), encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--config-file", ROOT / "mypy.ini", tmp_path],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```python\nassert False\n```\n",
+        "```python\nprint(1)  # 2\n```\n",
+        "```python\nprint(1)\n```\n",
+        "```python\nassert True\n",
+        "```py\nassert True\n```\n",
+        "```\nassert True\n```\n",
+        "```{code-block} python\nassert True\n```\n",
+        "~~~python\nassert True\n~~~\n",
+        "- item\n\n  ```python\n  assert True\n  ```\n",
+        "\n    assert True\n",
+    ],
+)
+def test_code_that_is_wrong_or_would_not_run_is_an_error(text: str, tmp_path: Path) -> None:
+    """No code of a page can escape the tests."""
+    page = tmp_path / "page.md"
+    page.write_text(text, encoding="utf-8")
+
+    with pytest.raises(AssertionError):
+        check(page, tmp_path)
+
+
+def test_readme_opens_with_the_two_commands() -> None:
+    """After the title and one sentence the README has the two commands, then code."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    title, sentence, *_ = text.split("\n\n")
+    commands, code, *_ = blocks(ROOT / "README.md")
+
+    assert title == "# aiofutures"
+    assert sentence.count(".") - sentence.count("concurrent.futures") == 1
+    assert text.startswith(f"{title}\n\n{sentence}\n\n```console\n")
+    assert [*commands.lines.values()] == COMMANDS
+    assert code.language == "python"
+    assert max(code.lines) < 40
+
+
+def test_commands_of_the_readme_name_what_exists() -> None:
+    """The extras and the example of the two commands exist."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert {"examples", "test"} <= set(project["optional-dependencies"])
+    assert (ROOT / "examples" / "fetch_many.py").is_file()
+
+
+def test_sessions_that_contributors_are_told_of_exist() -> None:
+    """Each session of nox in CONTRIBUTING is one of the noxfile."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+
+    sessions = re.findall(r"nox -s (\w+)", text)
+
+    assert sessions
+    assert [name for name in sessions if f"def {name}(" not in noxfile] == []
+
+
+def test_changelog_begins_with_this_version() -> None:
+    """The newest release of the changelog is the version of the package."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+    assert re.findall(r"^## \[(\d[^]]*)\]", text, re.MULTILINE)[0] == project["version"]
+
+
+def test_reference_has_every_public_name() -> None:
+    """The reference shows everything that the package exports, and nothing else."""
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+
+    shown = re.findall(r"^\.\. auto\w+:: aiofutures\.(\w+)(?:\(\))?$", text, re.MULTILINE)
+
+    assert sorted(shown) == sorted(aiofutures.__all__)
+
+
+def public_docstrings() -> Iterator[tuple[str, str]]:
+    """Yield the docstrings of the package and of all that it exports, with their names."""
+    yield "aiofutures", aiofutures.__doc__ or ""
+    for name in aiofutures.__all__:
+        exported = getattr(aiofutures, name)
+        yield name, exported.__doc__ or ""
+        if inspect.isclass(exported) and exported.__module__.startswith("aiofutures"):
+            for member, value in vars(exported).items():
+                yield f"{name}.{member}", (not member.startswith("_") and value.__doc__) or ""
+
+
+@pytest.mark.parametrize(
+    ("name", "example"),
+    [
+        pytest.param(name, example, id=f"{name}-{example.lineno}")
+        for name, docstring in public_docstrings()
+        for example in doctest.DocTestParser().get_examples(docstring)
+    ],
+)
+def test_examples_in_docstrings_compile(name: str, example: doctest.Example) -> None:
+    """Each example in a public docstring is one statement of Python."""
+    compile(example.source, name, "single")
