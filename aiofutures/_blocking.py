@@ -7,7 +7,9 @@ import concurrent.futures
 import sys
 import warnings
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import Context, ContextVar, Token, copy_context
+from time import monotonic
 from typing import Any, Final, Protocol
 
 from ._exceptions import BlockingCallWarning, DeadlockError
@@ -16,6 +18,7 @@ from ._places import holder
 from ._typing import P, T
 
 _CLEANUP_SECONDS: Final = 5.0  # what an interrupted call may take for its cleanup
+_UNSET: Final = object()
 
 
 class SubmitsCalls(Protocol):
@@ -37,11 +40,15 @@ def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | 
         name: What the messages call it.
         stacklevel: Which caller to warn when this blocks a running event loop; None for no warning.
     """
+    deadline = None if timeout is None else monotonic() + timeout
     try:
         if stacklevel is not None and asyncio._get_running_loop() is not None:
             _warn_of_blocked_loop(future, name, stacklevel + 1)
         return future.result(timeout)
     except TimeoutError:
+        if deadline is None or monotonic() < deadline:  # of the call, or of a signal handler
+            _cancel_and_wait(future)
+            raise
         if future.done():  # it is the call's own, or the call was done at the last moment
             return future.result()
         future.cancel()
@@ -57,16 +64,21 @@ def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | 
             "Await the async function itself there, which is its __wrapped__"
         ) from None
     except BaseException:
-        if not future.done():
-            future.cancel()
-            concurrent.futures.wait([future], _CLEANUP_SECONDS)
+        _cancel_and_wait(future)
         raise
 
 
-class ContextChanges:
-    """Carries changes of context variables from a task to the synchronous caller.
+def _cancel_and_wait(future: Future[Any]) -> None:
+    """Cancel a call that nobody waits for any more, and let it clean up."""
+    if not future.done():
+        future.cancel()
+        concurrent.futures.wait([future], _CLEANUP_SECONDS)
 
-    As with `await`, and only what has changed: other variables of the caller stay as they are.
+
+class ContextChanges:
+    """Carries changes of context variables from one context to that of the code that runs.
+
+    As with `await`, and only what has changed: other variables stay as they are.
     """
 
     def __init__(self) -> None:
@@ -74,15 +86,16 @@ class ContextChanges:
         self._tokens: dict[ContextVar[Any], Token[Any]] = {}
 
     def take_over(self, context: Context) -> None:
-        """Change for the caller what has changed up to `context`, the task's."""
+        """Change here what has changed in `context` since the last time."""
         seen, self._seen = self._seen, context
         for variable, value in context.items():
-            if variable is holder:  # says who runs the task, which the caller does not
-                continue
-            if variable not in seen or seen[variable] is not value:
+            if variable is holder or seen.get(variable, _UNSET) is value:
+                continue  # the holder says who runs a task, which its caller does not
+            if variable.get(_UNSET) is not value:
                 self._tokens.setdefault(variable, variable.set(value))
         for variable in [variable for variable in self._tokens if variable not in context]:
-            variable.reset(self._tokens.pop(variable))
+            with suppress(ValueError):  # it was set in another context, of another thread
+                variable.reset(self._tokens.pop(variable))
 
 
 def _warn_of_blocked_loop(future: Future[Any], name: str, stacklevel: int) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import Context, copy_context
 from functools import partial
 from inspect import isawaitable
 from types import CoroutineType, TracebackType
-from typing import Any
+from typing import Any, NoReturn, Protocol
 
 from ._blocking import SubmitsCalls
 from ._calls import name_of
@@ -17,17 +18,20 @@ from ._typing import override
 
 
 class Unopened:
-    """What is not awaited but iterated or entered: the caller gets a synchronous view of it."""
+    """What is not awaited but iterated or entered: the caller gets a synchronous view of it.
 
-    def __init__(self, value: Any) -> None:
+    Args:
+        value: The async context manager or iterator.
+        view: Makes the view of it.
+    """
+
+    def __init__(self, value: Any, view: Callable[..., Any]) -> None:
         self._value = value
+        self._view = view
 
     def open(self, executor: SubmitsCalls, timeout: float | None, name: str) -> Any:
         """Return the view: a context manager or a generator."""
-        if _is_context_manager(self._value):
-            return _ContextManager(self._value, executor, timeout, name)
-        iterator = self._value.__aiter__()
-        return _generate(iterator, OneTask(executor, timeout, name, partial(_throw, iterator)))
+        return self._view(self._value, partial(OneTask, executor, timeout, name))
 
 
 class Call:
@@ -42,10 +46,12 @@ class Call:
         """Call the function and await what it returns, or return it as `Unopened`."""
         try:
             result = self.fn(*args, **kwargs)
-            if type(result) is CoroutineType or isawaitable(result):
+            if isinstance(result, CoroutineType) or isawaitable(result):
                 return await result
-            if _is_context_manager(result) or hasattr(type(result), "__aiter__"):
-                return Unopened(result)
+            if hasattr(type(result), "__aenter__") and hasattr(type(result), "__aexit__"):
+                return Unopened(result, _ContextManager)
+            if hasattr(type(result), "__aiter__"):
+                return Unopened(aiter(result), _iterate)
             raise TypeError(
                 f"{self.fn!r} returned {result!r}, which is neither awaitable nor an async context "
                 "manager nor an async iterator. It is a sync function and has just blocked the "
@@ -55,8 +61,18 @@ class Call:
             self.context = copy_context()
 
 
-def _is_context_manager(value: object) -> bool:
-    return hasattr(type(value), "__aenter__") and hasattr(type(value), "__aexit__")
+class _NewTask(Protocol):
+    """Makes a `OneTask`; the options of `to_sync` are there already."""
+
+    def __call__(self, *, on_cancel: Callable[[BaseException], Awaitable[Any]]) -> OneTask: ...
+
+
+def _iterate(iterator: AsyncIterator[Any], new_task: _NewTask) -> Any:
+    """Return the synchronous view of `iterator`."""
+    task = new_task(on_cancel=partial(_cancel, iterator))
+    generator: Any = _generate(iterator, task)
+    generator.__name__ = generator.__qualname__ = task.__qualname__
+    return generator
 
 
 def _generate(iterator: AsyncIterator[Any], task: OneTask) -> Generator[Any, Any, None]:
@@ -70,6 +86,8 @@ def _generate(iterator: AsyncIterator[Any], task: OneTask) -> Generator[Any, Any
         except BaseException:  # also of the wait: then it is not closed yet
             task.start_closing(partial(_close, iterator))
             raise
+        finally:
+            del step  # it may hold an exception whose traceback holds this frame
         try:
             sent = yield item
         except GeneratorExit:
@@ -82,17 +100,27 @@ def _generate(iterator: AsyncIterator[Any], task: OneTask) -> Generator[Any, Any
         del item
 
 
-async def _send(iterator: Any, value: object) -> Any:
+def _send(iterator: Any, value: object) -> Awaitable[Any]:
     if not hasattr(iterator, "asend"):
-        raise TypeError(f"cannot send to {iterator!r}, which is not an async generator")
-    return await iterator.asend(value)
+        error = TypeError(f"cannot send to {iterator!r}, which is not an async generator")
+        return _close_and_raise(iterator, error)
+    sent: Awaitable[Any] = iterator.asend(value)
+    return sent
 
 
-async def _throw(iterator: Any, error: BaseException) -> Any:
+def _throw(iterator: Any, error: BaseException) -> Awaitable[Any]:
     if not hasattr(iterator, "athrow"):
+        return _close_and_raise(iterator, error)
+    thrown: Awaitable[Any] = iterator.athrow(error)
+    return thrown
+
+
+async def _close_and_raise(iterator: Any, error: BaseException) -> None:
+    try:
         await _close(iterator)
         raise error
-    return await iterator.athrow(error)
+    finally:
+        del error  # its traceback holds this frame
 
 
 async def _close(iterator: Any) -> None:
@@ -100,25 +128,35 @@ async def _close(iterator: Any) -> None:
         await iterator.aclose()
 
 
+async def _cancel(iterator: Any, error: BaseException) -> Any:
+    """Have the iterator handle the cancellation of its task while it was not running."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  it is that of the steps
+    requests = task.cancelling()
+    item = await _throw(iterator, error)
+    if task.cancelling() < requests:  # as asyncio.timeout does when it takes the cancellation in
+        return item
+    await _close(iterator)
+    raise error
+
+
 class _ContextManager(AbstractContextManager[Any, Any]):
     """Enters and leaves an async context manager in one task."""
 
-    def __init__(
-        self,
-        manager: AbstractAsyncContextManager[Any, Any],
-        executor: SubmitsCalls,
-        timeout: float | None,
-        name: str,
-    ) -> None:
+    def __init__(self, manager: AbstractAsyncContextManager[Any, Any], new_task: _NewTask) -> None:
         self._manager = manager
-        self._new_task = partial(OneTask, executor, timeout, name, self._exit_cancelled)
+        self._new_task = new_task
         self._tasks: list[OneTask] = []  # one for each time that it is entered and not yet left
 
     @override
     def __enter__(self) -> Any:
-        task = self._new_task()
-        value = task.run(self._manager.__aenter__)
-        self._tasks.append(task)
+        task = self._new_task(on_cancel=self._exit_cancelled)
+        try:
+            value = task.run(self._manager.__aenter__)
+            self._tasks.append(task)
+        except BaseException as error:  # of the wait, perhaps: then it is entered all the same
+            task.start_closing(partial(self._manager.__aexit__, type(error), error, None))
+            raise
         return value
 
     @override
@@ -128,10 +166,18 @@ class _ContextManager(AbstractContextManager[Any, Any]):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> Any:
+        task = self._tasks.pop()
         leave = partial(self._manager.__aexit__, exc_type, exc_value, traceback)
-        return self._tasks.pop().run(leave, is_last=True)
+        try:
+            return task.run(leave, is_last=True)
+        except StopAsyncIteration:  # it was left before, when its task was cancelled
+            return None
+        except BaseException:  # of the wait, perhaps: then it is not left yet
+            task.start_closing(leave)
+            raise
 
-    async def _exit_cancelled(self, error: BaseException) -> None:
+    async def _exit_cancelled(self, error: BaseException) -> NoReturn:
         """Leave it because its task was cancelled; the body in its thread cannot be."""
-        if not await self._manager.__aexit__(type(error), error, error.__traceback__):
-            raise error
+        if await self._manager.__aexit__(type(error), error, error.__traceback__):
+            raise StopAsyncIteration
+        raise error

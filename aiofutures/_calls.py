@@ -15,7 +15,7 @@ def ensure_coroutine(fn: Callable[..., Any], result: Any) -> Coroutine[Any, Any,
     Raises:
         TypeError: It is not an awaitable.
     """
-    if type(result) is CoroutineType:
+    if isinstance(result, CoroutineType):
         return result
     if isawaitable(result):
         return _await(result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
+from inspect import CORO_CREATED, getcoroutinestate, isawaitable, iscoroutine
 from typing import Any, TypeVar, overload
 
 from ._default import get_default_executor
@@ -55,6 +55,7 @@ def gather(*awaitables: Awaitable[Any]) -> Future[Any]:
         *awaitables: Futures, coroutines or whatever else can be awaited there.
 
     Raises:
+        TypeError: An argument cannot be awaited.
         InvalidStateError: The executor was shut down.
 
     Example:
@@ -81,6 +82,7 @@ def first(*awaitables: Awaitable[Any]) -> Future[Any]:
 
     Raises:
         ValueError: There is no argument.
+        TypeError: An argument cannot be awaited.
         InvalidStateError: The executor was shut down.
 
     Example:
@@ -109,6 +111,11 @@ def _submit(
 ) -> Future[Any]:
     """Run `await fn(awaitables)` where the first future among them runs."""
     parts = _Parts(awaitables)
+    for part in awaitables:
+        if not isawaitable(part):
+            raise TypeError(
+                f"gather() and first() take awaitables as their arguments, not {part!r}"
+            )
     futures = tuple(part for part in awaitables if isinstance(part, Future))
     if not futures:
         return get_default_executor().submit(fn, parts)

@@ -325,7 +325,11 @@ class AsyncExecutor(Executor):
     ) -> None:
         """Wait for what was submitted; cancel it first on KeyboardInterrupt and SystemExit."""
         interrupted = isinstance(exc_val, (KeyboardInterrupt, SystemExit))
-        self.shutdown(wait=True, cancel_futures=interrupted)
+        try:
+            self.shutdown(wait=True, cancel_futures=interrupted)
+        except (KeyboardInterrupt, SystemExit):  # a signal handler has raised meanwhile
+            self.shutdown(wait=True, cancel_futures=True)
+            raise
 
     @property
     def tasks(self) -> set[asyncio.Task[Any]]:

@@ -6,11 +6,18 @@ import asyncio
 import atexit
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Protocol
 
 
-class Started(Protocol):
+class Abandonable(Protocol):
+    """What has threads that a forked child does not have."""
+
+    def abandon(self) -> None: ...
+
+
+class Started(Abandonable, Protocol):
     """What is known here of a loop thread."""
 
     cancel_at_exit: bool
@@ -18,11 +25,13 @@ class Started(Protocol):
     def close(self) -> None: ...
     def cancel_all(self) -> None: ...
     def join(self) -> None: ...
-    def abandon(self) -> None: ...
 
 
 #: The loop threads that have started and not ended, by their event loop.
 started: dict[asyncio.AbstractEventLoop, Started] = {}
+
+#: What has threads, or is about to start one, or holds a lock: for a forked child.
+abandonable: weakref.WeakSet[Abandonable] = weakref.WeakSet()
 
 #: Whether the interpreter is ending, so that no thread can start any more.
 exiting = threading.Event()
@@ -31,33 +40,34 @@ exiting = threading.Event()
 def _finish() -> None:
     """Let what was submitted finish before the interpreter ends; Ctrl-C cancels it."""
     exiting.set()
-    loop_threads = tuple(started.values())
-    for loop_thread in loop_threads:
-        loop_thread.close()
-        if loop_thread.cancel_at_exit:
-            loop_thread.cancel_all()
     try:
-        for loop_thread in loop_threads:
-            loop_thread.join()
-    except KeyboardInterrupt:
-        for loop_thread in loop_threads:
+        for loop_thread in started.copy().values():
+            loop_thread.close()
+            if loop_thread.cancel_at_exit:
+                loop_thread.cancel_all()
+        _join()
+    except (KeyboardInterrupt, SystemExit):
+        for loop_thread in started.copy().values():
+            loop_thread.close()
             loop_thread.cancel_all()
-        for loop_thread in loop_threads:
-            loop_thread.join()
+        _join()
+
+
+def _join() -> None:
+    for loop_thread in started.copy().values():
+        loop_thread.join()
 
 
 def _abandon() -> None:
     """Leave the parent's threads to the parent."""
-    for loop_thread in tuple(started.values()):
-        loop_thread.abandon()
+    for abandoned in tuple(abandonable):
+        abandoned.abandon()
     started.clear()
 
 
 # Before the interpreter joins its threads and before concurrent.futures stops its workers; plain
 # atexit would come after both.
-_register: Callable[[Callable[[], None]], object] = getattr(
-    threading, "_register_atexit", atexit.register
-)
+_register: Callable[..., object] = getattr(threading, "_register_atexit", atexit.register)
 _register(_finish)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_abandon)

@@ -15,14 +15,18 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from concurrent.futures._base import PENDING, RUNNING
+from contextlib import suppress
 from contextvars import Context
+from functools import partial
 from inspect import iscoroutinefunction
+from types import CoroutineType
 from typing import Any, Final, Protocol
 from weakref import ref
 
 from ._calls import ensure_coroutine, name_of
+from ._doorbell import Doorbell, doorbell
 from ._exceptions import InvalidStateError
-from ._lifecycle import exiting, started
+from ._lifecycle import abandonable, exiting, started
 from ._places import Places, holder
 from ._typing import Call, P, T
 
@@ -36,8 +40,6 @@ _OPEN: Final = 0
 _CLOSING: Final = 1
 _SEALED: Final = 2
 
-_parents_loops: list[object] = []  # of a forked child, kept so that nothing closes them
-
 
 class Job(Protocol):
     """What a loop thread knows of a future: a call to take, an outcome to settle."""
@@ -49,7 +51,9 @@ class Job(Protocol):
     _task: asyncio.Task[Any] | None
 
     def cancel(self) -> bool: ...
-    def _take(self) -> Call | None: ...
+    def exception(self) -> BaseException | None: ...
+    def _take(self) -> Call | tuple[()] | None: ...
+    def _withdraw(self) -> Call | tuple[()] | None: ...
     def _settle(self, result: Any, /) -> None: ...
     def _settle_exception(self, exception: BaseException, /) -> None: ...
     def _settle_cancelled(self) -> None: ...
@@ -59,15 +63,15 @@ class Job(Protocol):
 class Workers(Protocol):
     """What a loop thread knows of the worker threads that its tasks use."""
 
-    @property
-    def pool(self) -> ThreadPoolExecutor: ...
     def submit(
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> concurrent.futures.Future[T]: ...
+    def default_executor(
+        self, submit: Callable[..., concurrent.futures.Future[Any]], /
+    ) -> ThreadPoolExecutor: ...
     def busy(self) -> bool: ...
     def is_current(self) -> bool: ...
     def shutdown(self) -> None: ...
-    def abandon(self) -> None: ...
 
 
 class Watchdog(Protocol):
@@ -107,15 +111,20 @@ class LoopThread:
         self._workers = workers
         self._watchdog = watchdog
         self._phase = _OPEN
+        self._parents: list[object] = []  # what a forked child keeps so that nothing closes it
         self._reset()
+        abandonable.add(self)
 
     def _reset(self) -> None:
         """Return to the state before the start."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._doorbell: Doorbell | None = None
         self._queue: deque[Job] = deque()
         self._running: dict[asyncio.Task[Any], Job] = {}
         self._places: Places[Job] = Places(self.max_workers)
+        self._returning: dict[object, Callable[[], object]] = {}  # threads that want a place back
+        self._ended = threading.Event()
         self._awake = False  # a _drain is scheduled that has not begun to look at the queue
         # Lets one thread alone start the loop thread. Nothing of the user's runs under it but
         # signal handlers, which may submit: hence reentrant.
@@ -143,13 +152,14 @@ class LoopThread:
         """
         if self._phase != _OPEN and not self._is_inside():
             raise InvalidStateError("cannot schedule new futures after shutdown")
-        self._queue.append(job)
-        if not self._awake:
-            try:
+        try:
+            self._queue.append(job)
+            if not self._awake:
                 self.wake()
-            except BaseException:
-                job.cancel()
-                raise
+        except BaseException:  # also of a signal handler
+            if not job.cancel():
+                job.exception()  # it is raised here, and needs no report
+            raise
         # A job appended after the last look at the queue is nobody's: take it back.
         if self._phase == _SEALED and job._take() is not None:
             job._settle_cancelled()
@@ -158,13 +168,20 @@ class LoopThread:
     def wake(self) -> None:
         """Have the loop thread look at its queue, starting it where it is not running yet."""
         loop = self._loop or self._start()
+        bell = self._doorbell
+        if bell is None:  # the thread has ended, or looks at its queue as soon as it has started
+            return
         self._awake = True
         try:
-            loop.call_soon_threadsafe(self._drain)
+            if asyncio._get_running_loop() is loop:
+                loop.call_soon(self._drain)
+            else:
+                bell.ring()
         except BaseException:
             self._awake = False  # or no later call would wake it
-            if not loop.is_closed():
-                raise
+            # A signal handler may have raised, when others relied on this call already.
+            self._call_soon(self._drain)
+            raise
 
     def request_cancel(self, job: Job, /) -> None:
         """Ask for the cancellation of the task that runs `job`."""
@@ -192,28 +209,45 @@ class LoopThread:
         """Call `resume` when the job has a place again."""
         if self.is_current():
             self._places.take_back(job, resume)
-        elif not self._call_soon(self._places.take_back, job, resume):
+            return
+        key = object()
+        self._returning[key] = resume
+        # First the entry, then the look: a loop that has ended sees the one, or is seen here.
+        self._call_soon(self._places.take_back, job, partial(self._resume, key))
+        if self._loop is None or self._phase == _SEALED:
+            self._resume(key)
+
+    def _resume(self, key: object) -> None:
+        """Let a thread go on that wanted a place back, once."""
+        resume = self._returning.pop(key, None)
+        if resume is not None:
             resume()
 
     def cancel_all(self) -> None:
         """Cancel what is queued, at once, and what runs."""
         for job in self._queue.copy():
-            job.cancel()
+            job._withdraw()
         self._call_soon(self._cancel_tasks)
 
     def close(self) -> None:
         """Take no more work from outside, and end when there is none left."""
         if self._phase == _OPEN:
             self._phase = _CLOSING
-        self._call_soon(self._stop_if_idle)
+        # Not only a look whether it is idle: a signal handler may have raised in `submit`, before
+        # that could wake the loop.
+        self._call_soon(self._drain)
 
     def join(self) -> None:
         """Wait until the thread has ended."""
-        thread = self._thread
+        with self._start_lock:  # not while it is about to start
+            thread, ended = self._thread, self._ended
         if thread is None:
             self._workers.shutdown()
-        else:
-            thread.join()
+            return
+        # First the event: before Python 3.13 a thread counts as ended when Ctrl-C interrupts its
+        # `join`, and the interpreter would not wait for it any more.
+        ended.wait()
+        thread.join()
 
     def tasks(self) -> set[asyncio.Task[Any]]:
         """Return the tasks of the event loop that are not done."""
@@ -236,9 +270,7 @@ class LoopThread:
         loop = asyncio.get_running_loop()
         if self._phase != _OPEN and not self._is_inside():
             raise InvalidStateError("cannot schedule new futures after shutdown")
-        call = self._workers.submit(fn, *args, **kwargs)
-        call.add_done_callback(self._notice_worker)
-        return asyncio.wrap_future(call, loop=loop)
+        return asyncio.wrap_future(self._submit_to_worker(fn, *args, **kwargs), loop=loop)
 
     def call_exception_handler(self, context: dict[str, Any], /) -> None:
         """Hand an error that no caller can receive to the event loop's exception handler."""
@@ -247,6 +279,13 @@ class LoopThread:
             _LOGGER.error(context["message"], exc_info=context["exception"])
         elif not self._call_soon(loop.call_exception_handler, context):
             loop.call_exception_handler(context)
+
+    def _submit_to_worker(
+        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> concurrent.futures.Future[T]:
+        call = self._workers.submit(fn, *args, **kwargs)
+        call.add_done_callback(self._notice_worker)
+        return call
 
     def _notice_worker(self, _: object) -> None:
         """Look whether a worker was the last that a closing loop waited for."""
@@ -275,51 +314,90 @@ class LoopThread:
             raise InvalidStateError("cannot schedule new futures after interpreter shutdown")
         loop = self._loop_factory()
         with self._start_lock:
-            if self._loop is None:
-                self._loop = loop  # at once: a signal handler may submit from here on
-                self._start_thread(loop)
-                return loop
             first = self._loop
-        loop.close()  # another thread was first
-        return first
+            if first is None and (self._phase == _OPEN or self._is_inside()):
+                return self._start_thread(loop)
+        loop.close()
+        if first is None:  # `shutdown` was first
+            raise InvalidStateError("cannot schedule new futures after shutdown")
+        return first  # another thread was first
 
-    def _start_thread(self, loop: asyncio.AbstractEventLoop) -> None:
-        thread = threading.Thread(target=self._run, args=(loop,), name=self._name, daemon=False)
-        self._thread = thread
-        started[loop] = self
-        try:
-            thread.start()
-        except Exception as exception:  # no thread to be had
-            started.pop(loop, None)
-            queue = self._queue
-            self._reset()
+    def _start_thread(self, loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
+        # No signal handler can run between this look and the assignment, as neither is a call.
+        if self._loop is not None:
             loop.close()
-            for job in queue:
-                job._abandon(exception)
+            return self._loop
+        unclaimed = [loop]  # whoever takes it decides whether the thread runs it
+        try:
+            self._loop = loop  # at once: a signal handler may submit from here on
+            self._thread = thread = threading.Thread(
+                target=self._run, args=(unclaimed, self._ended), name=self._name, daemon=False
+            )
+            started[loop] = self
+            self._doorbell = doorbell(loop, self._drain)
+            thread.start()
+        except BaseException as exception:  # no thread to be had, or a signal handler has raised
+            with suppress(IndexError):  # it runs nevertheless
+                unclaimed.pop()
+                self._undo_start(loop, exception)
             raise
+        return loop
+
+    def _undo_start(self, loop: asyncio.AbstractEventLoop, exception: BaseException) -> None:
+        """Return to the state before the start; what was queued meanwhile fails."""
+        if not isinstance(exception, Exception):
+            exception = BrokenExecutor(f"the start of the loop was interrupted: {exception!r}")
+        started.pop(loop, None)
+        queue = self._queue
+        self._reset()
+        loop.close()
+        for job in queue:
+            job._take()
+            job._settle_exception(exception)
 
     # On the loop thread.
 
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _run(self, unclaimed: list[asyncio.AbstractEventLoop], ended: threading.Event) -> None:
         """Run the event loop until it is closed and nothing is left to do."""
         try:
-            loop.set_default_executor(self._workers.pool)
-            if self._watchdog is not None:
-                self._watchdog.start(loop)
-            while self._phase != _SEALED:
-                run_forever(loop)
-                self._end_background_tasks(loop)
-                self._seal()
-            _run_until_complete(loop, loop.shutdown_asyncgens())
+            loop = unclaimed.pop()
+        except IndexError:
+            return
+        try:
+            self._run_loop(loop)
         except BaseException as exception:
             self._break(exception)
             raise
         finally:
-            self._workers.shutdown()
-            if self._watchdog is not None:
-                self._watchdog.stop()
-            loop.close()
-            started.pop(loop, None)
+            try:
+                self._end(loop)
+            finally:
+                ended.set()
+
+    def _run_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.set_default_executor(self._workers.default_executor(self._submit_to_worker))
+        if self._watchdog is not None:
+            self._watchdog.start(loop)
+        loop.call_soon(self._drain)  # whoever found no doorbell relies on it
+        while self._phase != _SEALED:
+            run_forever(loop)
+            self._end_background_tasks(loop)
+            self._seal(loop)
+        _run_until_complete(loop, loop.shutdown_asyncgens())
+        self._end_background_tasks(loop)
+
+    def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Free what the event loop has used. It does not run any more."""
+        for key in tuple(self._returning):
+            self._resume(key)
+        self._workers.shutdown()
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        if self._doorbell is not None:
+            self._doorbell.remove()
+            self._doorbell = None
+        started.pop(loop, None)
+        loop.close()
 
     def _stop_if_idle(self) -> None:
         """Stop a closing loop that has nothing submitted left to do. Loop thread only."""
@@ -333,13 +411,13 @@ class LoopThread:
         """Cancel the tasks that submitted work has left behind. Loop thread only."""
         if self._phase == _OPEN:  # somebody has called loop.stop()
             return
-        tasks = asyncio.all_tasks(loop).difference(self._running)
-        for task in tasks:
-            task.cancel()
-        if tasks:
+        # More than once: their cleanup may leave tasks behind, too.
+        while tasks := asyncio.all_tasks(loop).difference(self._running):
+            for task in tasks:
+                task.cancel()
             _run_until_complete(loop, asyncio.wait(tasks))
 
-    def _seal(self) -> None:
+    def _seal(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take no more work from anyone, unless some has come meanwhile. Loop thread only."""
         if self._phase == _OPEN or self._has_work():
             return
@@ -348,6 +426,8 @@ class LoopThread:
         self._phase = _SEALED
         if self._queue:
             self._phase = _CLOSING
+            # A signal handler may raise in the thread that was about to wake the loop.
+            loop.call_soon(self._drain)
 
     def _break(self, exception: BaseException) -> None:
         """Leave no future behind when the event loop itself has failed. Loop thread only."""
@@ -364,7 +444,7 @@ class LoopThread:
         self._awake = False
         queue = self._queue
         for _ in range(_SLICE):
-            if not queue or not self._places.free():
+            if not queue or (self.max_workers is not None and not self._places.free()):
                 break
             # The job stays in the queue while it starts, so that a fork at any moment finds it.
             job = queue[0]
@@ -381,41 +461,41 @@ class LoopThread:
     def _start_job(self, job: Job) -> None:
         """Call the function and make a task of what it returns. Loop thread only."""
         call = job._take()
-        if call is None:  # cancelled
+        if not call:  # cancelled
             return
         fn, args, kwargs, context = call
         if self.max_workers is not None:
             self._places.take(job)
             context.run(holder.set, ref(job))
-        coroutine: Coroutine[Any, Any, Any] | None = None
+        coroutine: Any = None
+        task: asyncio.Task[Any] | None = None
         try:
-            coroutine = ensure_coroutine(fn, context.run(fn, *args, **kwargs))
+            coroutine = context.run(fn, *args, **kwargs)
+            if not isinstance(coroutine, CoroutineType):
+                coroutine = ensure_coroutine(fn, coroutine)
             task = self._make_task(coroutine, context, fn)
+            if not task.done():
+                job._task = task
+                self._running[task] = job
+                task.add_done_callback(self._settle_running)
+                return
+            result = task.result()
         except BaseException as exception:
-            if coroutine is not None:
+            if isinstance(coroutine, Coroutine):
                 coroutine.close()
-            _settle_failed_start(job, exception)
+            _settle_raised(job, exception)
+        else:
+            job._settle(result)
+        if self.max_workers is not None:
             self._places.leave(job)
-            del job
-            return
-        if task.done():
-            _settle(job, task)
-            self._places.leave(job)
-            # The traceback of an exception holds this frame, which would hold the exception.
-            del job, task
-            return
-        job._task = task
-        self._running[task] = job
-        task.add_done_callback(self._settle_running)
+        # The traceback of an exception holds this frame, which would hold the exception.
+        del job, task
 
     def _make_task(
         self, coroutine: Coroutine[Any, Any, Any], context: Context, fn: Callable[..., Any]
     ) -> asyncio.Task[Any]:
         """Make a task that has taken its first step where Python can do that. Loop thread only."""
-        try:
-            name = fn.__qualname__
-        except AttributeError:
-            name = name_of(fn)
+        name = getattr(fn, "__qualname__", None) or name_of(fn)
         loop = asyncio.get_running_loop()
         if loop.get_task_factory() is not None:
             return loop.create_task(coroutine, name=name, context=context)
@@ -449,7 +529,7 @@ class LoopThread:
 
     def _cancel_tasks(self) -> None:
         """Cancel the tasks of all running jobs. Loop thread only."""
-        for task in self._running:
+        for task in tuple(self._running):
             task.cancel()
 
     # In a forked child.
@@ -463,10 +543,12 @@ class LoopThread:
         broken = BrokenExecutor("the process that runs this call was forked; submit it again here")
         for job in (*self._queue, *self._running.values()):
             job._abandon(broken)
-        for task in self._running:
+        tasks = self.tasks()
+        for task in tasks:
             setattr(task, "_log_destroy_pending", False)  # noqa: B010  asyncio's own switch
-        _parents_loops.append((self._loop, self._running))
-        self._workers.abandon()
+        # Kept here, where the frames of the parent's thread keep it too, and nothing frees those:
+        # else the `finally` blocks of the parent's tasks would run at the end of the child.
+        self._parents.append((self._loop, self._doorbell, tasks, self._queue))
         if self._watchdog is not None:
             self._watchdog.abandon()
         if self._phase != _OPEN:
@@ -486,8 +568,8 @@ def _settle(job: Job, task: asyncio.Task[Any]) -> None:
         job._settle_exception(exception)
 
 
-def _settle_failed_start(job: Job, exception: BaseException) -> None:
-    """Hand what was raised before there was a task to `job`. Loop thread only."""
+def _settle_raised(job: Job, exception: BaseException) -> None:
+    """Hand what its first step has raised to `job`. Loop thread only."""
     if isinstance(exception, asyncio.CancelledError):
         job._settle_cancelled()
         return

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import os
+from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,7 +16,7 @@ from ._blocking import ContextChanges, SubmitsCalls, wait
 from ._exceptions import InvalidStateError
 from ._future import Future
 from ._places import holder
-from ._typing import T
+from ._typing import override
 
 _tasks: set[asyncio.Task[None]] = set()  # asyncio itself keeps only weak references
 
@@ -27,25 +29,40 @@ class Outcome(NamedTuple):
     context: Context
 
 
+class _Answer(asyncio.Future[Outcome]):
+    """What a step waits for. Cancelling the wait cancels the task, whose outcome then comes."""
+
+    def __init__(self, task: asyncio.Task[None]) -> None:
+        super().__init__(loop=task.get_loop())
+        self._task = task
+
+    @override
+    def cancel(self, msg: Any | None = None) -> bool:
+        return not self.done() and self._task.cancel(msg)
+
+
 class _Step(NamedTuple):
     """What the task is to do next."""
 
     fn: Callable[[], Awaitable[Any]]
     is_last: bool
-    holder: object  # whose place it takes up
+    context: Context  # the caller's
+    answer: _Answer
 
 
 class OneTask:
     """Runs steps in one and the same task, one at a time, each for a caller that waits.
 
     An async generator or context manager needs that: what holds from one step to the next, such
-    as `asyncio.timeout`, a task group or a context variable, belongs to a task.
+    as `asyncio.timeout`, a task group or a context variable, belongs to a task. The task ends
+    with the step that is the last, or that raises.
 
     Args:
         executor: Where the task runs.
         timeout: The most seconds for a step; None for no limit.
         name: The name of the task.
-        on_cancel: What the task does when it is cancelled between two steps.
+        on_cancel: What the task does when it is cancelled between two steps, for whatever reason.
+            The next step gets the outcome.
     """
 
     def __init__(
@@ -61,26 +78,61 @@ class OneTask:
         self._on_cancel = on_cancel
         self._changes: ContextChanges | None = None
         self._process = os.getpid()
-        # Of the loop thread alone:
         self._task: asyncio.Task[None] | None = None
-        self._step: _Step | None = None
-        self._arrival: asyncio.Future[None] | None = None
-        self._answer: asyncio.Future[Outcome] | None = None
-        self._unasked: Outcome | None = None  # of a cancellation between two steps
+        # Of the loop thread alone:
+        self._steps: deque[_Step] = deque()
+        self._arrival: asyncio.Future[None] | None = None  # what the task waits for meanwhile
+        self._unasked: deque[Outcome] = deque()  # of cancellations between two steps
 
     # In the caller's thread.
 
-    def run(self, fn: Callable[[], Awaitable[T]], *, is_last: bool = False) -> T:
-        """Run `await fn()` in the task and return what it returns, or raise what it raises."""
+    def run(self, fn: Callable[[], Awaitable[Any]], *, is_last: bool = False) -> Any:
+        """Run `await fn()` in the task and return what it returns, or raise what it raises.
+
+        Raises:
+            StopAsyncIteration: The task has ended.
+            BrokenExecutor: The task was left behind in the process that was forked.
+        """
+        if self._task is not None and self._process != os.getpid():
+            raise concurrent.futures.BrokenExecutor(
+                f"{self.__qualname__} runs in the process that was forked; begin it again here"
+            )
         if self._changes is None:
             self._changes = ContextChanges()
-        future = self._executor.submit(self, fn, is_last)
+        try:
+            return self._receive(self._executor.submit(self, fn, is_last))
+        finally:
+            # The traceback of an exception that was thrown in has this frame.
+            del fn
+
+    def close(self, fn: Callable[[], Awaitable[Any]]) -> None:
+        """Run `await fn()` as the last step, unless the task has ended or never begun."""
+        future = self.start_closing(fn)
+        if future is None or future._is_on_own_loop():
+            return
+        with suppress(StopAsyncIteration, concurrent.futures.CancelledError):
+            self._receive(future)
+
+    def start_closing(self, fn: Callable[[], Awaitable[Any]]) -> Future[Outcome] | None:
+        """Do as `close`, but do not wait for it."""
+        if self._task is None or self._task.done() or self._process != os.getpid():
+            return None
+        try:
+            future = self._executor.submit(self, fn, is_last=True)
+        except InvalidStateError:  # shut down: the task was cancelled, and cleaned up after that
+            return None
+        # Somebody may cancel it before it begins: the end of a wait, or `cancel_futures`.
+        future.add_done_callback(lambda done: done.cancelled() and self.start_closing(fn))
+        return future
+
+    def _receive(self, future: Future[Outcome]) -> Any:
+        """Return what a step returns, or raise what it raises."""
         outcome = wait(future, self._timeout, self.__qualname__)
-        self._changes.take_over(outcome.context)
+        if self._changes is not None:
+            self._changes.take_over(outcome.context)
         error = outcome.error
         if error is None:
-            value: T = outcome.value
-            return value
+            return outcome.value
         try:
             if isinstance(error, asyncio.CancelledError):
                 raise concurrent.futures.CancelledError
@@ -89,74 +141,65 @@ class OneTask:
             # The traceback holds this frame, and this frame would hold the exception.
             del error, outcome, future
 
-    def close(self, fn: Callable[[], Awaitable[Any]]) -> None:
-        """Run `await fn()` as the last step, unless the task has ended or never begun."""
-        future = self.start_closing(fn)
-        if future is not None and not future._is_on_own_loop():
-            wait(future, self._timeout, self.__qualname__)
-
-    def start_closing(self, fn: Callable[[], Awaitable[Any]]) -> Future[Outcome] | None:
-        """Do as `close`, but do not wait for it."""
-        if self._task is None or self._task.done() or self._process != os.getpid():
-            return None
-        try:
-            return self._executor.submit(self, fn, is_last=True)
-        except InvalidStateError:  # shut down: the task was cancelled, and cleaned up after that
-            return None
-
     # On the loop thread.
 
     async def __call__(self, fn: Callable[[], Awaitable[Any]], is_last: bool) -> Outcome:
         """Have the task do a step."""
-        loop = asyncio.get_running_loop()
         if self._task is None:
+            loop = asyncio.get_running_loop()
             self._task = loop.create_task(self._serve(), name=self.__qualname__)
             _tasks.add(self._task)
-            self._task.add_done_callback(_tasks.discard)
-        if self._unasked is not None:
-            outcome, self._unasked = self._unasked, None
-            return outcome
+            self._task.add_done_callback(self._end)
         if self._task.done():
-            return Outcome(None, StopAsyncIteration(), copy_context())
-        self._step = _Step(fn, is_last, holder.get())
-        self._answer = loop.create_future()
+            return self._outcome_after(self._task)
+        answer = _Answer(self._task)
+        self._steps.append(_Step(fn, is_last, copy_context(), answer))
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
-        try:
-            return await self._answer
-        except asyncio.CancelledError:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            raise
+        return await answer
 
     async def _serve(self) -> None:
         """Do the steps. The body of the task."""
+        changes = ContextChanges()
         is_last = False
         while not is_last:
             try:
                 step = await self._next_step()
             except asyncio.CancelledError as error:
-                step = _Step(partial(self._on_cancel, error), is_last=False, holder=None)
-            holder.set(step.holder)
+                holder.set(None)
+                outcome = await _outcome_of(partial(self._on_cancel, error))
+                self._unasked.append(outcome)
+                is_last = outcome.error is not None
+                continue
+            if self._unasked and not step.is_last:
+                step.answer.set_result(self._unasked.popleft())
+                continue
+            changes.take_over(step.context)
+            holder.set(step.context.get(holder))
             outcome = await _outcome_of(step.fn)
             is_last = step.is_last or outcome.error is not None
-            self._deliver(outcome)
+            step.answer.set_result(outcome)
             del step, outcome
 
     async def _next_step(self) -> _Step:
-        while self._step is None:
+        while not self._steps:
             self._arrival = asyncio.get_running_loop().create_future()
             await self._arrival
-        step, self._step = self._step, None
-        return step
+        return self._steps.popleft()
 
-    def _deliver(self, outcome: Outcome) -> None:
-        """Hand `outcome` to who waits for it, else keep it for the next who asks."""
-        if self._answer is None or self._answer.done():
-            self._unasked = outcome
-            return
-        self._step = None
-        self._answer.set_result(outcome)
+    def _end(self, task: asyncio.Task[None]) -> None:
+        """Leave no step without an answer."""
+        _tasks.discard(task)
+        while self._steps:
+            self._steps.popleft().answer.set_result(self._outcome_after(task))
+
+    def _outcome_after(self, task: asyncio.Task[None]) -> Outcome:
+        """Return the outcome of a step that comes after the end of the task."""
+        if self._unasked:
+            return self._unasked.popleft()
+        cancelled = task.cancelled()  # before it began
+        error = asyncio.CancelledError() if cancelled else StopAsyncIteration()
+        return Outcome(None, error, copy_context())
 
 
 async def _outcome_of(fn: Callable[[], Awaitable[Any]]) -> Outcome:
@@ -166,4 +209,6 @@ async def _outcome_of(fn: Callable[[], Awaitable[Any]]) -> Outcome:
         if error.__traceback__ is not None:  # without this frame, which would hold the error
             error.__traceback__ = error.__traceback__.tb_next
         return Outcome(None, error, copy_context())
+    finally:
+        del fn  # it may hold the error, whose traceback leads to this frame
     return Outcome(value, None, copy_context())

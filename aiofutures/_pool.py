@@ -6,7 +6,7 @@ import concurrent.futures
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final
@@ -32,14 +32,20 @@ class WorkerPool(ThreadPoolExecutor):
         super().__init__(_MOST_THREADS, thread_name_prefix)
         self._free_places = min(32, (os.cpu_count() or 1) + 4)  # as ThreadPoolExecutor has
         self._calls: deque[_PoolCall] = deque()
-        # Guards the two above. Nothing of the user's runs under it.
-        self._places_lock = threading.Lock()
+        # Guards the two above. Nothing of the user's runs under it but what the garbage collector
+        # may find there, whose finalizers may wait for a future: hence reentrant.
+        self._places_lock = threading.RLock()
 
     @staticmethod
     def current() -> WorkerPool | None:
         """Return the pool whose thread the caller runs in."""
         pool: WorkerPool | None = getattr(_here, "pool", None)
         return pool
+
+    @staticmethod
+    def leave() -> None:
+        """Make the calling thread an ordinary one: of a forked child, or between two calls."""
+        _here.pool = None
 
     @override
     def submit(
@@ -60,7 +66,7 @@ class WorkerPool(ThreadPoolExecutor):
         return future
 
     @contextmanager
-    def place_lent(self) -> Iterator[None]:
+    def place_lent(self) -> Generator[None]:
         """Leave the place of the calling thread to another call meanwhile."""
         with self._places_lock:
             self._free_places += 1
@@ -77,19 +83,30 @@ class WorkerPool(ThreadPoolExecutor):
             if not self._calls or self._free_places <= 0:
                 return
             self._free_places -= 1
+        place = [self]
         try:
-            super().submit(self._work)
+            super().submit(self._work, place)
         except RuntimeError:
+            # The standard pool queues the work before it starts a thread for it: a thread that was
+            # busy may have taken it, and the place with it.
+            try:
+                place.pop()
+            except IndexError:
+                return
             with self._places_lock:
                 self._free_places += 1
             raise
 
-    def _work(self) -> None:
-        """Run calls as long as there are any."""
-        _here.pool = self
+    def _work(self, place: list[WorkerPool]) -> None:
+        """Run calls as long as there are any, if the place is still to be had."""
+        try:
+            _here.pool = place.pop()
+        except IndexError:
+            return
         while (call := self._next_call()) is not None:
             call.run()
             del call
+        self.leave()  # a pool that nobody else knows ends its threads
 
     def _next_call(self) -> _PoolCall | None:
         """Return the next call for a thread that has a place, or give up the place."""
@@ -108,7 +125,7 @@ class _PoolCall:
         future: concurrent.futures.Future[Any],
         fn: Callable[..., Any],
         args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
+        kwargs: dict[str, Any],
     ) -> None:
         self._future = future
         self._fn = fn

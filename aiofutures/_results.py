@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
-from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
@@ -30,7 +29,9 @@ class Results(Iterator[T]):
         self._deadline = None if timeout is None else monotonic() + timeout
         self._calls = calls  # submits one more with each step
         self._source_error: Exception | None = None
-        self._finished: SimpleQueue[Future[T]] | None = None
+        self._finished: deque[Future[T]] = deque()
+        self._notes_finished = False
+        self._arrival: Future[None] = Future()
         self._buffersize = buffersize
         if buffersize is None:
             self._futures: OrderedDict[Future[T], Any] = OrderedDict.fromkeys(calls)
@@ -70,18 +71,18 @@ class Results(Iterator[T]):
             DeadlockError: The wait would block the event loop that runs the calls.
             BaseException: Whatever a call raised.
         """
-        if self._finished is None:
-            self._finished = SimpleQueue()
-            for future in self._futures:
-                future.add_done_callback(self._finished.put)
+        if not self._notes_finished:
+            self._notes_finished = True
+            for future in self.futures:
+                future.add_done_callback(self._note_finished)
+                del future  # or this frame would keep the result
         while self._futures:
-            future = self._next_finished(self._finished)
-            if future not in self._futures:  # consumed by __next__ meanwhile
+            finished = [self._next_finished()]
+            if finished[0] not in self._futures:  # consumed by __next__ meanwhile
                 continue
-            del self._futures[future]
+            del self._futures[finished[0]]
             self._submit_ahead()
-            yield self._result(future)
-            del future
+            yield self._result(finished.pop())  # without a reference that would keep the result
         self._raise_at_end()
 
     def close(self) -> None:
@@ -89,7 +90,8 @@ class Results(Iterator[T]):
         self._calls = iter(())
         while self._futures:
             future, _ = self._futures.popitem()
-            future.cancel()
+            if not future.cancel():
+                future.exception()  # nobody wants to hear of it any more
 
     def __length_hint__(self) -> int:
         """Return how many results are left, as far as that is known."""
@@ -107,8 +109,8 @@ class Results(Iterator[T]):
                 self._calls = iter(())
                 return
             self._futures[future] = None
-            if self._finished is not None:
-                future.add_done_callback(self._finished.put)
+            if self._notes_finished:
+                future.add_done_callback(self._note_finished)
 
     def _raise_at_end(self) -> None:
         """Raise what ended the input early, once."""
@@ -120,9 +122,12 @@ class Results(Iterator[T]):
         try:
             return future.result(self._seconds_left())
         except DeadlockError:
-            if not future.done():  # nothing was lost: it can be iterated in another thread
-                self._futures[future] = None
-                self._futures.move_to_end(future, last=False)
+            if future.done():  # it is the call's own
+                self.close()
+                raise
+            # Nothing is lost: it can be iterated in another thread.
+            self._futures[future] = None
+            self._futures.move_to_end(future, last=False)
             raise
         except BaseException:
             future.cancel()
@@ -131,14 +136,26 @@ class Results(Iterator[T]):
         finally:
             del future
 
-    def _next_finished(self, finished: SimpleQueue[Future[T]]) -> Future[T]:
-        if finished.empty():
-            next(iter(self._futures))._refuse_wait_on_own_loop()
-        try:
-            return finished.get(timeout=self._seconds_left())
-        except Empty:
-            self.close()
-            raise TimeoutError from None
+    def _note_finished(self, future: Future[T]) -> None:
+        self._finished.append(future)
+        self._arrival.cancel()
+
+    def _next_finished(self) -> Future[T]:
+        while not self._finished:
+            first = next(iter(self._futures))
+            if first.done():  # and not noted: of the process that was forked
+                return first
+            # A future stands for the next arrival: waiting for it lends places as it should.
+            self._arrival = Future(first._host)
+            if self._finished:
+                break
+            first._refuse_wait_on_own_loop()
+            try:
+                self._arrival._wait(self._seconds_left())
+            except TimeoutError:
+                self.close()
+                raise
+        return self._finished.popleft()
 
     def _seconds_left(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - monotonic())

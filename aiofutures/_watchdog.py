@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import sys
 import threading
+import time
 import traceback
+from collections.abc import Callable
 from time import monotonic
 from types import CodeType, FrameType
 from typing import Final
@@ -15,7 +18,10 @@ _LOGGER = logging.getLogger("aiofutures")
 
 _LOOKS: Final = 5  # within the time-out: the warning is late by a fifth of it at most
 _RUN_CALLBACK: Final = asyncio.Handle._run.__code__
-_LOOP_FILE: Final = asyncio.BaseEventLoop.run_forever.__code__.co_filename
+_LOOP: Final = (
+    asyncio.BaseEventLoop.run_forever.__code__,
+    getattr(asyncio.BaseEventLoop, "_run_once").__code__,  # noqa: B009  not in typeshed
+)
 
 
 class Watchdog:
@@ -41,19 +47,25 @@ class Watchdog:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch `loop`, which the calling thread is going to run."""
         self._stopped = threading.Event()
-        self._thread = threading.Thread(
+        thread = threading.Thread(
             target=self._watch,
             args=(loop, threading.get_ident(), self._stopped),
             name=f"{self._name}-watchdog",
             daemon=False,
         )
-        self._thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # no thread to be had; the work matters more
+            _LOGGER.warning("the event loop %s is not watched: %s", self._name, error)
+        else:
+            self._thread = thread
 
     def stop(self) -> None:
         """Stop watching, before the loop is closed."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
+            self._thread = None
 
     def abandon(self) -> None:
         """Forget the thread, which a forked child does not have."""
@@ -66,14 +78,16 @@ class Watchdog:
         turned.set()
         callback: FrameType | None = None
         warned = False
+        cpu_time = _cpu_clock(thread)
         looked = since = monotonic()
+        used = cpu_time()
         while not stopped.wait(self._timeout / _LOOKS):
             # The stack first: the callback may go on as soon as this thread lets go of the GIL.
             stack = self._stack(sys._current_frames().get(thread))
-            now = monotonic()
+            now, used_before, used = monotonic(), used, cpu_time()
             # A C function that keeps the GIL stops this thread as well. What runs when it goes on
-            # has been running since the last look.
-            was_stopped = now - looked >= self._timeout
+            # has been running since the last look; unless it is the machine that had no time.
+            was_stopped = min(now - looked, 2 * (used - used_before)) >= self._timeout
             if turned.is_set():
                 turned.clear()
                 loop.call_soon_threadsafe(turned.set)
@@ -95,14 +109,14 @@ class Watchdog:
         step, but a coroutine takes only one step in a turn of the loop.
         """
         stack: list[tuple[FrameType, int]] = []
-        while frame is not None and frame.f_code is not self._entry:
-            if frame.f_code.co_filename == _LOOP_FILE:  # no callback runs
-                return []
+        while frame is not None and frame.f_code not in _LOOP:
+            if frame.f_code is self._entry:
+                return stack
             stack.append((frame, frame.f_lineno))
             if frame.f_code is _RUN_CALLBACK:
-                break
+                return stack
             frame = frame.f_back
-        return stack
+        return []  # no callback runs
 
     def _warn(self, seconds: float, stack: list[tuple[FrameType, int]]) -> None:
         ours = (_RUN_CALLBACK.co_filename, self._entry.co_filename)
@@ -119,3 +133,10 @@ class Watchdog:
             where,
             "".join(summary.format()),
         )
+
+
+def _cpu_clock(thread: int) -> Callable[[], float]:
+    """Return what tells how many seconds a thread has computed, or real ones where none does."""
+    if sys.platform == "linux":
+        return functools.partial(time.clock_gettime, time.pthread_getcpuclockid(thread))
+    return monotonic

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import weakref
 from _thread import TIMEOUT_MAX, LockType, allocate_lock
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Protocol
 
 from ._pool import WorkerPool
 from ._typing import override
 
 
+class Lender(Protocol):
+    """What those who wait know of the loop thread that runs the call."""
+
+    max_workers: int | None
+
+    def lend_place(self) -> Any | None: ...
+    def take_place_back(self, place: Any, resume: Callable[[], object], /) -> None: ...
+
+
 class Watched(Protocol):
     """What those who wait know of a future."""
+
+    @property
+    def _host(self) -> Lender | None: ...
 
     _exception: BaseException | None
 
@@ -33,34 +47,21 @@ class Watchers:
 
     def __init__(self) -> None:
         self.callbacks: list[Callable[[Any], object]] = []
-        self._gates: list[LockType] = []  # locked; each is released for one blocked thread
+        self.gates: list[LockType] = []  # locked; each is released for one blocked thread
 
-    # What concurrent.futures.wait and as_completed use, made when they do.
-    condition: threading.Condition | None = None
-    waiters: StdlibWaiters | None = None
+        # What concurrent.futures.wait and as_completed use, by the process.
+        self.conditions: dict[int, threading.Condition] = {}
 
-    def wait(self, future: Watched, timeout: float | None) -> None:
-        """Block the thread until `future` is done.
-
-        Raises:
-            TimeoutError: It was not after `timeout` seconds.
-        """
-        gate = allocate_lock()
-        gate.acquire()
-        self._gates.append(gate)
-        try:
-            if not future.done() and not block(gate, timeout):
-                raise TimeoutError
-        finally:
-            self._gates.remove(gate)
+    waiters: StdlibWaiters | None = None  # theirs too, made when they do
 
     def wake(self, future: Watched) -> None:
         """Wake the threads that wait for `future`, which is done. Once more is harmless."""
-        for gate in tuple(self._gates):
+        for gate in tuple(self.gates):
             if gate.locked():
                 gate.release()
-        if self.condition is not None:
-            with self.condition:
+        condition = self.conditions.get(os.getpid()) if self.conditions else None
+        if condition is not None:
+            with condition:
                 for waiter in self.waiters or ():
                     if future in waiter.finished_futures:
                         continue
@@ -70,6 +71,20 @@ class Watchers:
                         waiter.add_result(future)
                     else:
                         waiter.add_exception(future)
+
+    def of_child(self, future: Watched) -> Watchers:
+        """Return what of it is of use in a forked child: what iterators of `as_completed` wait for.
+
+        Their locks may be held by threads of the parent's.
+        """
+        watchers = Watchers()
+        for waiter in self.waiters or ():
+            waiter.lock = threading.Lock()
+            waiter.event = threading.Event()
+            waiter.event.set()
+            waiter.finished_futures.append(future)
+        watchers.waiters = self.waiters
+        return watchers
 
 
 def block(gate: LockType, timeout: float | None = None) -> bool:
@@ -83,6 +98,46 @@ def block(gate: LockType, timeout: float | None = None) -> bool:
         return gate.acquire(timeout=seconds)
     with pool.place_lent():
         return gate.acquire(timeout=seconds)
+
+
+@contextmanager
+def place_lent(host: Lender | None) -> Generator[None]:
+    """Leave the place of the job that the caller belongs to to another one meanwhile.
+
+    Whoever is interrupted, by a time-out for instance, goes on without waiting for a place.
+    """
+    place = None if host is None or host.max_workers is None else host.lend_place()
+    if host is None or place is None:
+        yield
+        return
+    gate = allocate_lock()
+    gate.acquire()
+    try:
+        yield
+    finally:
+        host.take_place_back(place, gate.release)
+    block(gate)
+
+
+class LendingEvent(threading.Event):
+    """An event for which a thread waits as for a future: it lends its places meanwhile."""
+
+    def __init__(self, host: Lender | None) -> None:
+        super().__init__()
+        self._host = host
+
+    @override
+    def wait(self, timeout: float | None = None) -> bool:
+        pool = WorkerPool.current()
+        with (
+            suppress(TimeoutError),
+            place_lent(self._host),
+            nullcontext() if pool is None else pool.place_lent(),
+        ):
+            if super().wait(timeout):
+                return True
+            raise TimeoutError
+        return False
 
 
 class StdlibWaiters(list[Any]):
@@ -100,6 +155,8 @@ class StdlibWaiters(list[Any]):
         future = self._future()
         if future is not None and not future.done():
             future._refuse_wait_on_own_loop()
+            if type(waiter.event) is threading.Event:
+                waiter.event = LendingEvent(future._host)
         super().append(waiter)
 
 

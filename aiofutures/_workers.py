@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import Any
 
+from ._lifecycle import abandonable
 from ._pool import WorkerPool
 from ._typing import P, T, override
 
@@ -22,29 +23,35 @@ class Workers:
     """
 
     def __init__(self, pool: ThreadPoolExecutor | None, name: str) -> None:
-        self._callers_pool = None if pool is None else _CallersPool(pool)
+        self._callers_pool = pool
         self._name = name
         self.abandon()
+        abandonable.add(self)
 
     def abandon(self) -> None:
         """Begin anew in a forked child, which has none of the threads."""
+        WorkerPool.leave()  # its lock may be held by a thread that is the parent's
         self._own_pool = WorkerPool(f"{self._name}-worker")
         self._calls: set[concurrent.futures.Future[Any]] = set()
         self._threads: set[int] = set()  # identifiers of those that run a call
-
-    @property
-    def pool(self) -> ThreadPoolExecutor:
-        """The pool whose threads are used."""
-        return self._callers_pool or self._own_pool
 
     def submit(
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> concurrent.futures.Future[T]:
         """Run `fn(*args, **kwargs)` in a thread, in a copy of the caller's context."""
-        call = self.pool.submit(copy_context().run, self._run, fn, args, kwargs)
+        pool = self._own_pool if self._callers_pool is None else self._callers_pool
+        call: concurrent.futures.Future[T] = pool.submit(
+            self._run, copy_context(), fn, args, kwargs
+        )
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
         return call
+
+    def default_executor(
+        self, submit: Callable[..., concurrent.futures.Future[Any]]
+    ) -> ThreadPoolExecutor:
+        """Return what an event loop can take for its default executor; `submit` does the work."""
+        return _DefaultExecutor(submit)
 
     def busy(self) -> bool:
         """Tell whether a call waits or runs."""
@@ -59,11 +66,17 @@ class Workers:
         self._own_pool.shutdown()
         concurrent.futures.wait(self._calls.copy())
 
-    def _run(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> T:
+    def _run(
+        self,
+        context: Context,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
         thread = threading.get_ident()
         self._threads.add(thread)
         try:
-            return fn(*args, **kwargs)
+            return context.run(fn, *args, **kwargs)
         except StopIteration as exception:
             # It cannot be raised into a coroutine: asyncio would leave the task waiting for ever.
             raise RuntimeError("the function raised StopIteration") from exception
@@ -71,16 +84,22 @@ class Workers:
             self._threads.discard(thread)
 
 
-class _CallersPool(ThreadPoolExecutor):
-    """The caller's pool, but for `shutdown`: an event loop shuts its default executor down."""
+class _DefaultExecutor(ThreadPoolExecutor):
+    """Worker threads as an event loop wants them, for `run_in_executor` and `asyncio.to_thread`.
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
+    The loop may shut it down: that concerns nobody else.
+
+    Args:
+        submit: Runs a function in a worker thread.
+    """
+
+    def __init__(self, submit: Callable[..., concurrent.futures.Future[Any]]) -> None:
         super().__init__(1)  # never starts a thread
-        self._pool = pool
+        self._submit = submit
 
     @override
     def submit(
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> concurrent.futures.Future[T]:
-        """Run `fn(*args, **kwargs)` in a thread of the caller's."""
-        return self._pool.submit(fn, *args, **kwargs)
+        """Run `fn(*args, **kwargs)` in a worker thread."""
+        return self._submit(fn, *args, **kwargs)

@@ -1,0 +1,315 @@
+"""What a future is in: its state, its outcome and those who wait for it.
+
+There is no lock. Whoever takes the call out of a future decides what becomes of it: the loop
+thread runs it, `cancel` drops it; and from then on that one thread alone writes the outcome.
+With no lock to hold, nothing is ever stuck in a forked child, a signal handler or a finalizer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import os
+import threading
+from _thread import allocate_lock
+from collections.abc import Callable
+from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from ._exceptions import DeadlockError, InvalidStateError
+from ._typing import Call, T, override
+from ._watchers import StdlibWaiters, UnfetchedException, Watchers, block, place_lent
+
+_LOGGER = logging.getLogger("aiofutures")
+
+#: The states in which nothing changes any more.
+DONE: Final = frozenset({CANCELLED_AND_NOTIFIED, FINISHED})
+
+
+class Host(Protocol):
+    """What a future knows of the loop thread that runs its call."""
+
+    max_workers: int | None
+
+    def is_current(self) -> bool:
+        """Tell whether the caller runs on this event loop."""
+        ...
+
+    def submit(self, future: Any, /) -> None:
+        """Run the call of `future`."""
+        ...
+
+    def request_cancel(self, future: Any, /) -> None:
+        """Ask for the cancellation of the task that runs the call of `future`."""
+
+    def lend_place(self) -> Any | None:
+        """Let another call run while the caller's waits; return whose place it is."""
+
+    def take_place_back(self, place: Any, resume: Callable[[], object], /) -> None:
+        """Call `resume` when `place` is free again."""
+
+    def call_exception_handler(self, context: dict[str, Any], /) -> None:
+        """Hand an error that no caller can receive to the event loop's exception handler."""
+
+
+class FutureState(concurrent.futures.Future[T]):
+    """The state of a `Future`.
+
+    Args:
+        host: What runs the call; None where somebody sets the outcome by hand.
+        call: What the host is to run; empty without a host.
+    """
+
+    # Class-level defaults: an instance stores only what differs, which is cheaper to make.
+    _state = PENDING
+    _result: Any = None  # a T once finished
+    _exception: BaseException | None = None
+    _watchers: Watchers | None = None
+    _unfetched: UnfetchedException | None = None
+    _task: asyncio.Task[T] | None = None
+
+    # Gone once it was taken. Deleting an attribute is atomic: of several threads one succeeds.
+    _call: Call | tuple[()]
+
+    def __init__(self, host: Host | None = None, call: Call | tuple[()] = (), /) -> None:
+        self._host = host
+        self._call = call
+
+    @override
+    def cancelled(self) -> bool:
+        """Tell whether the future was cancelled and is done."""
+        return self._state == CANCELLED_AND_NOTIFIED
+
+    @override
+    def running(self) -> bool:
+        """Tell whether the call has started and has not finished yet."""
+        return self._state == RUNNING
+
+    @override
+    def done(self) -> bool:
+        """Tell whether the call has returned, raised or been cancelled."""
+        return self._state in DONE
+
+    @override
+    def __repr__(self) -> str:
+        state = "cancelled" if self.cancelled() else self._state.lower()
+        if self._state == FINISHED:
+            exception = self._exception
+            verb, value = ("returned", self._result) if exception is None else ("raised", exception)
+            state = f"{state} {verb} {type(value).__name__}"
+        return f"<{type(self).__name__} at {id(self):#x} state={state}>"
+
+    # What else the standard library's contract asks for; only executors and tests call it.
+
+    @override
+    def set_running_or_notify_cancel(self) -> bool:
+        """Mark the future as running, unless it was cancelled.
+
+        Returns:
+            False if it was cancelled: the call must not be run then.
+
+        Raises:
+            InvalidStateError: The future runs or is finished already.
+        """
+        try:
+            del self._call
+            self._state = RUNNING
+        except AttributeError:
+            if self.cancelled():
+                return False
+            raise InvalidStateError(f"{self!r} cannot be marked as running once more") from None
+        return True
+
+    @override
+    def set_result(self, result: T) -> None:
+        """Finish the future with `result`.
+
+        Raises:
+            InvalidStateError: The future is done already.
+        """
+        self._claim_outcome()
+        self._result = result
+        self._state = FINISHED
+        self._notify()
+
+    @override
+    def set_exception(self, exception: BaseException | None) -> None:
+        """Finish the future with `exception`.
+
+        Raises:
+            InvalidStateError: The future is done already.
+        """
+        self._claim_outcome()
+        self._exception = exception
+        self._state = FINISHED
+        self._notify()
+
+    def _claim_outcome(self) -> None:
+        """Let one caller alone write the outcome.
+
+        Raises:
+            InvalidStateError: Another one does, or did.
+        """
+        try:
+            del self._call
+        except AttributeError:
+            mine = object()
+            if self._state != RUNNING or vars(self).setdefault("_writer", mine) is not mine:
+                raise InvalidStateError(f"{self!r} is done already") from None
+
+    if not TYPE_CHECKING:  # typeshed has them as attributes; here they are made when asked for
+
+        @property
+        def _condition(self) -> threading.Condition:
+            """The lock that `concurrent.futures.wait` and `as_completed` hold."""
+            # One for each process: a thread of the parent's may have held it at the fork.
+            return self._watch().conditions.setdefault(os.getpid(), threading.Condition())
+
+        @property
+        def _waiters(self) -> list[Any]:
+            """The waiters of `concurrent.futures.wait` and `as_completed`."""
+            watchers = self._watch()
+            if watchers.waiters is None:
+                vars(watchers).setdefault("waiters", StdlibWaiters(self))
+            return watchers.waiters
+
+    def _withdraw(self) -> Call | tuple[()] | None:
+        """Cancel the future unless its call was taken; return the call then, else None."""
+        try:
+            call = self._call
+            del self._call
+        except AttributeError:
+            return None
+        # No signal handler can run between the deletion and this, as neither is a call: the call
+        # would be lost if one raised after it was taken.
+        self._state = CANCELLED_AND_NOTIFIED
+        try:
+            self._notify()
+        except BaseException:  # a signal handler has raised: leave nobody waiting
+            self._notify()
+            raise
+        return call
+
+    # For the loop thread.
+
+    def _take(self) -> Call | tuple[()] | None:
+        """Take the call out to run it; None when `cancel` was there first. Loop thread only."""
+        try:
+            call = self._call
+            del self._call
+        except AttributeError:
+            return None
+        self._state = RUNNING
+        return call
+
+    def _settle(self, result: T) -> None:
+        """Finish the future with what its call returned. Loop thread only."""
+        if self._state != RUNNING:  # somebody has called set_result
+            return
+        self._result = result
+        self._state = FINISHED
+        if self._watchers is not None:
+            self._notify()
+
+    def _settle_exception(self, exception: BaseException) -> None:
+        """Finish the future with what its call raised. Loop thread only."""
+        if self._state != RUNNING:
+            return
+        self._exception = exception
+        if self._host is not None and (self._watchers is None or not self._watchers.callbacks):
+            self._unfetched = UnfetchedException(exception, self._host.call_exception_handler)
+        self._state = FINISHED
+        self._notify()
+
+    def _settle_cancelled(self) -> None:
+        """Finish the future as cancelled: its task was. Loop thread only."""
+        if self._state != RUNNING:
+            return
+        self._state = CANCELLED_AND_NOTIFIED
+        self._notify()
+
+    def _abandon(self, exception: BaseException) -> None:
+        """Finish the future in a forked child, where no other thread is left to do it."""
+        if self._state in DONE:
+            return
+        vars(self).pop("_call", None)
+        watchers = self._watchers
+        # Their threads and loops are the parent's, but for the iterators.
+        self._watchers = None if watchers is None else watchers.of_child(self)
+        self._exception = exception
+        self._state = FINISHED
+
+    # Those who wait.
+
+    def _watch(self) -> Watchers:
+        """Return the list of those who wait for the outcome; add to it, then look at the state."""
+        watchers = self._watchers
+        if watchers is None:
+            watchers = vars(self).setdefault("_watchers", Watchers())  # atomic: one for all
+        return watchers
+
+    def _wait(self, timeout: float | None) -> None:
+        """Block until the future is done."""
+        if timeout is not None and timeout <= 0:
+            raise TimeoutError
+        host = self._host
+        if host is not None and host.is_current():
+            self._refuse_wait_on_own_loop()
+        if host is None or host.max_workers is None:
+            self._block(timeout)
+            return
+        with place_lent(host):
+            self._block(timeout)
+
+    def _block(self, timeout: float | None) -> None:
+        gate = allocate_lock()
+        gate.acquire()
+        gates = self._watch().gates
+        gates.append(gate)
+        try:
+            if self._state not in DONE and not block(gate, timeout):
+                raise TimeoutError
+        finally:
+            gates.remove(gate)
+
+    def _refuse_wait_on_own_loop(self) -> None:
+        """Raise DeadlockError where a wait would block the loop that runs the call."""
+        if self._is_on_own_loop():
+            raise DeadlockError(
+                f"waiting for {self!r} here would block the event loop that has to run it, "
+                "for ever; use 'await future' instead"
+            )
+
+    def _is_on_own_loop(self) -> bool:
+        """Tell whether the caller runs on the event loop that runs the call."""
+        return self._host is not None and self._host.is_current()
+
+    def _notify(self) -> None:
+        """Wake and call all who wait. Once more after an interruption is harmless."""
+        watchers = self._watchers
+        if watchers is not None:
+            watchers.wake(self)
+            if watchers.callbacks:
+                self._run_callbacks(watchers.callbacks)
+
+    def _run_callbacks(self, callbacks: list[Callable[[Any], object]]) -> None:
+        """Call each callback once, also when several threads are at it."""
+        while callbacks:
+            try:
+                callback = callbacks.pop(0)
+            except IndexError:
+                return
+            try:
+                callback(self)
+            except Exception:
+                _LOGGER.exception("exception calling callback for %r", self)
+            except BaseException:
+                if not self._is_on_own_loop():
+                    self._run_callbacks(callbacks)
+                    raise
+                _LOGGER.exception("exception calling callback for %r", self)
+
+    def _mark_fetched(self) -> None:
+        if self._unfetched is not None:
+            self._unfetched.exception = None

@@ -1,0 +1,165 @@
+"""The executors that the tests use, and the proof that no test leaves anything behind."""
+
+import asyncio
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import hypothesis
+import pytest
+from support import LIMIT, MakeExecutor
+from typing_extensions import override
+
+from aiofutures import AsyncExecutor, _default, _lifecycle, set_default_executor
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+hypothesis.settings.register_profile("aiofutures", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("aiofutures")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--slow`."""
+    parser.addoption("--slow", action="store_true", help="run the tests that are marked slow too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what takes long, unless it was asked for."""
+    if config.getoption("--slow"):
+        return
+    skip = pytest.mark.skip(reason="takes long: run it with --slow")
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(skip)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Have the collector pass over what exists now, so that each test can afford a collection."""
+    gc.collect()
+    gc.freeze()
+
+
+class _Errors(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.records: list[logging.LogRecord] = []
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+@pytest.fixture(autouse=True)
+def logged_errors() -> Iterator[list[logging.LogRecord]]:
+    """The errors that were logged. A test that expects some clears the list."""
+    handler = _Errors()
+    loggers = [logging.getLogger(name) for name in ("aiofutures", "asyncio", "concurrent.futures")]
+    for logger in loggers:
+        logger.addHandler(handler)
+    yield handler.records
+    for logger in loggers:
+        logger.removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def _no_leaks(logged_errors: list[logging.LogRecord]) -> Iterator[None]:
+    """No thread, event loop, default executor or unexpected error survives a test."""
+    threads = set(threading.enumerate())
+
+    yield
+
+    deadline = time.monotonic() + LIMIT
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    gc.collect()  # what it finds and was not closed warns, and warnings are errors
+    assert set(threading.enumerate()) <= threads
+    assert not _lifecycle.started
+    assert not _default._default
+    assert [record.getMessage() for record in logged_errors] == []
+
+
+def _debug_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    loop.set_debug(True)
+    loop.slow_callback_duration = LIMIT
+    return loop
+
+
+def _eager_loop() -> asyncio.AbstractEventLoop:
+    if not hasattr(asyncio, "eager_task_factory"):
+        pytest.skip("eager tasks are new in Python 3.12")
+    loop = asyncio.new_event_loop()
+    loop.set_task_factory(vars(asyncio)["eager_task_factory"])
+    return loop
+
+
+def _uvloop() -> asyncio.AbstractEventLoop:
+    loop: asyncio.AbstractEventLoop = pytest.importorskip("uvloop").new_event_loop()
+    return loop
+
+
+_LOOPS: dict[str, LoopFactory] = {
+    "asyncio": asyncio.new_event_loop,
+    "debug": _debug_loop,
+    "eager": _eager_loop,
+    "uvloop": _uvloop,
+}
+
+
+@pytest.fixture(params=_LOOPS)
+def loop_factory(request: pytest.FixtureRequest) -> Iterator[LoopFactory]:
+    """What makes event loops, of each kind; each loop must be closed when the test ends."""
+    make = _LOOPS[request.param]
+    make().close()  # skips the test where this kind is not there
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def make_loop() -> asyncio.AbstractEventLoop:
+        loops.append(make())
+        return loops[-1]
+
+    yield make_loop
+    assert all(loop.is_closed() for loop in loops)
+
+
+@pytest.fixture
+def make_executor(loop_factory: LoopFactory) -> Iterator[MakeExecutor]:
+    """Makes executors over each kind of event loop, and shuts them down after the test."""
+    executors: list[AsyncExecutor] = []
+
+    def make(
+        executor: ThreadPoolExecutor | None = None,
+        *,
+        max_workers: int | None = None,
+        thread_name_prefix: str = "",
+    ) -> AsyncExecutor:
+        executors.append(
+            AsyncExecutor(
+                executor,
+                max_workers=max_workers,
+                loop_factory=loop_factory,
+                thread_name_prefix=thread_name_prefix,
+            )
+        )
+        return executors[-1]
+
+    yield make
+    for executor in executors:
+        executor.shutdown(cancel_futures=True)
+
+
+@pytest.fixture
+def executor(make_executor: MakeExecutor) -> AsyncExecutor:
+    """An executor over each kind of event loop."""
+    return make_executor()
+
+
+@pytest.fixture
+def default_executor(executor: AsyncExecutor) -> Iterator[AsyncExecutor]:
+    """The default executor, for one test."""
+    set_default_executor(executor)
+    yield executor
+    _default._default.clear()

@@ -1,0 +1,264 @@
+"""Those who wait for a future."""
+
+import asyncio
+import gc
+import threading
+from typing import Any
+
+import pytest
+from support import LIMIT, Gate, Halt, Refusing, in_thread
+
+from aiofutures import Future
+from aiofutures._watchers import AsyncWaiter, StdlibWaiters, UnfetchedException, block
+
+
+def test_wait_sees_a_future_that_is_done() -> None:
+    """A future that is done before its waiter looks does not block it."""
+    future: Future[int] = Future()
+    future.set_result(1)
+
+    future._block(None)
+
+    assert future._watch().gates == []
+
+
+def test_wait_that_times_out_leaves_nothing_behind() -> None:
+    """The gate of a waiter that gave up is gone."""
+    future: Future[int] = Future()
+
+    with pytest.raises(TimeoutError):
+        future.result(0.001)
+
+    assert future._watch().gates == []
+
+
+def test_wait_longer_than_a_lock_can() -> None:
+    """A time-out beyond what the platform's locks take is as good as none."""
+    future: Future[int] = Future()
+    waiting = in_thread(future.result, 1e15)
+
+    future.set_result(1)
+
+    assert waiting.result() == 1
+
+
+def test_settled_between_the_look_and_the_wait() -> None:
+    """A future that is settled after its waiter has looked wakes it all the same."""
+    future: Future[int] = Future()
+    with Halt(block, "seconds = -1") as halt:
+        waiting = in_thread(halt.call, future.result)
+        halt.arrived()
+
+        future.set_result(1)
+
+        halt.go_on()
+        assert waiting.result() == 1
+
+
+def test_settled_between_the_registration_and_the_look() -> None:
+    """A waiter looks at the state after it has registered: being woken before is harmless."""
+    future: Future[int] = Future()
+    with Halt(Future._block, "if self._state not in DONE") as halt:
+        waiting = in_thread(halt.call, future.result)
+        halt.arrived()
+
+        future.set_result(1)
+
+        halt.go_on()
+        assert waiting.result() == 1
+
+
+def test_settled_before_the_registration() -> None:
+    """A waiter that registers after the future was settled does not wait."""
+    future: Future[int] = Future()
+    with Halt(Future._block, "gates.append(gate)") as halt:
+        waiting = in_thread(halt.call, future.result)
+        halt.arrived()
+
+        future.set_result(1)
+
+        halt.go_on()
+        assert waiting.result() == 1
+
+
+def test_every_thread_is_woken() -> None:
+    """All threads that wait for one future are woken."""
+    future: Future[int] = Future()
+    with Halt(block, "seconds = -1") as first:
+        with Halt(block, "seconds = -1") as second:
+            waiting = [in_thread(halt.call, future.result) for halt in (first, second)]
+            first.arrived()
+            second.arrived()
+
+            future.set_result(1)
+
+    assert [each.result() for each in waiting] == [1, 1]
+
+
+def test_wake_twice_is_harmless() -> None:
+    """Waking once more, after an interruption, does nothing."""
+    future: Future[int] = Future()
+    with Halt(block, "seconds = -1") as halt:
+        waiting = in_thread(halt.call, future.result)
+        halt.arrived()
+        future.set_result(1)
+
+        future._notify()
+
+        halt.go_on()
+        assert waiting.result() == 1
+
+
+class Recorder:
+    """What `concurrent.futures.wait` installs, as far as a future uses it."""
+
+    def __init__(self) -> None:
+        self.finished_futures: list[Any] = []
+        self.event = threading.Event()
+        self.calls: list[str] = []
+
+    def add_result(self, future: Any) -> None:
+        """Note a result."""
+        self.calls.append("result")
+        self.finished_futures.append(future)
+
+    def add_exception(self, future: Any) -> None:
+        """Note an exception."""
+        self.calls.append("exception")
+        self.finished_futures.append(future)
+
+    def add_cancelled(self, future: Any) -> None:
+        """Note a cancellation."""
+        self.calls.append("cancelled")
+        self.finished_futures.append(future)
+
+
+@pytest.mark.parametrize("outcome", ["result", "exception", "cancelled"])
+def test_stdlib_waiters_hear_the_outcome_once(outcome: str) -> None:
+    """Each waiter of `concurrent.futures.wait` is told how the future ended, once."""
+    future: Future[int] = Future()
+    recorder = Recorder()
+    anything: Any = future
+    with anything._condition:
+        anything._waiters.append(recorder)
+
+    {
+        "result": lambda: future.set_result(1),
+        "exception": lambda: future.set_exception(OSError()),
+        "cancelled": future.cancel,
+    }[outcome]()
+    future._notify()
+
+    assert recorder.calls == [outcome]
+
+
+def test_stdlib_waiters_do_not_keep_their_future() -> None:
+    """The waiters of a future do not refer back to it, so that it dies without the collector."""
+    future: Future[int] = Future()
+    waiters = StdlibWaiters(future)
+    del future
+
+    waiters.append(Recorder())
+
+    assert len(waiters) == 1
+
+
+def test_async_waiter_is_woken_once() -> None:
+    """Waking an asyncio waiter again changes nothing."""
+
+    async def main() -> None:
+        waiter = AsyncWaiter(Future())
+        waiter.wake(None)
+        waiter.wake(None)
+        await waiter
+
+    asyncio.run(main())
+
+
+def test_async_waiter_outlives_its_loop() -> None:
+    """A future that is done after the event loop of its waiter was closed wakes nobody."""
+    future: Future[int] = Future()
+
+    async def wait() -> int:
+        return await future
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(wait())
+    loop.run_until_complete(asyncio.sleep(0))
+    vars_of_task: Any = task
+    vars_of_task._log_destroy_pending = False
+    loop.close()
+
+    future.set_result(1)
+
+    assert not task.done()
+
+
+def test_async_waiter_does_not_hide_errors() -> None:
+    """An error of an open event loop is not taken for a closed one."""
+    loop = Refusing()
+
+    async def make() -> AsyncWaiter:
+        return AsyncWaiter(Future())
+
+    waiter = loop.run_until_complete(make())
+    loop.error = RuntimeError("refused")
+
+    with pytest.raises(RuntimeError, match="refused"):
+        waiter.wake(None)
+    loop.close()
+
+
+def test_async_waiter_cannot_be_cancelled_when_done() -> None:
+    """Cancelling a wait that has ended does nothing, also to the future."""
+    future: Future[int] = Future()
+
+    async def main() -> bool:
+        waiter = AsyncWaiter(future)
+        waiter.wake(None)
+        return waiter.cancel()
+
+    assert asyncio.run(main()) is False
+    assert not future.cancelled()
+
+
+def test_unfetched_exception_is_reported_once() -> None:
+    """An exception that nobody looks at is reported when it dies."""
+    reports: list[dict[str, Any]] = []
+    error = OSError("lost")
+
+    unfetched = UnfetchedException(error, reports.append)
+    del unfetched
+    gc.collect()
+
+    assert reports == [{"message": "Future exception was never retrieved", "exception": error}]
+
+
+def test_fetched_exception_is_not_reported() -> None:
+    """An exception that somebody has looked at is not reported."""
+    reports: list[dict[str, Any]] = []
+    unfetched = UnfetchedException(OSError("seen"), reports.append)
+
+    unfetched.exception = None
+    del unfetched
+    gc.collect()
+
+    assert reports == []
+
+
+def test_gate_is_not_needed_for_threads_that_come_late() -> None:
+    """A thread that asks after the outcome is there does not wait."""
+    future: Future[int] = Future()
+    with Gate() as gate:
+
+        def wait() -> int:
+            gate.block()
+            return future.result(0)
+
+        late = in_thread(wait)
+        gate.arrived()
+
+        future.set_result(1)
+
+        gate.open()
+        assert late.result(LIMIT) == 1

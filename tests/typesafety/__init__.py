@@ -1,0 +1,1 @@
+"""Proofs that every signature survives the type checkers."""
