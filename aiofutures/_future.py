@@ -263,4 +263,5 @@ async def _recover(
 
 
 async def _zip(source: Future[T], other: Future[U]) -> tuple[T, U]:
-    return await asyncio.gather(source, other)
+    one, two = await asyncio.gather(source, other)
+    return one, two
