@@ -32,7 +32,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=LATEST)
 def types(session: nox.Session) -> None:
     """Check the whole tree with mypy, and the typing cases and the package with six checkers."""
-    session.install(*group("types"), "nox", ".[test]")
+    session.install(*group("types"), "nox", ".[bench,test]")
     session.run("mypy")
     session.run("python", "tests/typesafety/checkers.py", *session.posargs)
 

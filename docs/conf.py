@@ -1,6 +1,7 @@
 """What Sphinx needs to know to build the documentation."""
 
 import importlib.metadata
+import typing
 
 from docutils import nodes
 from sphinx import addnodes
@@ -46,7 +47,18 @@ def unwrap_parameters(app: Sphinx, doctree: nodes.document) -> None:
             del name.parent[place + 1], name.parent[place - 1]
 
 
+def show_public_bases(
+    app: Sphinx, name: str, obj: object, options: object, bases: list[type]
+) -> None:
+    """Name the public class that a private one between stands for."""
+    for place, base in enumerate(bases):
+        private = typing.get_origin(base) or base
+        if private.__name__ == "FutureState":
+            bases[place] = private.__bases__[0]
+
+
 def setup(app: Sphinx) -> None:
     """Correct how Sphinx writes parameter specifications."""
     app.connect("autodoc-process-signature", name_parameters)
+    app.connect("autodoc-process-bases", show_public_bases)
     app.connect("doctree-read", unwrap_parameters)
