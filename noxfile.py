@@ -65,13 +65,10 @@ def package(session: nox.Session) -> None:
     session.run("check-wheel-contents", "--package", "aiofutures", wheel)
     session.install(wheel)
     session.cd(session.create_tmp())  # away from the source tree
-    session.run(
-        "python",
-        "-W",
-        "error",
-        "-c",
-        "import asyncio, aiofutures; print(aiofutures.run_async(asyncio.sleep, 0, 'works').result())",
+    program = (
+        "import aiofutures as a, asyncio; print(a.run_async(asyncio.sleep, 0, 'works').result())"
     )
+    session.run("python", "-W", "error", "-c", program)
 
 
 @nox.session(python=LATEST)

@@ -167,6 +167,8 @@ class _ContextManager(AbstractContextManager[Any, Any]):
         traceback: TracebackType | None,
     ) -> Any:
         task = self._tasks.pop()
+        if task.is_left_behind():  # what was entered before a fork is left by the parent
+            return None
         leave = partial(self._manager.__aexit__, exc_type, exc_value, traceback)
         try:
             return task.run(leave, is_last=True)

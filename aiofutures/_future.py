@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ._calls import name_of
 from ._exceptions import InvalidStateError
 from ._state import DONE, FutureState
-from ._typing import T, override
+from ._typing import Call, T, override
 from ._watchers import AsyncWaiter
 
 E = TypeVar("E", bound=BaseException)
@@ -103,9 +103,9 @@ class Future(FutureState[T]):
         """Cancel the call alone; add those that it was derived from to `sources`."""
         if self._state in DONE:
             return self._state != FINISHED
-        call = self._withdraw()
-        if call is not None:
-            if call and isinstance(call[0], Derivation):
+        call: Call | None = getattr(self, "_call", None)
+        if self._withdraw():
+            if call is not None and isinstance(call[0], Derivation):
                 sources.extend(call[0].sources)
         elif self._host is not None:  # its task cancels what it waits for
             self._host.request_cancel(self)

@@ -11,6 +11,7 @@ import concurrent.futures
 import logging
 import sys
 import threading
+from _thread import LockType, allocate_lock
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
@@ -52,8 +53,8 @@ class Job(Protocol):
 
     def cancel(self) -> bool: ...
     def exception(self) -> BaseException | None: ...
-    def _take(self) -> Call | tuple[()] | None: ...
-    def _withdraw(self) -> Call | tuple[()] | None: ...
+    def _take(self) -> Call | None: ...
+    def _withdraw(self) -> bool: ...
     def _settle(self, result: Any, /) -> None: ...
     def _settle_exception(self, exception: BaseException, /) -> None: ...
     def _settle_cancelled(self) -> None: ...
@@ -124,7 +125,8 @@ class LoopThread:
         self._running: dict[asyncio.Task[Any], Job] = {}
         self._places: Places[Job] = Places(self.max_workers)
         self._returning: dict[object, Callable[[], object]] = {}  # threads that want a place back
-        self._ended = threading.Event()
+        self._ended = allocate_lock()  # locked until the thread has ended
+        self._ended.acquire()
         self._awake = False  # a _drain is scheduled that has not begun to look at the queue
         # Lets one thread alone start the loop thread. Nothing of the user's runs under it but
         # signal handlers, which may submit: hence reentrant.
@@ -244,9 +246,10 @@ class LoopThread:
         if thread is None:
             self._workers.shutdown()
             return
-        # First the event: before Python 3.13 a thread counts as ended when Ctrl-C interrupts its
-        # `join`, and the interpreter would not wait for it any more.
-        ended.wait()
+        # First this: before Python 3.13 a thread counts as ended when Ctrl-C interrupts its `join`,
+        # and the interpreter would not wait for it any more.
+        with ended:
+            pass
         thread.join()
 
     def tasks(self) -> set[asyncio.Task[Any]]:
@@ -284,7 +287,13 @@ class LoopThread:
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> concurrent.futures.Future[T]:
         call = self._workers.submit(fn, *args, **kwargs)
-        call.add_done_callback(self._notice_worker)
+        try:
+            call.add_done_callback(self._notice_worker)
+        except (
+            BaseException
+        ):  # a signal handler has raised: `shutdown` must hear of it all the same
+            call.add_done_callback(self._notice_worker)
+            raise
         return call
 
     def _notice_worker(self, _: object) -> None:
@@ -357,7 +366,7 @@ class LoopThread:
 
     # On the loop thread.
 
-    def _run(self, unclaimed: list[asyncio.AbstractEventLoop], ended: threading.Event) -> None:
+    def _run(self, unclaimed: list[asyncio.AbstractEventLoop], ended: LockType) -> None:
         """Run the event loop until it is closed and nothing is left to do."""
         try:
             loop = unclaimed.pop()
@@ -372,7 +381,7 @@ class LoopThread:
             try:
                 self._end(loop)
             finally:
-                ended.set()
+                ended.release()
 
     def _run_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.set_default_executor(self._workers.default_executor(self._submit_to_worker))
@@ -461,7 +470,7 @@ class LoopThread:
     def _start_job(self, job: Job) -> None:
         """Call the function and make a task of what it returns. Loop thread only."""
         call = job._take()
-        if not call:  # cancelled
+        if call is None:  # cancelled
             return
         fn, args, kwargs, context = call
         if self.max_workers is not None:

@@ -77,7 +77,7 @@ class OneTask:
         self._timeout = timeout
         self._on_cancel = on_cancel
         self._changes: ContextChanges | None = None
-        self._process = os.getpid()
+        self._process: int | None = None  # of the task
         self._task: asyncio.Task[None] | None = None
         # Of the loop thread alone:
         self._steps: deque[_Step] = deque()
@@ -93,7 +93,7 @@ class OneTask:
             StopAsyncIteration: The task has ended.
             BrokenExecutor: The task was left behind in the process that was forked.
         """
-        if self._task is not None and self._process != os.getpid():
+        if self.is_left_behind():
             raise concurrent.futures.BrokenExecutor(
                 f"{self.__qualname__} runs in the process that was forked; begin it again here"
             )
@@ -115,7 +115,7 @@ class OneTask:
 
     def start_closing(self, fn: Callable[[], Awaitable[Any]]) -> Future[Outcome] | None:
         """Do as `close`, but do not wait for it."""
-        if self._task is None or self._task.done() or self._process != os.getpid():
+        if self._task is None or self._task.done() or self.is_left_behind():
             return None
         try:
             future = self._executor.submit(self, fn, is_last=True)
@@ -124,6 +124,10 @@ class OneTask:
         # Somebody may cancel it before it begins: the end of a wait, or `cancel_futures`.
         future.add_done_callback(lambda done: done.cancelled() and self.start_closing(fn))
         return future
+
+    def is_left_behind(self) -> bool:
+        """Tell whether the task runs in the process from which this one was forked."""
+        return self._process not in {None, os.getpid()}
 
     def _receive(self, future: Future[Outcome]) -> Any:
         """Return what a step returns, or raise what it raises."""
@@ -147,6 +151,7 @@ class OneTask:
         """Have the task do a step."""
         if self._task is None:
             loop = asyncio.get_running_loop()
+            self._process = os.getpid()
             self._task = loop.create_task(self._serve(), name=self.__qualname__)
             _tasks.add(self._task)
             self._task.add_done_callback(self._end)
@@ -206,8 +211,9 @@ async def _outcome_of(fn: Callable[[], Awaitable[Any]]) -> Outcome:
     try:
         value = await fn()
     except BaseException as error:
-        if error.__traceback__ is not None:  # without this frame, which would hold the error
-            error.__traceback__ = error.__traceback__.tb_next
+        traceback = error.__traceback__
+        # Without this frame, which would hold the error.
+        error.__traceback__ = None if traceback is None else traceback.tb_next
         return Outcome(None, error, copy_context())
     finally:
         del fn  # it may hold the error, whose traceback leads to this frame

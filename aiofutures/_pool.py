@@ -83,7 +83,7 @@ class WorkerPool(ThreadPoolExecutor):
             if not self._calls or self._free_places <= 0:
                 return
             self._free_places -= 1
-        place = [self]
+        place: list[WorkerPool] = [self]
         try:
             super().submit(self._work, place)
         except RuntimeError:

@@ -11,7 +11,6 @@ import asyncio
 import concurrent.futures
 import logging
 import os
-import threading
 from _thread import allocate_lock
 from collections.abc import Callable
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ._exceptions import DeadlockError, InvalidStateError
 from ._typing import Call, T, override
-from ._watchers import StdlibWaiters, UnfetchedException, Watchers, block, place_lent
+from ._watchers import Guard, StdlibWaiters, UnfetchedException, Watchers, block, place_lent
 
 _LOGGER = logging.getLogger("aiofutures")
 
@@ -58,7 +57,7 @@ class FutureState(concurrent.futures.Future[T]):
 
     Args:
         host: What runs the call; None where somebody sets the outcome by hand.
-        call: What the host is to run; empty without a host.
+        call: What the host is to run; None without a host.
     """
 
     # Class-level defaults: an instance stores only what differs, which is cheaper to make.
@@ -70,9 +69,9 @@ class FutureState(concurrent.futures.Future[T]):
     _task: asyncio.Task[T] | None = None
 
     # Gone once it was taken. Deleting an attribute is atomic: of several threads one succeeds.
-    _call: Call | tuple[()]
+    _call: Call | None
 
-    def __init__(self, host: Host | None = None, call: Call | tuple[()] = (), /) -> None:
+    def __init__(self, host: Host | None = None, call: Call | None = None, /) -> None:
         self._host = host
         self._call = call
 
@@ -161,10 +160,10 @@ class FutureState(concurrent.futures.Future[T]):
     if not TYPE_CHECKING:  # typeshed has them as attributes; here they are made when asked for
 
         @property
-        def _condition(self) -> threading.Condition:
+        def _condition(self) -> Guard:
             """The lock that `concurrent.futures.wait` and `as_completed` hold."""
             # One for each process: a thread of the parent's may have held it at the fork.
-            return self._watch().conditions.setdefault(os.getpid(), threading.Condition())
+            return self._watch().guards.setdefault(os.getpid(), Guard())
 
         @property
         def _waiters(self) -> list[Any]:
@@ -174,13 +173,13 @@ class FutureState(concurrent.futures.Future[T]):
                 vars(watchers).setdefault("waiters", StdlibWaiters(self))
             return watchers.waiters
 
-    def _withdraw(self) -> Call | tuple[()] | None:
-        """Cancel the future unless its call was taken; return the call then, else None."""
+    def _withdraw(self) -> bool:
+        """Cancel the future, unless its call was taken; tell whether that was so."""
         try:
-            call = self._call
+            call = self._call  # kept until the end: its arguments may have finalizers
             del self._call
         except AttributeError:
-            return None
+            return False
         # No signal handler can run between the deletion and this, as neither is a call: the call
         # would be lost if one raised after it was taken.
         self._state = CANCELLED_AND_NOTIFIED
@@ -189,11 +188,12 @@ class FutureState(concurrent.futures.Future[T]):
         except BaseException:  # a signal handler has raised: leave nobody waiting
             self._notify()
             raise
-        return call
+        del call
+        return True
 
     # For the loop thread.
 
-    def _take(self) -> Call | tuple[()] | None:
+    def _take(self) -> Call | None:
         """Take the call out to run it; None when `cancel` was there first. Loop thread only."""
         try:
             call = self._call

@@ -137,6 +137,6 @@ class Watchdog:
 
 def _cpu_clock(thread: int) -> Callable[[], float]:
     """Return what tells how many seconds a thread has computed, or real ones where none does."""
-    if sys.platform == "linux":
+    if hasattr(time, "pthread_getcpuclockid"):
         return functools.partial(time.clock_gettime, time.pthread_getcpuclockid(thread))
     return monotonic

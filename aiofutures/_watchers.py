@@ -7,8 +7,10 @@ import os
 import threading
 import weakref
 from _thread import TIMEOUT_MAX, LockType, allocate_lock
+from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Protocol
 
 from ._pool import WorkerPool
@@ -50,7 +52,7 @@ class Watchers:
         self.gates: list[LockType] = []  # locked; each is released for one blocked thread
 
         # What concurrent.futures.wait and as_completed use, by the process.
-        self.conditions: dict[int, threading.Condition] = {}
+        self.guards: dict[int, Guard] = {}
 
     waiters: StdlibWaiters | None = None  # theirs too, made when they do
 
@@ -59,18 +61,20 @@ class Watchers:
         for gate in tuple(self.gates):
             if gate.locked():
                 gate.release()
-        condition = self.conditions.get(os.getpid()) if self.conditions else None
-        if condition is not None:
-            with condition:
-                for waiter in self.waiters or ():
-                    if future in waiter.finished_futures:
-                        continue
-                    if future.cancelled():
-                        waiter.add_cancelled(future)
-                    elif future._exception is None:
-                        waiter.add_result(future)
-                    else:
-                        waiter.add_exception(future)
+        guard = self.guards.get(os.getpid()) if self.guards else None
+        if guard is not None:
+            guard.run(partial(self._wake_stdlib_waiters, future))
+
+    def _wake_stdlib_waiters(self, future: Watched) -> None:
+        for waiter in self.waiters or ():
+            if future in waiter.finished_futures:
+                continue
+            if future.cancelled():
+                waiter.add_cancelled(future)
+            elif future._exception is None:
+                waiter.add_result(future)
+            else:
+                waiter.add_exception(future)
 
     def of_child(self, future: Watched) -> Watchers:
         """Return what of it is of use in a forked child: what iterators of `as_completed` wait for.
@@ -85,6 +89,45 @@ class Watchers:
             waiter.finished_futures.append(future)
         watchers.waiters = self.waiters
         return watchers
+
+
+class Guard:
+    """What `concurrent.futures.wait` and `as_completed` hold while they look at futures.
+
+    The loop thread never waits for it. A signal handler that raises in one of these functions can
+    leave it locked for ever, and all calls of the executor would stand still.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._delayed: deque[Callable[[], object]] = deque()
+
+    def acquire(self) -> bool:
+        """Lock it."""
+        return self._lock.acquire()
+
+    def release(self) -> None:
+        """Unlock it, and do what was delayed."""
+        self._lock.release()
+        self._run_delayed()
+
+    __enter__ = acquire
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def run(self, fn: Callable[[], object]) -> None:
+        """Call `fn` under the lock: now, or as soon as whoever has it releases it."""
+        self._delayed.append(fn)
+        self._run_delayed()
+
+    def _run_delayed(self) -> None:
+        while self._delayed and self._lock.acquire(blocking=False):
+            try:
+                while self._delayed:
+                    self._delayed.popleft()()
+            finally:
+                self._lock.release()
 
 
 def block(gate: LockType, timeout: float | None = None) -> bool:
@@ -119,24 +162,45 @@ def place_lent(host: Lender | None) -> Generator[None]:
     block(gate)
 
 
-class LendingEvent(threading.Event):
-    """An event for which a thread waits as for a future: it lends its places meanwhile."""
+class LendingEvent:
+    """A `threading.Event` for which a thread waits as for a future: it lends its places meanwhile.
+
+    It has no lock that a signal handler that raises could leave locked, for the loop thread to
+    hang on.
+    """
 
     def __init__(self, host: Lender | None) -> None:
-        super().__init__()
         self._host = host
+        self._is_set = False
+        self._gates: list[LockType] = []  # as those of `Watchers`
 
-    @override
+    def is_set(self) -> bool:
+        """Tell whether it is set."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Wake the threads that wait."""
+        self._is_set = True
+        for gate in tuple(self._gates):
+            with suppress(RuntimeError):  # another thread has released it
+                gate.release()
+
+    def clear(self) -> None:
+        """Have threads wait from now on."""
+        self._is_set = False
+
     def wait(self, timeout: float | None = None) -> bool:
-        pool = WorkerPool.current()
-        with (
-            suppress(TimeoutError),
-            place_lent(self._host),
-            nullcontext() if pool is None else pool.place_lent(),
-        ):
-            if super().wait(timeout):
-                return True
-            raise TimeoutError
+        """Wait until it is set; False after the time-out."""
+        gate = allocate_lock()
+        gate.acquire()
+        self._gates.append(gate)
+        try:
+            with suppress(TimeoutError), place_lent(self._host):
+                if self._is_set or block(gate, timeout):
+                    return True
+                raise TimeoutError
+        finally:
+            self._gates.remove(gate)
         return False
 
 

@@ -43,8 +43,12 @@ class Workers:
         call: concurrent.futures.Future[T] = pool.submit(
             self._run, copy_context(), fn, args, kwargs
         )
-        self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
+        try:
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+        except BaseException:  # a signal handler has raised: `shutdown` must not wait for ever
+            call.add_done_callback(self._calls.discard)
+            raise
         return call
 
     def default_executor(

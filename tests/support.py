@@ -7,12 +7,13 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import Context
-from types import FrameType, FunctionType, TracebackType
-from typing import Any, NoReturn, ParamSpec, Protocol, Self, TypeVar, TypeVarTuple
+from types import CodeType, FrameType, FunctionType
+from typing import Any, Final, NoReturn, ParamSpec, Protocol, Self, TypeVar, TypeVarTuple
 
 from typing_extensions import override
 
@@ -98,72 +99,159 @@ def _complete(waiter: asyncio.Future[None]) -> None:
         waiter.set_result(None)
 
 
+def line_of(function: Callable[..., Any], text: str) -> tuple[CodeType, int]:
+    """Return where the one line of `function` is that contains `text`."""
+    target = inspect.unwrap(function)
+    assert isinstance(target, FunctionType)
+    lines, first = inspect.getsourcelines(target)
+    found = [first + number for number, line in enumerate(lines) if text in line]
+    assert len(found) == 1, f"{text!r} is in {len(found)} lines of {target.__qualname__}"
+    return target.__code__, found[0]
+
+
+@contextmanager
+def interrupted_at(
+    function: Callable[..., Any], text: str, handler: Callable[[], object]
+) -> Iterator[None]:
+    """Call `handler` in this thread where it comes to a line, once, as that of a signal is."""
+    code, number = line_of(function, text)
+    handlers = [handler]
+    thread = threading.get_ident()
+
+    def callback(line: int) -> None:
+        if line == number and handlers and threading.get_ident() == thread:
+            handlers.pop()()
+
+    watch = Watch(code, callback)
+    watch.start()
+    try:
+        with watch.here():
+            yield
+    finally:
+        watch.stop()
+    assert not handlers, "the line was not reached"
+
+
 class Halt:
-    """Stops a thread before a line of a function of the package: a race, made certain.
+    """Stops a thread before a line of a function of the package, once: a race, made certain.
 
     Args:
         function: Where to stop.
         text: A part of the line.
-        hits: How often the line is passed before the stop.
     """
 
-    def __init__(self, function: Callable[..., Any], text: str, *, hits: int = 0) -> None:
-        target = inspect.unwrap(function)
-        assert isinstance(target, FunctionType)
-        lines, first = inspect.getsourcelines(target)
-        found = [first + number for number, line in enumerate(lines) if text in line]
-        assert len(found) == 1, f"{text!r} is in {len(found)} lines of {target.__qualname__}"
-        self._place = (target.__code__, found[0])
-        self._hits = hits
-        self.gate = Gate()
+    def __init__(self, function: Callable[..., Any], text: str) -> None:
+        code, self._line = line_of(function, text)
+        self._threads: list[int] = []  # that may be stopped
+        self._passed_over: list[int] | None = None  # all but these may be stopped
+        self._left = 1
+        self._gate = Gate()
+        self._watch = Watch(code, self._stop)
 
     def __enter__(self) -> Self:
+        self._watch.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
-        self.gate.open()
+    def __exit__(self, *_: object) -> None:
+        self._gate.open()
+        self._watch.stop()
 
     def arrived(self) -> None:
         """Block until the thread stands before the line."""
-        self.gate.arrived()
+        self._gate.arrived()
 
     def go_on(self) -> None:
         """Let the thread go on."""
-        self.gate.open()
+        self._gate.open()
 
     def call(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `fn`; where this thread comes to the line it stops."""
+        self._threads.append(threading.get_ident())
+        with self._watch.here():
+            return fn(*args, **kwargs)
+
+    def in_new_threads(self) -> Self:
+        """Stop one of the threads that are started from now on, if it comes to the line."""
+        self._passed_over = [thread.ident or 0 for thread in threading.enumerate()]
+        self._watch.in_new_threads()
+        return self
+
+    def _stop(self, line: int) -> None:
+        thread = threading.get_ident()
+        passed_over = self._passed_over is None or thread in self._passed_over
+        if line == self._line and self._left and (thread in self._threads or not passed_over):
+            self._left -= 1
+            self._gate.block()
+
+
+class Tracing:
+    """Calls a function before each line of some code, in threads where it is told to."""
+
+    def __init__(self, code: CodeType, callback: Callable[[int], object]) -> None:
+        self._code = code
+        self._callback = callback
+        self._hooks: list[Any] = []
+
+    def start(self) -> None:
+        """Start watching, as far as no thread is needed for it."""
+
+    def stop(self) -> None:
+        """Stop watching."""
+        self._callback = lambda _: None
+        while self._hooks:
+            threading.settrace(self._hooks.pop())
+
+    @contextmanager
+    def here(self) -> Iterator[None]:
+        """Watch the calling thread."""
         before = sys.gettrace()
         sys.settrace(self._trace)
         try:
-            return fn(*args, **kwargs)
+            yield
         finally:
             sys.settrace(before)
 
-    @contextmanager
-    def in_new_threads(self) -> Iterator[Self]:
-        """Stop threads that are started in the block, if they come to the line."""
-        before = threading.gettrace()
+    def in_new_threads(self) -> None:
+        """Watch the threads that are started from now on."""
+        self._hooks.append(threading.gettrace())
         threading.settrace(self._trace)
-        try:
-            yield self
-        finally:
-            threading.settrace(before)
 
     def _trace(self, frame: FrameType, event: str, _: Any) -> Any:
-        code, number = self._place
-        if frame.f_code is not code:
-            return self._trace if event == "call" else None
-        if event == "line" and frame.f_lineno == number:
-            self._hits -= 1
-            if self._hits == -1:
-                self.gate.block()
-        return self._trace
+        if frame.f_code is self._code and event == "line":
+            self._callback(frame.f_lineno)
+        return self._trace if event != "call" or frame.f_code is self._code else None
+
+
+if sys.version_info >= (3, 12):
+
+    class Watch(Tracing):
+        """The same in all threads, beside whatever else watches them: coverage goes on."""
+
+        @override
+        def start(self) -> None:
+            free = [tool for tool in range(6) if sys.monitoring.get_tool(tool) is None]
+            self._tool = free[0]
+            line = sys.monitoring.events.LINE
+            sys.monitoring.use_tool_id(self._tool, "halt")
+            sys.monitoring.register_callback(self._tool, line, lambda _, at: self._callback(at))
+            sys.monitoring.set_local_events(self._tool, self._code, line)
+
+        @override
+        def stop(self) -> None:
+            sys.monitoring.set_local_events(self._tool, self._code, 0)
+            sys.monitoring.register_callback(self._tool, sys.monitoring.events.LINE, None)
+            sys.monitoring.free_tool_id(self._tool)
+
+        @override
+        def here(self) -> AbstractContextManager[None]:
+            return nullcontext()
+
+        @override
+        def in_new_threads(self) -> None:
+            """Do nothing: all threads are watched."""
+
+else:
+    Watch = Tracing
 
 
 class WithoutReaders(asyncio.SelectorEventLoop):
@@ -176,15 +264,16 @@ class WithoutReaders(asyncio.SelectorEventLoop):
 
 
 class Refusing(WithoutReaders):
-    """An event loop that refuses to be woken when it is told to, once."""
+    """An event loop that refuses to be woken when it is told to."""
 
-    error: BaseException | None = None
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[Exception] = []  # one for each time
 
     def prepare_wake_up(self) -> None:
-        """Raise the error, if there is one."""
-        error, self.error = self.error, None
-        if error is not None:
-            raise error
+        """Raise the next error, if there is one."""
+        if self.errors:
+            raise self.errors.pop(0)
 
     @override
     def call_soon_threadsafe(
@@ -224,6 +313,14 @@ def in_thread(
         pool.shutdown(wait=False)
 
 
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for a state that nothing announces."""
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0)
+
+
 async def until_blocked(thread: int) -> None:
     """Wait until `thread` blocks for a future."""
     async with asyncio.timeout(LIMIT):
@@ -231,10 +328,15 @@ async def until_blocked(thread: int) -> None:
             await asyncio.sleep(0)
 
 
+# asyncio's debug mode warns of slow callbacks, and on a busy machine every one may be slow.
+_QUIET: Final = "import logging; logging.getLogger('asyncio').setLevel(logging.ERROR)\n"
+
+
 def interpreter(script: str, *options: str) -> list[str]:
     """Return the command of a new interpreter that runs `script`, strict about warnings."""
     flags = options or ("-X", "dev", "-W", "error")
-    return [sys.executable, *flags, "-c", textwrap.dedent(script)]
+    quiet = "" if "from __future__" in script else _QUIET
+    return [sys.executable, *flags, "-c", quiet + textwrap.dedent(script)]
 
 
 def run_python(script: str, *options: str, env: dict[str, str] | None = None) -> str:

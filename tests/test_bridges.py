@@ -42,6 +42,7 @@ from aiofutures import (
     to_sync,
 )
 from aiofutures._decorators import ToSync
+from aiofutures._watchers import block
 
 needs_signals = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs SIGUSR1")
 
@@ -60,21 +61,6 @@ class Interruption(BaseException):
     """What a signal handler raises, like Ctrl-C."""
 
 
-@contextmanager
-def interruptible() -> Iterator[Callable[[], None]]:
-    """Make a function that raises Interruption in this thread, from any other."""
-
-    def handle(*_: object) -> None:
-        raise Interruption
-
-    before = signal.signal(signal.SIGUSR1, handle)
-    me = threading.get_ident()
-    try:
-        yield lambda: signal.pthread_kill(me, signal.SIGUSR1)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-
-
 def wait_until(condition: Callable[[], bool]) -> bool:
     """Wait for what nobody announces; return whether it has come."""
     deadline = time.monotonic() + LIMIT
@@ -84,20 +70,38 @@ def wait_until(condition: Callable[[], bool]) -> bool:
 
 
 @contextmanager
-def blocked(executor: AsyncExecutor, interrupt: Callable[[], None]) -> Iterator[None]:
-    """Block the event loop, and interrupt the thread that then submits something."""
+def interruptible() -> Iterator[Callable[[], None]]:
+    """Make a function for another thread: it raises Interruption in this one, once that waits."""
 
-    async def block() -> None:
+    def handle(*_: object) -> None:
+        raise Interruption
+
+    def waits() -> bool:
+        return sys._current_frames()[me].f_code is block.__code__
+
+    def interrupt() -> None:
+        assert wait_until(waits)
+        signal.pthread_kill(me, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    me = threading.get_ident()
+    try:
+        yield interrupt
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@contextmanager
+def blocked(executor: AsyncExecutor, interrupt: Callable[[], None]) -> Iterator[None]:
+    """Block the event loop, and interrupt the thread that then waits for it."""
+
+    async def hold() -> None:
         gate.block()
 
-    def watch() -> None:
-        assert wait_until(lambda: executor.statistics().pending > 0)
-        interrupt()
-
     with Gate() as gate:
-        started = executor.submit(block)
+        started = executor.submit(hold)
         gate.arrived()
-        watcher = in_thread(watch)
+        watcher = in_thread(interrupt)
         yield
     watcher.result(LIMIT)
     started.result(LIMIT)
@@ -984,9 +988,8 @@ class TestInterruption:
         """In the body of a `with` it is seen by the exit, like any other exception."""
         log: list[object] = []
 
-        with interruptible() as interrupt, pytest.raises(Interruption), sync(logged)(log):
-            interrupt()
-            threading.Event().wait(LIMIT)
+        with interruptible(), pytest.raises(Interruption), sync(logged)(log):
+            signal.raise_signal(signal.SIGUSR1)
 
         assert log == ["enter", Interruption, "exit"]
 
@@ -1720,25 +1723,48 @@ class TestProcess:
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
     def test_fork(self) -> None:
-        """A forked child leaves the parent's generator alone, and can use its own."""
+        """A forked child leaves the parent's alone, and can use its own."""
         script = f"""{self.SCRIPT}
-        generator = items()
-        next(generator)
-        pid = os.fork()
-        if not pid:
-            generator.close()
+        from aiofutures import BrokenExecutor
+
+        def child():
             own = items()
             next(own)
             own.close()
-            sys.exit(0)
-        assert os.waitpid(pid, 0)[1] == 0
-        print("child is done", flush=True)
-        print(next(generator))
+            next(later)
+            later.close()
+            generator.close()
+            try:
+                next(other)
+            except BrokenExecutor as error:
+                print(error, flush=True)
+
+        generator, other, later = items(), items(), items()
+        next(generator)
+        next(other)
+        with manager():
+            pid = os.fork()
+            if not pid:
+                child()
+                sys.exit(0)
+            assert os.waitpid(pid, 0)[1] == 0
+            print("child is done", flush=True)
+        print(next(generator) + next(other), flush=True)
         generator.close()
+        other.close()
         """
         # Python warns of forks of processes with threads: that is what is tried here.
         options = ("-X", "dev", "-W", "error", "-W", "ignore:This process:DeprecationWarning")
 
         lines = run_python(script, *options).splitlines()
 
-        assert lines == ["generator", "child is done", "1", "generator"]
+        assert lines == [
+            "generator",
+            "generator",
+            "items runs in the process that was forked; begin it again here",
+            "child is done",
+            "manager",
+            "2",
+            "generator",
+            "generator",
+        ]

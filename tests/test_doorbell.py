@@ -81,7 +81,7 @@ def test_closed_loop() -> None:
 def test_error_of_the_loop() -> None:
     """An error of an open loop is not taken for a closed one."""
     loop = Refusing()
-    loop.error = RuntimeError("refused")
+    loop.errors = [RuntimeError("refused")]
 
     with pytest.raises(RuntimeError, match="refused"):
         doorbell(loop, lambda: None).ring()

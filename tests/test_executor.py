@@ -5,14 +5,15 @@ import contextvars
 import functools
 import gc
 import inspect
+import signal
+import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, echo_later, fail_later, in_thread
+from support import LIMIT, Gate, MakeExecutor, echo, echo_later, fail_later, in_thread, until
 
 from aiofutures import (
     AsyncExecutor,
@@ -22,7 +23,7 @@ from aiofutures import (
     Future,
     InvalidStateError,
 )
-from aiofutures._loop_thread import _SLICE
+from aiofutures._loop_thread import _SLICE, LoopThread
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -515,7 +516,7 @@ class TestShutdown:
             futures = [executor.submit(gate.pass_on, n) for n in range(3)]
             gate.arrived(3)
             shutting = in_thread(executor.shutdown)
-            _until(lambda: not _accepts(executor))
+            until(lambda: not _accepts(executor))
 
             assert not shutting.done()
 
@@ -604,7 +605,7 @@ class TestShutdown:
             future = executor.submit(parent)
             gate.arrived()
             shutting = in_thread(executor.shutdown)
-            _until(lambda: not _accepts(executor))
+            until(lambda: not _accepts(executor))
 
         shutting.result(LIMIT)
         assert future.done()
@@ -820,6 +821,39 @@ class TestShutdown:
 
         assert futures[0].cancelled()
 
+    @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs SIGALRM")
+    def test_with_an_interruption_at_its_end(self, make_executor: MakeExecutor) -> None:
+        """Ctrl-C while the end of a `with` block waits cancels what is left, and is raised then."""
+        main_thread = threading.get_ident()
+        interrupts = [KeyboardInterrupt()]
+        cleaned: list[str] = []
+
+        def handle(*_: object) -> None:
+            if interrupts:
+                raise interrupts.pop()
+
+        async def work() -> None:
+            async with asyncio.timeout(LIMIT):
+                while sys._current_frames()[main_thread].f_code is not LoopThread.join.__code__:
+                    await asyncio.sleep(0)
+                try:
+                    while True:
+                        signal.pthread_kill(main_thread, signal.SIGALRM)
+                        await asyncio.sleep(0.01)
+                finally:
+                    await asyncio.sleep(0)
+                    cleaned.append("cleaned")
+
+        before = signal.signal(signal.SIGALRM, handle)
+        try:
+            with pytest.raises(KeyboardInterrupt), make_executor() as executor:
+                future = executor.submit(work)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+
+        assert cleaned == ["cleaned"]
+        assert future.cancelled()
+
 
 def _accepts(executor: AsyncExecutor) -> bool:
     try:
@@ -827,14 +861,6 @@ def _accepts(executor: AsyncExecutor) -> bool:
     except InvalidStateError:
         return False
     return True
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    """Wait for a state that nothing announces."""
-    deadline = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0)
 
 
 class TestDropped:
@@ -934,7 +960,7 @@ class TestIntrospection:
 
         for future in futures[:4]:
             future.result(LIMIT)
-        _until(lambda: executor.statistics() == ExecutorStatistics(0, 0, 3))
+        until(lambda: executor.statistics() == ExecutorStatistics(0, 0, 3))
 
     def test_statistics_of_a_call_that_blocks(self, executor: AsyncExecutor) -> None:
         """A call that has not suspended yet is running, and counted once."""

@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -23,7 +23,9 @@ from support import (
     echo_later,
     fail_later,
     in_thread,
+    interrupted_at,
     run_python,
+    until,
 )
 
 from aiofutures import (
@@ -177,6 +179,93 @@ class TestStart:
         assert str(waiting.result(LIMIT)) == "can't start new thread"
         assert called.wait(LIMIT)
 
+    @pytest.mark.parametrize("line", ["started[loop] = self", "thread.start()"])
+    def test_interrupted(self, line: str) -> None:
+        """Ctrl-C during the start is raised; what others have queued fails; a later call works."""
+        executor = AsyncExecutor()
+        queued: list[Future[int]] = []
+
+        def handle() -> None:
+            queued.append(executor.submit(echo, 2))
+            raise KeyboardInterrupt
+
+        with (
+            pytest.raises(KeyboardInterrupt),
+            interrupted_at(LoopThread._start_thread, line, handle),
+        ):
+            _ = executor.submit(echo, 1)
+
+        assert executor.statistics() == ExecutorStatistics(0, 0, None)
+        for future in queued:
+            with pytest.raises(BrokenExecutor, match=r"start of the .*loop was interrupted"):
+                future.result(LIMIT)
+        assert executor.submit(echo, 3).result(LIMIT) == 3
+        executor.shutdown()
+
+    def test_interrupted_after_the_thread_has_started(self) -> None:
+        """A thread whose start was given up ends without a loop."""
+        executor = AsyncExecutor()
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        with Halt(LoopThread._run, "unclaimed.pop()") as halt:
+            halt.in_new_threads()
+            with (
+                pytest.raises(KeyboardInterrupt),
+                interrupted_at(threading.Thread.start, "self._started.wait()", interrupt),
+            ):
+                _ = executor.submit(echo, 1)
+            halt.arrived()
+
+        assert executor.submit(echo, 2).result(LIMIT) == 2
+        executor.shutdown()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="a stack that is too large is of Linux")
+    def test_unfetched_where_no_thread_is_to_be_had(
+        self, logged_errors: list[logging.LogRecord]
+    ) -> None:
+        """What was queued at a start that fails, and that nobody looks at, is logged."""
+        executor = AsyncExecutor()
+        with Halt(LoopThread._start_thread, "thread.start()") as halt:
+            failing = in_thread(halt.call, lambda: executor.submit(echo, 1))
+            halt.arrived()
+            queued = executor.submit(echo, 2)
+            threading.stack_size(1 << 47)
+            try:
+                halt.go_on()
+                with pytest.raises(RuntimeError, match="can't start new thread"):
+                    _ = failing.result(LIMIT)
+            finally:
+                threading.stack_size(0)
+
+        assert queued.done()
+        del queued, failing
+        gc.collect()
+
+        assert [(record.name, record.getMessage()) for record in logged_errors] == [
+            ("aiofutures", "Future exception was never retrieved")
+        ]
+        logged_errors.clear()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="needs eventfd")
+    def test_no_file_to_be_had(self) -> None:
+        """Where no file descriptor is left, `submit` says so; a later call works."""
+        import resource
+
+        loops = [asyncio.new_event_loop() for _ in range(2)]
+        executor = AsyncExecutor(loop_factory=loops.pop)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+        try:
+            with pytest.raises(OSError, match="Too many open files"):
+                _ = executor.submit(echo, 1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+        assert executor.submit(echo, 2).result(LIMIT) == 2
+        executor.shutdown()
+
     def test_closed_loop(self) -> None:
         """A loop factory that returns a closed loop is an error of `submit`."""
         loop = asyncio.new_event_loop()
@@ -206,7 +295,7 @@ class TestStart:
             """
             import os, signal, sys
             sys.path.insert(0, "tests")
-            from support import echo
+            from support import Watch, echo
             from aiofutures import AsyncExecutor
             from aiofutures._loop_thread import LoopThread
 
@@ -214,14 +303,14 @@ class TestStart:
             futures = []
             signal.signal(signal.SIGUSR1, lambda *_: futures.append(executor.submit(echo, 1)))
 
-            def trace(frame, event, _):
-                if frame.f_code is LoopThread._start_thread.__code__ and event == "call":
-                    sys.settrace(None)
-                    os.kill(os.getpid(), signal.SIGUSR1)
-                return None
+            def interrupt(_):
+                watch.stop()
+                os.kill(os.getpid(), signal.SIGUSR1)
 
-            sys.settrace(trace)
-            futures.append(executor.submit(echo, 2))
+            watch = Watch(LoopThread._start_thread.__code__, interrupt)
+            watch.start()
+            with watch.here():
+                futures.append(executor.submit(echo, 2))
             print(*sorted(future.result(10) for future in futures))
             """
         )
@@ -318,7 +407,7 @@ class TestBroken:
             kept.append(asyncio.create_task(fail_later(error())))
 
         executor.submit(work).result(LIMIT)
-        _until(lambda: kept[0].done())
+        until(lambda: kept[0].done())
 
         assert executor.submit(echo_later, 1).result(LIMIT) == 1
         assert type(kept[0].exception()) is error
@@ -356,14 +445,6 @@ class TestBroken:
         assert type(kept[0].exception()) is error
 
 
-def _until(condition: Callable[[], bool]) -> None:
-    """Wait for a state that nothing announces."""
-    deadline = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0)
-
-
 class TestWakeUp:
     """No job is lost between the queue and the loop."""
 
@@ -388,8 +469,8 @@ class TestWakeUp:
         """A job that comes after the loop's last look at its queue wakes it again."""
         executor = AsyncExecutor()
         with Halt(LoopThread._drain, "if self._phase != _OPEN") as halt:
-            with halt.in_new_threads():
-                first = executor.submit(echo, 1)
+            halt.in_new_threads()
+            first = executor.submit(echo, 1)
             halt.arrived()
 
             second = executor.submit(echo, 2)
@@ -402,8 +483,8 @@ class TestWakeUp:
         """A job that comes between the wake-up and the first look is not lost."""
         executor = AsyncExecutor()
         with Halt(LoopThread._drain, "queue = self._queue") as halt:
-            with halt.in_new_threads():
-                first = executor.submit(echo, 1)
+            halt.in_new_threads()
+            first = executor.submit(echo, 1)
             halt.arrived()
 
             second = executor.submit(echo, 2)
@@ -412,14 +493,15 @@ class TestWakeUp:
             assert (first.result(LIMIT), second.result(LIMIT)) == (1, 2)
             executor.shutdown()
 
-    def test_wake_up_that_fails(self) -> None:
+    @pytest.mark.parametrize("times", [1, 2])
+    def test_wake_up_that_fails(self, times: int) -> None:
         """A wake-up that fails is an error of that submit alone: the next one wakes the loop."""
 
         loop = Refusing()
         with AsyncExecutor(loop_factory=lambda: loop) as executor:
             executor.submit(echo, 1).result(LIMIT)
-            _until(lambda: not executor._loop_thread._awake)
-            loop.error = OSError("no buffer space")
+            until(lambda: not executor._loop_thread._awake)
+            loop.errors = [OSError("no buffer space") for _ in range(times)]
 
             with pytest.raises(OSError, match="no buffer space"):
                 _ = executor.submit(echo, 2)
@@ -440,7 +522,7 @@ class TestWakeUp:
         with Gate() as gate, AsyncExecutor(loop_factory=lambda: loop) as executor:
             future = executor.submit(gate.wait)
             gate.arrived()
-            loop.error = RuntimeError("refused")
+            loop.errors = [RuntimeError("refused")]
 
             with pytest.raises(RuntimeError, match="refused"):
                 request_(executor, future)
@@ -496,8 +578,8 @@ class TestSeal:
         """A submit that was let in and comes before the end is completed."""
         executor = AsyncExecutor()
         with Halt(LoopThread._seal, "self._phase = _SEALED") as sealing:
-            with sealing.in_new_threads():
-                executor.submit(echo, 0).result(LIMIT)
+            sealing.in_new_threads()
+            executor.submit(echo, 0).result(LIMIT)
             with Halt(LoopThread.submit, "self._queue.append(job)") as halt:
                 late = in_thread(halt.call, lambda: executor.submit(echo, 1))
                 halt.arrived()
@@ -513,8 +595,8 @@ class TestSeal:
         """A job that the last look finds is run; its submit does not take it back as well."""
         executor = AsyncExecutor()
         with Halt(LoopThread._seal, "if self._queue:") as sealing:
-            with sealing.in_new_threads():
-                executor.submit(echo, 0).result(LIMIT)
+            sealing.in_new_threads()
+            executor.submit(echo, 0).result(LIMIT)
             with Halt(LoopThread.submit, "self._queue.append(job)") as halt:
                 late = in_thread(halt.call, lambda: executor.submit(echo, 1))
                 halt.arrived()
@@ -612,8 +694,8 @@ class TestStatistics:
         """A job that has a task and is still at the head of the queue counts once."""
         executor = AsyncExecutor()
         with Gate() as gate, Halt(LoopThread._drain, line) as halt:
-            with halt.in_new_threads():
-                future = executor.submit(gate.wait)
+            halt.in_new_threads()
+            future = executor.submit(gate.wait)
             halt.arrived()
 
             assert executor.statistics() == ExecutorStatistics(0, 1, None)

@@ -5,9 +5,10 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support import LIMIT, Gate
+from support import LIMIT, Gate, Halt, in_thread, until
 
 from aiofutures._pool import WorkerPool
 
@@ -106,6 +107,34 @@ def test_after_shutdown(pool: WorkerPool) -> None:
             pool.submit(len, "ab")
 
     assert not pool._calls
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a stack that is too large is of Linux")
+@pytest.mark.parametrize("blocks", [True, False])
+def test_no_thread_to_be_had_but_a_busy_one(pool: WorkerPool, blocks: bool) -> None:
+    """Where no thread can start and one that was busy takes the call, all is well."""
+    with Gate() as busy, Gate() as gate:
+        blocking = pool.submit(busy.block)
+        busy.arrived()
+        with Halt(ThreadPoolExecutor._adjust_thread_count, "t.start()") as halt:
+            submitting = in_thread(halt.call, lambda: pool.submit(gate.block))
+            halt.arrived()
+            busy.open()
+            gate.arrived()  # in the thread that was busy
+            if not blocks:
+                gate.open()
+                until(lambda: pool._free_places == _PLACES)  # it has looked for more
+            threading.stack_size(1 << 47)
+            try:
+                halt.go_on()
+                call = submitting.result(LIMIT)
+            finally:
+                threading.stack_size(0)
+        gate.open()
+
+        call.result(LIMIT)
+        blocking.result(LIMIT)
+    assert pool.submit(len, "abc").result(LIMIT) == 3
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a stack that is too large is of Linux")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, echo_later
+from support import LIMIT, Gate, Halt, MakeExecutor, echo, echo_later, in_thread
 
 from aiofutures import AsyncExecutor, CancelledError, DeadlockError, Future, Results
 
@@ -393,6 +393,22 @@ class TestAsCompleted:
 
             concurrent.futures.wait(futures, LIMIT)
             assert [future.cancelled() for future in futures] == [True, False, True]
+
+    def test_finished_just_before_the_wait(self) -> None:
+        """A call that finishes while somebody is about to wait for it is not missed."""
+        with AsyncExecutor() as executor, Gate() as gate:
+            results = executor.map(gate.pass_on, [1])
+            completed = results.as_completed()
+            with Halt(Results._next_finished, "if self._finished:") as halt:
+                waiting = in_thread(halt.call, lambda: list(completed))
+                halt.arrived()
+                gate.open()
+                concurrent.futures.wait(results.futures, LIMIT)
+                _ = executor.submit(echo_later, 1).result(LIMIT)  # its callbacks have run
+
+                halt.go_on()
+
+                assert waiting.result(LIMIT) == [1]
 
     def test_in_a_worker_thread(self, make_executor: MakeExecutor) -> None:
         """A worker thread that waits for the results lends the place of its task meanwhile."""

@@ -202,7 +202,7 @@ def test_async_waiter_does_not_hide_errors() -> None:
         return AsyncWaiter(Future())
 
     waiter = loop.run_until_complete(make())
-    loop.error = RuntimeError("refused")
+    loop.errors = [RuntimeError("refused")]
 
     with pytest.raises(RuntimeError, match="refused"):
         waiter.wake(None)

@@ -1,0 +1,64 @@
+"""The tasks that the libraries run, and how long they take."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from .peers import Peer, Submit, Task, load
+
+
+async def _do_nothing() -> None:
+    pass
+
+
+def _do_nothing_in_thread() -> None:
+    pass
+
+
+async def _turn() -> None:
+    await asyncio.sleep(0)
+
+
+def _turn_in_thread() -> None:
+    time.sleep(0)
+
+
+async def _sleep() -> None:
+    await asyncio.sleep(1)
+
+
+def _sleep_in_thread() -> None:
+    time.sleep(1)
+
+
+#: Nothing, with a turn of the event loop, or a second of sleep.
+TRIVIAL = Task(_do_nothing, _do_nothing_in_thread)
+TURN = Task(_turn, _turn_in_thread)
+SLEEP = Task(_sleep, _sleep_in_thread)
+
+
+def burst(submit: Submit, function: Callable[[], object], count: int) -> float:
+    """Submit `count` tasks, then collect their results; return the µs per task."""
+    begin = time.perf_counter()
+    futures = [submit(function) for _ in range(count)]
+    for future in futures:
+        future.result()
+    return (time.perf_counter() - begin) / count * 1e6
+
+
+def one_at_a_time(call: Callable[[], object], count: int) -> float:
+    """Call `count` times; return the µs per call."""
+    begin = time.perf_counter()
+    for _ in range(count):
+        call()
+    return (time.perf_counter() - begin) / count * 1e6
+
+
+def burst_of(name: str, task: Task, count: int) -> float:
+    """Return the µs per task of a burst with a library, started for it."""
+    peer: Peer = load(name)
+    with peer.submitting() as submit:
+        burst(submit, peer.function(task), max(2, count // 10))
+        return burst(submit, peer.function(task), count)

@@ -1,0 +1,1 @@
+"""The package with real libraries, against real servers."""
