@@ -62,7 +62,10 @@ class EventDoorbell(Doorbell):
         self._loop.remove_reader(self._fd)
 
     def _read(self) -> None:
-        os.eventfd_read(self._fd)
+        try:
+            os.eventfd_read(self._fd)
+        except BlockingIOError:  # asyncio reports it twice when a callback has raised SystemExit
+            return
         self._answer()
 
 

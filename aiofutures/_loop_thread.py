@@ -17,7 +17,6 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from concurrent.futures._base import PENDING, RUNNING
 from contextlib import suppress
-from contextvars import Context
 from functools import partial
 from inspect import iscoroutinefunction
 from types import CoroutineType
@@ -32,6 +31,9 @@ from ._places import Places, holder
 from ._typing import Call, P, T
 
 _LOGGER = logging.getLogger("aiofutures")
+
+_Task: Final = asyncio.Task
+_EAGER_FACTORIES: Final = (None, getattr(asyncio, "eager_task_factory", None))
 
 _SLICE: Final = 64  # calls started in a row before timers and sockets get their turn
 
@@ -482,7 +484,16 @@ class LoopThread:
             coroutine = context.run(fn, *args, **kwargs)
             if not isinstance(coroutine, CoroutineType):
                 coroutine = ensure_coroutine(fn, coroutine)
-            task = self._make_task(coroutine, context, fn)
+            name = getattr(fn, "__qualname__", None) or name_of(fn)
+            loop = asyncio.get_running_loop()
+            if sys.version_info >= (3, 12) and loop.get_task_factory() in _EAGER_FACTORIES:
+                # In two steps, to have the task also when the second one raises.
+                task = _Task.__new__(_Task)
+                _Task.__init__(
+                    task, coroutine, loop=loop, name=name, context=context, eager_start=True
+                )
+            else:
+                task = loop.create_task(coroutine, name=name, context=context)
             if not task.done():
                 job._task = task
                 self._running[task] = job
@@ -490,8 +501,7 @@ class LoopThread:
                 return
             result = task.result()
         except BaseException as exception:
-            if isinstance(coroutine, Coroutine):
-                coroutine.close()
+            _clean_up(coroutine, task)
             _settle_raised(job, exception)
         else:
             job._settle(result)
@@ -499,18 +509,6 @@ class LoopThread:
             self._places.leave(job)
         # The traceback of an exception holds this frame, which would hold the exception.
         del job, task
-
-    def _make_task(
-        self, coroutine: Coroutine[Any, Any, Any], context: Context, fn: Callable[..., Any]
-    ) -> asyncio.Task[Any]:
-        """Make a task that has taken its first step where Python can do that. Loop thread only."""
-        name = getattr(fn, "__qualname__", None) or name_of(fn)
-        loop = asyncio.get_running_loop()
-        if loop.get_task_factory() is not None:
-            return loop.create_task(coroutine, name=name, context=context)
-        if sys.version_info >= (3, 12):
-            return asyncio.Task(coroutine, loop=loop, name=name, context=context, eager_start=True)
-        return asyncio.Task(coroutine, loop=loop, name=name, context=context)
 
     def _settle_running(self, task: asyncio.Task[Any]) -> None:
         """Hand the outcome of a task to its future. Loop thread only."""
@@ -575,6 +573,14 @@ def _settle(job: Job, task: asyncio.Task[Any]) -> None:
         job._settle(task.result())
     else:
         job._settle_exception(exception)
+
+
+def _clean_up(coroutine: object, task: asyncio.Task[Any] | None) -> None:
+    """Leave nothing behind of a first step that has raised. Loop thread only."""
+    if isinstance(coroutine, Coroutine):
+        coroutine.close()
+    if task is not None and not task.cancelled():
+        task.exception()  # or asyncio would report that nobody has looked at it
 
 
 def _settle_raised(job: Job, exception: BaseException) -> None:

@@ -96,7 +96,7 @@ def _curves(curves: Curves) -> Figure:
     for axes, label in ((cpu, "CPU seconds"), (memory, "peak MB added")):
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_xlabel("tasks in flight, each asleep for 1 s")
+        axes.set_xlabel("tasks in flight")
         axes.set_ylabel(label)
         axes.grid(visible=True, which="major", alpha=0.3)
     cpu.legend()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 
@@ -37,6 +38,25 @@ def _sleep_in_thread() -> None:
 TRIVIAL = Task(_do_nothing, _do_nothing_in_thread)
 TURN = Task(_turn, _turn_in_thread)
 SLEEP = Task(_sleep, _sleep_in_thread)
+
+
+class Gate:
+    """Holds tasks until it is opened, so that all of them are in flight at once."""
+
+    def __init__(self) -> None:
+        self._for_tasks = asyncio.Event()
+        self._for_threads = threading.Event()
+        self.wait = Task(self._for_tasks.wait, self._for_threads.wait)
+
+    def open(self, peer: Peer, submit: Submit) -> None:
+        """Let all of them go on."""
+        if peer.threaded:
+            self._for_threads.set()
+        else:
+            submit(self._open_for_tasks)
+
+    async def _open_for_tasks(self) -> None:
+        self._for_tasks.set()
 
 
 def burst(submit: Submit, function: Callable[[], object], count: int) -> float:

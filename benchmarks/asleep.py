@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import TypedDict
 
@@ -28,13 +30,22 @@ def cost(name: str, count: int) -> Cost:
     with peer.submitting(count) as submit:
         submit(peer.function(TRIVIAL)).result()
         function = peer.function(SLEEP)
-        gc.collect()
-        before, wall, cpu = start_of_peak(), time.perf_counter(), time.process_time()
-        futures = [submit(function) for _ in range(count)]
-        for future in futures:
-            future.result()
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        return {"wall": wall, "cpu": cpu, "memory": (peak_memory() - before) / count}
+        with measuring(count) as cost:
+            futures = [submit(function) for _ in range(count)]
+            for future in futures:
+                future.result()
+    return cost
+
+
+@contextmanager
+def measuring(count: int) -> Iterator[Cost]:
+    """Measure what so many tasks cost that run in the block."""
+    cost: Cost = {"wall": 0, "cpu": 0, "memory": 0}
+    gc.collect()
+    before, wall, cpu = start_of_peak(), time.perf_counter(), time.process_time()
+    yield cost
+    cost["wall"], cost["cpu"] = time.perf_counter() - wall, time.process_time() - cpu
+    cost["memory"] = (peak_memory() - before) / count
 
 
 @cache

@@ -5,24 +5,32 @@ from __future__ import annotations
 from . import peers
 from ._child import in_child
 from ._lines import GROWTH, Effort, Line, Samples
-from .asleep import cost
+from .in_flight import cost
 
 _MANY = 100_000
 _FEW = 1_000
 
 
 def measure(effort: Effort) -> Samples:
-    """Return the µs of CPU per task with many and with few tasks asleep at once."""
+    """Return the µs of CPU per task with many and with few tasks in flight."""
     counts = (effort.tasks(_MANY), effort.tasks(_FEW))
     pairs = [[cpu_per_task(count) for count in counts] for _ in range(effort.processes)]
     return Samples([many for many, _ in pairs], [few for _, few in pairs])
 
 
 def cpu_per_task(count: int) -> float:
-    """Return the µs of CPU per task with so many asleep at once, in a new process."""
+    """Return the µs of CPU per task with so many in flight, in a new process."""
     return in_child(cost, peers.AIOFUTURES, count)["cpu"] / count * 1e6
 
 
 LINES = [
-    Line("growth: CPU per task, 100,000 asleep", "1,000 asleep", "µs", 1.5, measure, GROWTH, 1.5)
+    Line(
+        "growth: CPU per task, 100,000 in flight",
+        "1,000 in flight",
+        "µs",
+        1.5,
+        measure,
+        GROWTH,
+        1.5,
+    )
 ]

@@ -7,7 +7,8 @@ from statistics import median
 from . import peers
 from ._child import ChildError, in_child
 from ._lines import Effort
-from .asleep import cost
+from ._tasks import TRIVIAL, Gate
+from .asleep import Cost, measuring
 
 _COUNTS = (1_000, 3_000, 10_000, 30_000, 100_000)
 _MOST_THREADS = 10_000
@@ -17,8 +18,22 @@ _LIBRARIES = (peers.AIOFUTURES, peers.FIRST_VERSION, peers.ANYIO, peers.THREADS)
 Curves = dict[str, list[tuple[int, float, float]]]
 
 
+def cost(name: str, count: int) -> Cost:
+    """Have so many tasks wait until all of them do, and return what that costs."""
+    peer, gate = peers.load(name), Gate()
+    with peer.submitting(count) as submit:
+        submit(peer.function(TRIVIAL)).result()
+        function = peer.function(gate.wait)
+        with measuring(count) as cost:
+            futures = [submit(function) for _ in range(count)]
+            gate.open(peer, submit)
+            for future in futures:
+                future.result()
+    return cost
+
+
 def measure(effort: Effort) -> Curves:
-    """Have ever more tasks sleep at once, each time in a new process."""
+    """Have ever more tasks wait at once, each time in a new process."""
     rounds = max(1, effort.processes // 2)
     return {name: _curve(name, effort, rounds) for name in _LIBRARIES}
 

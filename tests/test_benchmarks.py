@@ -130,8 +130,8 @@ TARGETS = {
     ("map", "own submits in a loop"): [1.2],
     ("generator", "synchronicity"): [3],
     ("threads", FIRST): [4],
-    ("growth", "1,000 asleep"): [1.5],
-    ("fairness", "its own clock"): [50],
+    ("growth", "1,000 in flight"): [1.5],
+    ("fairness", "its own clock"): [50, 50],
     ("import", "asyncio, concurrent.futures"): [35],
 }
 

@@ -354,8 +354,11 @@ class TestMaxWorkers:
                 await asyncio.sleep(0)
             running.remove(number)
 
-        futures = [executor.submit(work, number) for number in range(50)]
-        for future in futures:
+        with Gate() as gate:
+            blocker = executor.submit(_block, gate)
+            gate.arrived()
+            futures = [executor.submit(work, number) for number in range(50)]
+        for future in (blocker, *futures):
             future.result(LIMIT)
 
         assert started == list(range(50))
@@ -627,6 +630,26 @@ class TestShutdown:
             executor.shutdown(wait=False)
 
         assert future.result(LIMIT) == 1
+
+    def test_children_of_a_worker_thread_that_nobody_awaits(self, executor: AsyncExecutor) -> None:
+        """A worker thread may submit also where its task has gone on without it."""
+        children: list[Future[int]] = []
+        with Gate() as gate:
+
+            def work() -> None:
+                gate.block()
+                children.append(executor.submit(echo_later, 1))
+
+            async def parent() -> None:
+                _ = executor.sync_to_async(work)
+
+            executor.submit(parent).result(LIMIT)
+            gate.arrived()
+            shutting = in_thread(executor.shutdown)
+            until(lambda: not _accepts(executor))
+
+        shutting.result(LIMIT)
+        assert children[0].result(0) == 1
 
     def test_outsiders_are_refused_while_it_drains(self, executor: AsyncExecutor) -> None:
         """Other threads, and tasks of other loops, cannot submit any more."""

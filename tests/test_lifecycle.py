@@ -19,6 +19,7 @@ sys.path.insert(0, "tests")
 from support import Gate, echo, echo_later
 import aiofutures
 from aiofutures import AsyncExecutor, BrokenExecutor
+from aiofutures._lifecycle import started
 
 warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads, from 3.12 on
 
@@ -275,6 +276,7 @@ assert executor.submit(where).result(10) == (os.getpid(), os.getpid())
 
 def check():
     assert executor.tasks == set()
+    assert not started
     assert executor.submit(where).result(10) == (os.getpid(), os.getpid())
     assert executor.submit(where).result(10) == (os.getpid(), os.getpid())
     executor.shutdown()
@@ -509,6 +511,50 @@ print("parent goes on")
         )
 
         assert output == "parent goes on\n"
+
+    @pytest.mark.parametrize("restart", [True, False])
+    def test_cleanup_is_the_parents(self, restart: bool) -> None:
+        """The `finally` blocks of the parent's calls and tasks run in the parent alone."""
+        output = run_python(
+            FORK
+            + f"""
+import gc
+executor = AsyncExecutor()
+gate = Gate()
+parent = os.getpid()
+
+async def wait(name):
+    try:
+        await gate.wait()
+    finally:
+        print(name, os.getpid() == parent, flush=True)
+
+async def work():
+    work.kept = asyncio.create_task(wait("task"))
+    await wait("call")
+
+future = executor.submit(work)
+gate.arrived(2)
+
+child = os.fork()
+if child == 0:
+    if {restart}:
+        executor.submit(echo_later, 1).result(10)
+        executor.shutdown()
+    del executor, future, work, gate
+    gc.collect()
+    sys.exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+print("child has ended", flush=True)
+gate.open()
+future.result(10)
+executor.shutdown()
+"""
+        )
+
+        first, *others = output.splitlines()
+        assert first == "child has ended"
+        assert sorted(others) == ["call True", "task True"]
 
     def test_child_that_ends_normally(self) -> None:
         """A child that ends by itself does not wait for its parent's work."""

@@ -134,6 +134,19 @@ def test_others_of_the_job_still_wait() -> None:
     assert events == ["one", "two"]
 
 
+def test_job_that_is_done_lends_nothing() -> None:
+    """What a job that is done had lent is not counted any more."""
+    places: Places[Job] = Places(1)
+    job = Job()
+    places.take(job)
+    places.lend(job)
+
+    places.leave(job)
+
+    places.take(Job())
+    assert not places.free()
+
+
 def test_job_that_is_done_goes_on_at_once() -> None:
     """What a job has left behind waits for no place: the job has none any more."""
     places: Places[Job] = Places(1)

@@ -1,0 +1,179 @@
+"""Ctrl-C at every point of every call: nothing hangs afterwards, and nothing is left pending."""
+
+import asyncio
+import concurrent.futures
+import sys
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import pytest
+from support import LIMIT, MakeExecutor, echo, echo_later, in_thread
+
+import aiofutures
+from aiofutures import AsyncExecutor, Future, InvalidStateError, to_sync
+
+_FILES: Final = (str(Path(aiofutures.__file__).parent), concurrent.futures._base.__file__)
+_PAUSE: Final = 0.005
+
+
+class Interruption(KeyboardInterrupt):
+    """What the signal handler raises."""
+
+
+def interrupt(point: int, fn: Callable[[], object]) -> bool:
+    """Call `fn` and raise in it at its n-th point; False when it has fewer points.
+
+    The interpreter runs signal handlers at the begin of a function and after a call of one in C.
+    """
+    seen = 0
+
+    def profile(frame: FrameType, event: str, _: Any) -> None:
+        nonlocal seen
+        if event in {"call", "c_return"} and frame.f_code.co_filename.startswith(_FILES):
+            seen += 1
+            if seen == point:
+                raise Interruption
+
+    sys.setprofile(profile)
+    try:
+        fn()
+    except (Interruption, RuntimeError, concurrent.futures.CancelledError):
+        pass  # RuntimeError: of a lock of the standard library that was interrupted
+    finally:
+        sys.setprofile(None)
+    return seen >= point
+
+
+Futures = list[Future[Any]]
+
+
+def submit_first(executor: AsyncExecutor, futures: Futures) -> Callable[[], object]:
+    return lambda: futures.append(executor.submit(echo_later, 1))
+
+
+def submit(executor: AsyncExecutor, futures: Futures) -> Callable[[], object]:
+    executor.submit(echo, 1).result(LIMIT)
+    return lambda: futures.append(executor.submit(echo_later, 1))
+
+
+def cancel(executor: AsyncExecutor, futures: Futures) -> Callable[[], object]:
+    futures.append(executor.submit(asyncio.sleep, _PAUSE))
+    return futures[0].cancel
+
+
+def result(executor: AsyncExecutor, futures: Futures) -> Callable[[], object]:
+    futures.append(executor.submit(asyncio.sleep, _PAUSE))
+    return futures[0].result
+
+
+def wait(executor: AsyncExecutor, futures: Futures) -> Callable[[], object]:
+    futures.extend(executor.submit(asyncio.sleep, _PAUSE) for _ in range(2))
+    return lambda: concurrent.futures.wait(futures)
+
+
+def as_completed(executor: AsyncExecutor, futures: Futures) -> Callable[[], object]:
+    futures.extend(executor.submit(asyncio.sleep, _PAUSE) for _ in range(2))
+    return lambda: list(concurrent.futures.as_completed(futures))
+
+
+def shut_down(executor: AsyncExecutor, futures: Futures) -> Callable[[], object]:
+    futures.append(executor.submit(asyncio.sleep, _PAUSE))
+    return executor.shutdown
+
+
+def cancel_and_shut_down(executor: AsyncExecutor, futures: Futures) -> Callable[[], object]:
+    futures.append(executor.submit(asyncio.sleep, _PAUSE))
+    return lambda: executor.shutdown(cancel_futures=True)
+
+
+def leave(executor: AsyncExecutor, futures: Futures) -> Callable[[], object]:
+    futures.append(executor.submit(asyncio.sleep, _PAUSE))
+    return lambda: executor.__exit__(None, None, None)
+
+
+def call_sync(executor: AsyncExecutor, futures: Futures) -> Callable[[], object]:
+    function = to_sync(executor=executor)(echo_later)
+    return lambda: function(1)
+
+
+def iterate(executor: AsyncExecutor, futures: Futures) -> Callable[[], object]:
+    @to_sync(executor=executor)
+    async def generate() -> AsyncGenerator[int, None]:
+        yield 1
+        yield 2
+
+    return lambda: list(generate())
+
+
+def use_map(executor: AsyncExecutor, futures: Futures) -> Callable[[], object]:
+    def run() -> None:
+        results = executor.map(echo_later, range(3))
+        futures.extend(results.futures)
+        list(results)
+
+    return run
+
+
+def use_map_as_completed(executor: AsyncExecutor, futures: Futures) -> Callable[[], object]:
+    def run() -> None:
+        results = executor.map(echo_later, range(3))
+        futures.extend(results.futures)
+        list(results.as_completed())
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        submit_first,
+        submit,
+        cancel,
+        result,
+        wait,
+        as_completed,
+        shut_down,
+        cancel_and_shut_down,
+        leave,
+        call_sync,
+        iterate,
+        use_map,
+        use_map_as_completed,
+    ],
+)
+@pytest.mark.parametrize("loop_factory", ["asyncio", "uvloop"], indirect=True)
+def test_interruption_at_every_point(
+    make_executor: MakeExecutor,
+    action: Callable[[AsyncExecutor, Futures], Callable[[], object]],
+) -> None:
+    """Wherever a signal handler raises: others can submit, what was accepted ends, and so do all
+    waits and the shutdown.
+    """
+    point = 0
+    reached = True
+    while reached:
+        point += 1
+        executor = make_executor()
+        futures: Futures = []
+        try:
+            reached = interrupt(point, action(executor, futures))
+
+            try:
+                assert in_thread(executor.submit, echo_later, 1).result(LIMIT).result(LIMIT) == 1
+            except InvalidStateError:
+                assert action in {shut_down, cancel_and_shut_down, leave}
+            in_thread(executor.shutdown).result(LIMIT)
+            for future in futures:  # not `wait`: an interrupted one keeps its locks
+                in_thread(_outcome, future).result(LIMIT)
+        except TimeoutError:
+            pytest.fail(f"hangs after an interruption at point {point} of {action.__name__}")
+    assert point > 1
+
+
+def _outcome(future: Future[Any]) -> None:
+    try:
+        future.exception(LIMIT)
+    except concurrent.futures.CancelledError:
+        assert future.cancelled()
