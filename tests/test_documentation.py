@@ -88,7 +88,9 @@ def check(page: Path, directory: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    # asyncio's debug mode names what took 0.1 seconds, which on a busy machine may be anything.
+    slow = re.compile(r"^Executing <.*> took \d+\.\d+ seconds\n", re.MULTILINE)
+    assert slow.sub("", done.stderr) == ""
     assert done.stdout.splitlines() == printed(source)
 
 
