@@ -110,6 +110,10 @@ def to_sync(
             future = runner.submit(call, *args, **kwargs)
             try:
                 result = wait(future, timeout, call.__qualname__, stacklevel=2)
+            except BaseException:
+                if not future._cancel_requested:  # a signal handler has raised before the wait
+                    future.cancel()
+                raise
             finally:
                 if call.context is not None:
                     changes.take_over(call.context)

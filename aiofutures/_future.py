@@ -108,6 +108,7 @@ class Future(FutureState[T]):
             if call is not None and isinstance(call[0], Derivation):
                 sources.extend(call[0].sources)
         elif self._host is not None:  # its task cancels what it waits for
+            self._cancel_requested = True
             self._host.request_cancel(self)
         else:
             return False

@@ -67,6 +67,7 @@ class FutureState(concurrent.futures.Future[T]):
     _watchers: Watchers | None = None
     _unfetched: UnfetchedException | None = None
     _task: asyncio.Task[T] | None = None
+    _cancel_requested = False  # of a call that runs
 
     # Gone once it was taken. Deleting an attribute is atomic: of several threads one succeeds.
     _call: Call | None

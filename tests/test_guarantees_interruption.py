@@ -18,6 +18,9 @@ _FILES: Final = (str(Path(aiofutures.__file__).parent), concurrent.futures._base
 _PAUSE: Final = 0.005
 
 
+pytestmark = pytest.mark.slow  # it interrupts each call at each of its points
+
+
 class Interruption(KeyboardInterrupt):
     """What the signal handler raises."""
 
