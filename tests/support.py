@@ -345,7 +345,7 @@ def run_python(script: str, *options: str, env: dict[str, str] | None = None) ->
         interpreter(script, *options),
         capture_output=True,
         text=True,
-        timeout=LIMIT,
+        timeout=5 * LIMIT,  # a busy machine starts an interpreter in seconds
         env=env,
         check=False,
     )

@@ -20,7 +20,7 @@ def run(server: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def http_url() -> Iterator[str]:
-    """The URL of a web server: `/N` has N lines of 1,000 characters."""
+    """The URL of a web server: `/N` has N lines of 5,000 characters."""
     yield from run(servers.http_server)
 
 

@@ -11,7 +11,7 @@ from support import LIMIT
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 COUNTDOWN = "3\n2\n1\n0\n"
 OUTPUT = {
-    "stream_download": "10000 lines, 10000000 characters\n",
+    "stream_download": "10000 lines, 50000000 characters\n",
     "websocket_messages": COUNTDOWN,
     "sqlite_transaction": "338350\n",
     "postgresql_pool": "249500\n",
