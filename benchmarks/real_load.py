@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from statistics import median
 from typing import TypedDict
 
 from ._child import ROOT, ChildError, in_child
@@ -47,12 +46,9 @@ class Load(TypedDict):
 
 
 def measure(effort: Effort) -> dict[str, Load | None]:
-    """Fetch in each way in turn, each time in a new process; None where that has failed."""
-    rounds = max(1, effort.processes // 2 + 1)
-    count = effort.tasks(_COUNT)
+    """Fetch in each way, each time in a new process; None where that has failed."""
     with serving() as url:
-        taken = [{way: _attempt(way, url, count) for way in WAYS} for _ in range(rounds)]
-    return {way: _median([each[way] for each in taken]) for way in WAYS}
+        return {way: _attempt(way, url, effort.tasks(_COUNT)) for way in WAYS}
 
 
 def _attempt(way: str, url: str, count: int) -> Load | None:
@@ -61,18 +57,6 @@ def _attempt(way: str, url: str, count: int) -> Load | None:
     except ChildError as error:
         print(f"{way}: {error}", file=sys.stderr)
         return None
-
-
-def _median(loads: list[Load | None]) -> Load | None:
-    there = [load for load in loads if load is not None]
-    if not there:
-        return None
-    return {
-        "wall": median(load["wall"] for load in there),
-        "cpu": median(load["cpu"] for load in there),
-        "threads": median(load["threads"] for load in there),
-        "memory": median(load["memory"] for load in there),
-    }
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -20,7 +21,7 @@ from typing_extensions import override
 from websockets.sync.server import ServerConnection, serve
 
 START_SECONDS = 30
-LINE = b"0123456789" * 100  # without its end
+LINE = b"0123456789" * 500  # without its end
 
 
 def run(main: Callable[[str], None], server: Callable[[], AbstractContextManager[str]]) -> None:
@@ -33,7 +34,7 @@ def run(main: Callable[[str], None], server: Callable[[], AbstractContextManager
 
 
 def http_server() -> AbstractContextManager[str]:
-    """Serve `/N` as a text of N lines of 1,000 characters; give the URL."""
+    """Serve `/N` as a text of N lines of 5,000 characters; give the URL."""
     return _python_server("http")
 
 
@@ -113,7 +114,7 @@ def _running(
         command,
         user=user,
         cwd=directory,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,  # closed when this process ends, however it does
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -177,7 +178,8 @@ def _echo(connection: ServerConnection) -> None:
 
 
 def serve_forever(kind: str) -> None:
-    """Print the URL, then serve until the process is ended."""
+    """Print the URL, then serve until the process is ended, or the one that has started it is."""
+    threading.Thread(target=lambda: os._exit(len(sys.stdin.read())), daemon=True).start()
     if kind == "http":
         with ThreadingHTTPServer(("127.0.0.1", 0), _Lines) as http:
             print(f"http://127.0.0.1:{http.server_address[1]}", flush=True)
