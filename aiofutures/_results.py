@@ -90,8 +90,8 @@ class Results(Iterator[T]):
         self._calls = iter(())
         while self._futures:
             future, _ = self._futures.popitem()
-            if not future.cancel():
-                future.exception()  # nobody wants to hear of it any more
+            future.cancel()
+            future.add_done_callback(_forget)
 
     def __length_hint__(self) -> int:
         """Return how many results are left, as far as that is known."""
@@ -159,3 +159,7 @@ class Results(Iterator[T]):
 
     def _seconds_left(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - monotonic())
+
+
+def _forget(_: object) -> None:
+    """Take the outcome that nobody wants any more, so that nobody reports it."""
