@@ -38,7 +38,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """Have the collector pass over what exists now, so that each test can afford a collection."""
+    """Look at no object that exists now again."""
+    _collect()
+
+
+def _collect() -> None:
+    """Collect garbage, and have later collections pass over what is left: each test makes one."""
     gc.collect()
     gc.freeze()
 
@@ -75,7 +80,7 @@ def _no_leaks(logged_errors: list[logging.LogRecord]) -> Iterator[None]:
     deadline = time.monotonic() + LIMIT
     for thread in set(threading.enumerate()) - threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    gc.collect()  # what it finds and was not closed warns, and warnings are errors
+    _collect()  # what it finds and was not closed warns, and warnings are errors
     assert set(threading.enumerate()) <= threads
     assert not _lifecycle.started
     assert not _default._default
