@@ -177,4 +177,4 @@ def test_results_can_be_read_again(tmp_path: Path, capsys: pytest.CaptureFixture
     status = main(["--only", "map", "--read", *map(str, files)])
 
     assert status == 0
-    assert "| 2.00 µs | 5.00 µs | 2.50x | ≥ 1.2x | met |" in capsys.readouterr().out
+    assert "| 2.00 µs | 5.00 µs | 2.50x |" in capsys.readouterr().out
