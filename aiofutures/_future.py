@@ -48,10 +48,10 @@ class Future(FutureState[T]):
             DeadlockError: The wait would block the event loop that runs the call.
             BaseException: Whatever the call raised.
         """
-        if self._state not in DONE:
+        if self._status not in DONE:
             self._wait(timeout)
         exception = self._exception
-        if exception is None and self._state == FINISHED:
+        if exception is None and self._status == FINISHED:
             result: T = self._result
             return result
         try:
@@ -75,9 +75,9 @@ class Future(FutureState[T]):
             TimeoutError: The call was not done in time.
             DeadlockError: The wait would block the event loop that runs the call.
         """
-        if self._state not in DONE:
+        if self._status not in DONE:
             self._wait(timeout)
-        if self._state != FINISHED:
+        if self._status != FINISHED:
             raise concurrent.futures.CancelledError
         self._mark_fetched()
         return self._exception
@@ -101,8 +101,8 @@ class Future(FutureState[T]):
 
     def _cancel(self, sources: list[Future[Any]]) -> bool:
         """Cancel the call alone; add those that it was derived from to `sources`."""
-        if self._state in DONE:
-            return self._state != FINISHED
+        if self._status in DONE:
+            return self._status != FINISHED
         call: Call | None = getattr(self, "_call", None)
         if self._withdraw():
             if call is not None and isinstance(call[0], Derivation):
@@ -125,13 +125,13 @@ class Future(FutureState[T]):
         Args:
             fn: Takes the future. It must not block.
         """
-        if self._state in DONE:
+        if self._status in DONE:
             self._mark_fetched()
             self._run_callbacks([fn])
             return
         callbacks = self._watch().callbacks
         callbacks.append(fn)
-        if self._state in DONE:  # settled meanwhile, perhaps without having seen this callback
+        if self._status in DONE:  # settled meanwhile, perhaps without having seen this callback
             self._mark_fetched()
             self._run_callbacks(callbacks)
 
@@ -145,7 +145,7 @@ class Future(FutureState[T]):
             asyncio.CancelledError: The future was cancelled.
             BaseException: Whatever the call raised.
         """
-        if self._state not in DONE:
+        if self._status not in DONE:
             waiter = AsyncWaiter(self)
             host = self._host
             place = None if host is None else host.lend_place()
@@ -154,7 +154,7 @@ class Future(FutureState[T]):
             else:
                 self.add_done_callback(lambda _: host.take_place_back(place, waiter.wake))
             yield from waiter
-        if self._state == CANCELLED_AND_NOTIFIED:
+        if self._status == CANCELLED_AND_NOTIFIED:
             raise asyncio.CancelledError
         return self.result()
 

@@ -50,7 +50,7 @@ class Job(Protocol):
     @property
     def _host(self) -> object: ...
 
-    _state: str
+    _status: str
     _task: asyncio.Task[Any] | None
 
     def cancel(self) -> bool: ...
@@ -263,7 +263,7 @@ class LoopThread:
         # The queue first, so that a job on its way from it is found; and as a set, as the head of
         # the queue may have a task already.
         queued = self._queue.copy()
-        states = [job._state for job in {*queued, *tuple(self._running.values())}]
+        states = [job._status for job in {*queued, *tuple(self._running.values())}]
         return states.count(PENDING), states.count(RUNNING)
 
     def run_in_worker(

@@ -61,7 +61,7 @@ class FutureState(concurrent.futures.Future[T]):
     """
 
     # Class-level defaults: an instance stores only what differs, which is cheaper to make.
-    _state = PENDING
+    _status = PENDING
     _result: Any = None  # a T once finished
     _exception: BaseException | None = None
     _watchers: Watchers | None = None
@@ -79,22 +79,22 @@ class FutureState(concurrent.futures.Future[T]):
     @override
     def cancelled(self) -> bool:
         """Tell whether the future was cancelled and is done."""
-        return self._state == CANCELLED_AND_NOTIFIED
+        return self._status == CANCELLED_AND_NOTIFIED
 
     @override
     def running(self) -> bool:
         """Tell whether the call has started and has not finished yet."""
-        return self._state == RUNNING
+        return self._status == RUNNING
 
     @override
     def done(self) -> bool:
         """Tell whether the call has returned, raised or been cancelled."""
-        return self._state in DONE
+        return self._status in DONE
 
     @override
     def __repr__(self) -> str:
-        state = "cancelled" if self.cancelled() else self._state.lower()
-        if self._state == FINISHED:
+        state = "cancelled" if self.cancelled() else self._status.lower()
+        if self._status == FINISHED:
             exception = self._exception
             verb, value = ("returned", self._result) if exception is None else ("raised", exception)
             state = f"{state} {verb} {type(value).__name__}"
@@ -114,7 +114,7 @@ class FutureState(concurrent.futures.Future[T]):
         """
         try:
             del self._call
-            self._state = RUNNING
+            self._status = RUNNING
         except AttributeError:
             if self.cancelled():
                 return False
@@ -130,7 +130,7 @@ class FutureState(concurrent.futures.Future[T]):
         """
         self._claim_outcome()
         self._result = result
-        self._state = FINISHED
+        self._status = FINISHED
         self._notify()
 
     @override
@@ -142,7 +142,7 @@ class FutureState(concurrent.futures.Future[T]):
         """
         self._claim_outcome()
         self._exception = exception
-        self._state = FINISHED
+        self._status = FINISHED
         self._notify()
 
     def _claim_outcome(self) -> None:
@@ -155,16 +155,32 @@ class FutureState(concurrent.futures.Future[T]):
             del self._call
         except AttributeError:
             mine = object()
-            if self._state != RUNNING or vars(self).setdefault("_writer", mine) is not mine:
+            if self._status != RUNNING or vars(self).setdefault("_writer", mine) is not mine:
                 raise InvalidStateError(f"{self!r} is done already") from None
 
     if not TYPE_CHECKING:  # typeshed has them as attributes; here they are made when asked for
 
         @property
+        def _state(self) -> str:
+            """The state as `concurrent.futures.wait` and `as_completed` may see it.
+
+            They look at it under the guard, and their waiters are to be told of what happens after
+            that look, and of nothing else.
+            """
+            watchers = self._watchers
+            if watchers is not None and watchers.guards and not watchers.told and self.done():
+                return RUNNING
+            return self._status
+
+        @property
         def _condition(self) -> Guard:
             """The lock that `concurrent.futures.wait` and `as_completed` hold."""
+            watchers = self._watch()
             # One for each process: a thread of the parent's may have held it at the fork.
-            return self._watch().guards.setdefault(os.getpid(), Guard())
+            guard = watchers.guards.setdefault(os.getpid(), Guard())
+            if self.done():  # whoever settled it has perhaps not seen the guard
+                watchers.wake(self)
+            return guard
 
         @property
         def _waiters(self) -> list[Any]:
@@ -183,7 +199,7 @@ class FutureState(concurrent.futures.Future[T]):
             return False
         # No signal handler can run between the deletion and this, as neither is a call: the call
         # would be lost if one raised after it was taken.
-        self._state = CANCELLED_AND_NOTIFIED
+        self._status = CANCELLED_AND_NOTIFIED
         try:
             self._notify()
         except BaseException:  # a signal handler has raised: leave nobody waiting
@@ -201,45 +217,46 @@ class FutureState(concurrent.futures.Future[T]):
             del self._call
         except AttributeError:
             return None
-        self._state = RUNNING
+        self._status = RUNNING
         return call
 
     def _settle(self, result: T) -> None:
         """Finish the future with what its call returned. Loop thread only."""
-        if self._state != RUNNING:  # somebody has called set_result
+        if self._status != RUNNING:  # somebody has called set_result
             return
         self._result = result
-        self._state = FINISHED
+        self._status = FINISHED
         if self._watchers is not None:
             self._notify()
 
     def _settle_exception(self, exception: BaseException) -> None:
         """Finish the future with what its call raised. Loop thread only."""
-        if self._state != RUNNING:
+        if self._status != RUNNING:
             return
         self._exception = exception
         if self._host is not None and (self._watchers is None or not self._watchers.callbacks):
             self._unfetched = UnfetchedException(exception, self._host.call_exception_handler)
-        self._state = FINISHED
+        self._status = FINISHED
         self._notify()
 
     def _settle_cancelled(self) -> None:
         """Finish the future as cancelled: its task was. Loop thread only."""
-        if self._state != RUNNING:
+        if self._status != RUNNING:
             return
-        self._state = CANCELLED_AND_NOTIFIED
+        self._status = CANCELLED_AND_NOTIFIED
         self._notify()
 
     def _abandon(self, exception: BaseException) -> None:
         """Finish the future in a forked child, where no other thread is left to do it."""
-        if self._state in DONE:
+        watchers = self._watchers
+        if watchers is not None and not watchers.told:
+            # Their threads and loops are the parent's, but for the iterators.
+            self._watchers = watchers.of_child(self)
+        if self._status in DONE:
             return
         vars(self).pop("_call", None)
-        watchers = self._watchers
-        # Their threads and loops are the parent's, but for the iterators.
-        self._watchers = None if watchers is None else watchers.of_child(self)
         self._exception = exception
-        self._state = FINISHED
+        self._status = FINISHED
 
     # Those who wait.
 
@@ -269,7 +286,7 @@ class FutureState(concurrent.futures.Future[T]):
         gates = self._watch().gates
         gates.append(gate)
         try:
-            if self._state not in DONE and not block(gate, timeout):
+            if self._status not in DONE and not block(gate, timeout):
                 raise TimeoutError
         finally:
             gates.remove(gate)

@@ -55,6 +55,8 @@ class Watchers:
         self.guards: dict[int, Guard] = {}
 
     waiters: StdlibWaiters | None = None  # theirs too, made when they do
+    told = False  # they know that the future is done
+    _is_telling = False
 
     def wake(self, future: Watched) -> None:
         """Wake the threads that wait for `future`, which is done. Once more is harmless."""
@@ -62,12 +64,16 @@ class Watchers:
             if gate.locked():
                 gate.release()
         guard = self.guards.get(os.getpid()) if self.guards else None
-        if guard is not None:
-            guard.run(partial(self._wake_stdlib_waiters, future))
+        if guard is not None and not self.told:
+            guard.run(partial(self._tell, future))
 
-    def _wake_stdlib_waiters(self, future: Watched) -> None:
+    def _tell(self, future: Watched) -> None:
+        """Tell the waiters of `concurrent.futures`, once each; they count. Under the guard."""
+        was_interrupted, self._is_telling = self._is_telling, True
+        if self.told:
+            return
         for waiter in self.waiters or ():
-            if future in waiter.finished_futures:
+            if was_interrupted and future in waiter.finished_futures:
                 continue
             if future.cancelled():
                 waiter.add_cancelled(future)
@@ -75,6 +81,7 @@ class Watchers:
                 waiter.add_result(future)
             else:
                 waiter.add_exception(future)
+        self.told = True
 
     def of_child(self, future: Watched) -> Watchers:
         """Return what of it is of use in a forked child: what iterators of `as_completed` wait for.
@@ -86,8 +93,10 @@ class Watchers:
             waiter.lock = threading.Lock()
             waiter.event = threading.Event()
             waiter.event.set()
-            waiter.finished_futures.append(future)
+            if future not in waiter.finished_futures:
+                waiter.finished_futures.append(future)
         watchers.waiters = self.waiters
+        watchers.told = True
         return watchers
 
 
@@ -99,15 +108,19 @@ class Guard:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # a signal handler may wait for the same futures
+        self._depth = 0  # how often its thread has it
         self._delayed: deque[Callable[[], object]] = deque()
 
     def acquire(self) -> bool:
         """Lock it."""
-        return self._lock.acquire()
+        self._lock.acquire()
+        self._depth += 1
+        return True
 
     def release(self) -> None:
         """Unlock it, and do what was delayed."""
+        self._depth -= 1
         self._lock.release()
         self._run_delayed()
 
@@ -124,6 +137,8 @@ class Guard:
     def _run_delayed(self) -> None:
         while self._delayed and self._lock.acquire(blocking=False):
             try:
+                if self._depth:  # a signal handler of the thread that has it
+                    return
                 while self._delayed:
                     self._delayed.popleft()()
             finally:

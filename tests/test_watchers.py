@@ -1,6 +1,7 @@
 """Those who wait for a future."""
 
 import asyncio
+import concurrent.futures
 import gc
 import threading
 from typing import Any
@@ -58,7 +59,7 @@ def test_settled_between_the_look_and_the_wait() -> None:
 def test_settled_between_the_registration_and_the_look() -> None:
     """A waiter looks at the state after it has registered: being woken before is harmless."""
     future: Future[int] = Future()
-    with Halt(Future._block, "if self._state not in DONE") as halt:
+    with Halt(Future._block, "if self._status not in DONE") as halt:
         waiting = in_thread(halt.call, future.result)
         halt.arrived()
 
@@ -79,6 +80,48 @@ def test_settled_before_the_registration() -> None:
 
         halt.go_on()
         assert waiting.result() == 1
+
+
+def test_waiters_of_the_standard_library_are_told_once() -> None:
+    """`as_completed` that has seen futures done is not told of them again: it would fail."""
+    futures: list[Future[int]] = [Future() for _ in range(3)]
+    with Halt(Future.set_result, "self._notify()") as one:
+        with Halt(Future.set_result, "self._notify()") as two:
+            settling = [in_thread(one.call, futures[0].set_result, 0)]
+            one.arrived()
+            settling.append(in_thread(two.call, futures[1].set_result, 1))
+            two.arrived()
+            completed = concurrent.futures.as_completed(futures, LIMIT)
+            seen = [next(completed)]
+
+    for each in settling:
+        each.result()
+    futures[2].set_result(2)
+    assert {*seen, *completed} == {*futures}
+
+
+def test_waiters_of_the_standard_library_count() -> None:
+    """A future that ends between two looks of `wait` is counted once."""
+    future: Future[int] = Future()
+    look = vars(concurrent.futures._base)["_create_and_install_waiters"]
+    with Halt(look, "count = sum(") as halt:
+        waiting = in_thread(halt.call, concurrent.futures.wait, [future], 2 * LIMIT)
+        halt.arrived()
+
+        future.set_result(1)
+
+        halt.go_on()
+        assert not waiting.result(LIMIT).not_done
+
+
+def test_state_is_what_the_waiters_have_been_told() -> None:
+    """While somebody holds the guard, a future that ends does not look done to `wait`."""
+    future: Future[int] = Future()
+    with future._condition:
+        future.set_result(1)
+        held = future._state
+
+    assert (held, future._state) == ("RUNNING", "FINISHED")
 
 
 def test_every_thread_is_woken() -> None:
