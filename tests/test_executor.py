@@ -23,7 +23,8 @@ from aiofutures import (
     Future,
     InvalidStateError,
 )
-from aiofutures._loop_thread import _SLICE, LoopThread
+from aiofutures._loop_thread import LoopThread
+from aiofutures._scheduler import _SLICE
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 

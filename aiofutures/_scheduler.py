@@ -1,0 +1,333 @@
+"""What an event loop has to do: the queue of jobs, and the tasks that run them.
+
+Any thread may append to the queue. The loop thread alone takes from it, starts tasks and counts
+them, so that none of this needs a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Coroutine
+from concurrent.futures import BrokenExecutor
+from concurrent.futures._base import PENDING, RUNNING
+from functools import partial
+from types import CoroutineType
+from typing import Any, Final, Protocol
+from weakref import ref
+
+from ._calls import ensure_coroutine, name_of
+from ._exceptions import InvalidStateError
+from ._places import Places, holder
+from ._typing import Call
+
+_LOGGER = logging.getLogger("aiofutures")
+
+_Task: Final = asyncio.Task
+_EAGER_FACTORIES: Final = (None, getattr(asyncio, "eager_task_factory", None))
+
+_SLICE: Final = 64  # calls started in a row before timers and sockets get their turn
+
+# Who may submit. Open takes work from everyone, closing from its own tasks, sealed from nobody.
+OPEN: Final = 0
+CLOSING: Final = 1
+SEALED: Final = 2
+
+
+class Job(Protocol):
+    """What a loop thread knows of a future: a call to take, an outcome to settle."""
+
+    @property
+    def _host(self) -> object: ...
+
+    _status: str
+    _task: asyncio.Task[Any] | None
+
+    def cancel(self) -> bool: ...
+    def exception(self) -> BaseException | None: ...
+    def _take(self) -> Call | None: ...
+    def _withdraw(self) -> bool: ...
+    def _settle(self, result: Any, /) -> None: ...
+    def _settle_exception(self, exception: BaseException, /) -> None: ...
+    def _settle_cancelled(self) -> None: ...
+    def _abandon(self, exception: BaseException, /) -> None: ...
+
+
+class Scheduler(ABC):
+    """Starts queued jobs as tasks of an event loop, and settles them.
+
+    Args:
+        max_workers: The most tasks in flight; None for no limit.
+    """
+
+    def __init__(self, max_workers: int | None) -> None:
+        self.max_workers = max_workers
+        self._phase = OPEN
+        self._reset()
+
+    def _reset(self) -> None:
+        """Return to the state before the first job."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._queue: deque[Job] = deque()
+        self._running: dict[asyncio.Task[Any], Job] = {}
+        self._places: Places[Job] = Places(self.max_workers)
+        self._returning: dict[object, Callable[[], object]] = {}  # threads that want a place back
+        self._awake = False  # a _drain is scheduled that has not begun to look at the queue
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Have the event loop look at the queue soon."""
+
+    @abstractmethod
+    def _is_inside(self) -> bool:
+        """Tell whether the caller belongs to a task."""
+
+    @abstractmethod
+    def _stop_if_idle(self) -> None:
+        """Stop a closing loop that has nothing submitted left to do. Loop thread only."""
+
+    # From any thread.
+
+    def is_current(self) -> bool:
+        """Tell whether the caller runs on this event loop."""
+        return self._loop is not None and asyncio._get_running_loop() is self._loop
+
+    def submit(self, job: Job) -> None:
+        """Queue `job`, starting the thread with the first.
+
+        Raises:
+            InvalidStateError: The loop thread takes no more work.
+            Exception: What went wrong at the start of the thread. A later call may succeed.
+        """
+        if self._phase != OPEN and not self._is_inside():
+            raise InvalidStateError("cannot schedule new futures after shutdown")
+        try:
+            self._queue.append(job)
+            if not self._awake:
+                self.wake()
+        except BaseException:  # also of a signal handler
+            if not job.cancel():
+                job.exception()  # it is raised here, and needs no report
+            raise
+        # A job appended after the last look at the queue is nobody's: take it back.
+        if self._phase == SEALED and job._take() is not None:
+            job._settle_cancelled()
+            raise InvalidStateError("cannot schedule new futures after shutdown")
+
+    def request_cancel(self, job: Job, /) -> None:
+        """Ask for the cancellation of the task that runs `job`."""
+        self._call_soon(self._cancel_task, job)
+
+    def cancel_all(self) -> None:
+        """Cancel what is queued, at once, and what runs."""
+        for job in self._queue.copy():
+            job._withdraw()
+        self._call_soon(self._cancel_tasks)
+
+    def lend_place(self) -> Job | None:
+        """Let another job run while the caller waits for one of this loop thread.
+
+        Returns:
+            The job whose place was lent, for `take_place_back`; None where none is needed.
+        """
+        if self.max_workers is None:
+            return None
+        reference = holder.get()
+        job: Job | None = None if reference is None else reference()
+        if job is None or job._host is not self:
+            return None
+        if self.is_current():
+            self._lend_place(job)
+        else:
+            self._call_soon(self._lend_place, job)
+        return job
+
+    def take_place_back(self, job: Job, resume: Callable[[], object]) -> None:
+        """Call `resume` when the job has a place again."""
+        if self.is_current():
+            self._places.take_back(job, resume)
+            return
+        key = object()
+        self._returning[key] = resume
+        # First the entry, then the look: a loop that has ended sees the one, or is seen here.
+        self._call_soon(self._places.take_back, job, partial(self._resume, key))
+        if self._loop is None or self._phase == SEALED:
+            self._resume(key)
+
+    def _resume(self, key: object) -> None:
+        """Let a thread go on that wanted a place back, once."""
+        resume = self._returning.pop(key, None)
+        if resume is not None:
+            resume()
+
+    def tasks(self) -> set[asyncio.Task[Any]]:
+        """Return the tasks of the event loop that are not done."""
+        return set() if self._loop is None else asyncio.all_tasks(self._loop)
+
+    def count(self) -> tuple[int, int]:
+        """Return how many jobs are pending and how many are running."""
+        # The queue first, so that a job on its way from it is found; and as a set, as the head of
+        # the queue may have a task already.
+        queued = self._queue.copy()
+        states = [job._status for job in {*queued, *tuple(self._running.values())}]
+        return states.count(PENDING), states.count(RUNNING)
+
+    def call_exception_handler(self, context: dict[str, Any], /) -> None:
+        """Hand an error that no caller can receive to the event loop's exception handler."""
+        loop = self._loop
+        if loop is None:
+            _LOGGER.error(context["message"], exc_info=context["exception"])
+        elif not self._call_soon(loop.call_exception_handler, context):
+            loop.call_exception_handler(context)
+
+    def _call_soon(self, callback: Callable[..., object], *args: Any) -> bool:
+        """Schedule `callback` on the loop; False where there is no loop to do it."""
+        loop = self._loop
+        if loop is None:
+            return False
+        try:
+            loop.call_soon_threadsafe(callback, *args)
+        except RuntimeError:
+            if loop.is_closed():
+                return False
+            raise
+        return True
+
+    # On the loop thread.
+
+    def _drain(self) -> None:
+        """Start what is queued, a slice at a time. Loop thread only."""
+        # Clear the flag first: whoever appends from now on wakes the loop again.
+        self._awake = False
+        queue = self._queue
+        for _ in range(_SLICE):
+            if not queue or (self.max_workers is not None and not self._places.free()):
+                break
+            # The job stays in the queue while it starts, so that a fork at any moment finds it.
+            job = queue[0]
+            self._start_job(job)
+            if queue and queue[0] is job:
+                queue.popleft()
+            del job  # the traceback of an exception holds this frame, as that of _start_job
+        else:
+            self._awake = True
+            asyncio.get_running_loop().call_soon(self._drain)
+        if self._phase != OPEN:
+            self._stop_if_idle()
+
+    def _start_job(self, job: Job) -> None:
+        """Call the function and make a task of what it returns. Loop thread only."""
+        call = job._take()
+        if call is None:  # cancelled
+            return
+        fn, args, kwargs, context = call
+        if self.max_workers is not None:
+            self._places.take(job)
+            context.run(holder.set, ref(job))
+        coroutine: Any = None
+        task: asyncio.Task[Any] | None = None
+        try:
+            coroutine = context.run(fn, *args, **kwargs)
+            if not isinstance(coroutine, CoroutineType):
+                coroutine = ensure_coroutine(fn, coroutine)
+            name = getattr(fn, "__qualname__", None) or name_of(fn)
+            loop = asyncio.get_running_loop()
+            if sys.version_info >= (3, 12) and loop.get_task_factory() in _EAGER_FACTORIES:
+                # In two steps, to have the task also when the second one raises.
+                task = _Task.__new__(_Task)
+                _Task.__init__(
+                    task, coroutine, loop=loop, name=name, context=context, eager_start=True
+                )
+            else:
+                task = loop.create_task(coroutine, name=name, context=context)
+            if not task.done():
+                job._task = task
+                self._running[task] = job
+                task.add_done_callback(self._settle_running)
+                return
+            result = task.result()
+        except BaseException as exception:
+            _clean_up(coroutine, task)
+            _settle_raised(job, exception)
+        else:
+            job._settle(result)
+        if self.max_workers is not None:
+            self._places.leave(job)
+        # The traceback of an exception holds this frame, which would hold the exception.
+        del job, task
+
+    def _settle_running(self, task: asyncio.Task[Any]) -> None:
+        """Hand the outcome of a task to its future. Loop thread only."""
+        job = self._running[task]
+        job._task = None
+        _settle(job, task)
+        del self._running[task]
+        self._places.leave(job)
+        if self._queue and not self._awake:
+            self._drain()
+        elif self._phase != OPEN:
+            self._stop_if_idle()
+
+    def _lend_place(self, job: Job) -> None:
+        """Give the place of `job` to another one. Loop thread only."""
+        self._places.lend(job)
+        if self._queue and not self._awake:
+            self._awake = True
+            asyncio.get_running_loop().call_soon(self._drain)
+
+    def _cancel_task(self, job: Job) -> None:
+        """Cancel the task of `job`, unless it is done. Loop thread only."""
+        if job._task is not None:
+            job._task.cancel()
+
+    def _cancel_tasks(self) -> None:
+        """Cancel the tasks of all running jobs. Loop thread only."""
+        for task in tuple(self._running):
+            task.cancel()
+
+    def _break(self, exception: BaseException) -> None:
+        """Leave no future behind when the event loop itself has failed. Loop thread only."""
+        self._phase = SEALED
+        for job in (*self._queue.copy(), *self._running.values()):
+            broken = BrokenExecutor(f"the event loop has failed: {exception!r}")
+            broken.__cause__ = exception
+            job._take()
+            job._settle_exception(broken)
+
+
+def _settle(job: Job, task: asyncio.Task[Any]) -> None:
+    """Hand the outcome of `task` to `job`. Loop thread only."""
+    if task.cancelled():
+        job._settle_cancelled()
+        return
+    exception = task.exception()
+    if exception is None:
+        job._settle(task.result())
+    else:
+        job._settle_exception(exception)
+
+
+def _clean_up(coroutine: object, task: asyncio.Task[Any] | None) -> None:
+    """Leave nothing behind of a first step that has raised. Loop thread only."""
+    if isinstance(coroutine, Coroutine):
+        coroutine.close()
+    if task is not None and not task.cancelled():
+        task.exception()  # or asyncio would report that nobody has looked at it
+
+
+def _settle_raised(job: Job, exception: BaseException) -> None:
+    """Hand what its first step has raised to `job`. Loop thread only."""
+    if isinstance(exception, asyncio.CancelledError):
+        job._settle_cancelled()
+        return
+    if exception.__traceback__ is not None:
+        # Without our own frame: it would keep the job, and with it the exception, alive.
+        exception.__traceback__ = exception.__traceback__.tb_next
+    if isinstance(exception, StopIteration):  # would end the caller's loop in silence (PEP 479)
+        error = RuntimeError("the function raised StopIteration")
+        error.__cause__ = exception
+        exception = error
+    job._settle_exception(exception)
