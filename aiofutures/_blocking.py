@@ -66,6 +66,8 @@ def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | 
     except BaseException:
         _cancel_and_wait(future)
         raise
+    finally:
+        del future  # the traceback of its exception has this frame
 
 
 def _cancel_and_wait(future: Future[Any]) -> None:

@@ -117,6 +117,7 @@ def to_sync(
             finally:
                 if call.context is not None:
                     changes.take_over(call.context)
+                del future  # the traceback of its exception has this frame
             if isinstance(result, Unopened):
                 return result.open(runner, timeout, call.__qualname__)
             return result

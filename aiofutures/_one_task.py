@@ -211,9 +211,8 @@ async def _outcome_of(fn: Callable[[], Awaitable[Any]]) -> Outcome:
     try:
         value = await fn()
     except BaseException as error:
-        traceback = error.__traceback__
-        # Without this frame, which would hold the error.
-        error.__traceback__ = None if traceback is None else traceback.tb_next
+        # Without this frame, which would hold the error; nor may a variable hold either.
+        error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
         return Outcome(None, error, copy_context())
     finally:
         del fn  # it may hold the error, whose traceback leads to this frame

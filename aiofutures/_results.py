@@ -58,9 +58,9 @@ class Results(Iterator[T]):
         if not self._futures:
             self._raise_at_end()
             raise StopIteration
-        future, _ = self._futures.popitem(last=False)
+        futures = [self._futures.popitem(last=False)[0]]
         self._submit_ahead()
-        return self._result(future)
+        return self._result(futures.pop())  # the traceback of its exception has this frame
 
     def as_completed(self) -> Iterator[T]:
         """Yield the results that are left in the order in which the calls finish.

@@ -1,0 +1,260 @@
+"""Nothing piles up: memory, threads, event loops and descriptors."""
+
+import asyncio
+import gc
+import os
+import sys
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Callable, Iterator
+from pathlib import Path
+from typing import Final, NoReturn
+
+import pytest
+from support import LIMIT, Gate, MakeExecutor, echo, echo_later, until
+
+from aiofutures import AsyncExecutor, to_sync
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+on_both_loops = pytest.mark.parametrize("loop_factory", ["asyncio", "uvloop"], indirect=True)
+
+
+def blocks() -> int:
+    """Return how many blocks of memory are allocated."""
+    gc.collect()
+    return sys.getallocatedblocks()
+
+
+class TestGrowth:
+    """Short calls, many of them."""
+
+    BATCH: Final = 5_000
+
+    def run(self, executor: AsyncExecutor, count: int) -> None:
+        for _ in range(count // self.BATCH):
+            futures = [executor.submit(echo_later, n) for n in range(self.BATCH)]
+            assert futures[-1].result(LIMIT) == self.BATCH - 1
+            del futures
+
+    def check(self, executor: AsyncExecutor, count: int) -> None:
+        self.run(executor, 2 * self.BATCH)
+        before = blocks()
+
+        self.run(executor, count)
+
+        assert blocks() - before < count // 100
+
+    @on_both_loops
+    @pytest.mark.parametrize("max_workers", [None, 100])
+    def test_many_calls(self, make_executor: MakeExecutor, max_workers: int | None) -> None:
+        """Memory does not grow with the number of calls that were made."""
+        self.check(make_executor(max_workers=max_workers), 40_000)
+
+    @pytest.mark.slow
+    @pytest.mark.timeout(600)
+    @on_both_loops
+    def test_a_million_calls(self, make_executor: MakeExecutor) -> None:
+        """Nor with a million of them."""
+        self.check(make_executor(), 1_000_000)
+
+    @on_both_loops
+    def test_cancelled_and_failed_calls(self, make_executor: MakeExecutor) -> None:
+        """Nor with the number of those that were cancelled or have failed."""
+        executor = make_executor()
+
+        async def fail() -> NoReturn:
+            await asyncio.sleep(0)
+            raise LookupError
+
+        def run(count: int) -> None:
+            for _ in range(count):
+                cancelled = executor.submit(asyncio.sleep, LIMIT)
+                failed = executor.submit(fail)
+                cancelled.cancel()
+                with pytest.raises(LookupError):
+                    failed.result(LIMIT)
+                until(cancelled.done)
+
+        run(500)
+        before = blocks()
+
+        run(2_000)
+
+        assert blocks() - before < 500
+
+    @on_both_loops
+    def test_waits_that_time_out(self, make_executor: MakeExecutor) -> None:
+        """Nor with the number of waits for one future."""
+        executor = make_executor()
+        with Gate() as gate:
+            future = executor.submit(gate.wait)
+
+            def run(count: int) -> None:
+                for _ in range(count):
+                    with pytest.raises(TimeoutError):
+                        future.result(1e-6)
+
+            run(500)
+            before = blocks()
+
+            run(2_000)
+
+            assert blocks() - before < 200
+
+
+@on_both_loops
+def test_hundred_thousand_in_flight(make_executor: MakeExecutor) -> None:
+    """A hundred thousand calls are in flight at once, and all of them end."""
+    executor = make_executor()
+    count = 100_000
+    loop = asyncio.Event()
+
+    async def wait(number: int) -> int:
+        await loop.wait()
+        return number
+
+    async def open_up() -> None:
+        loop.set()
+
+    futures = [executor.submit(wait, number) for number in range(count)]
+    until(lambda: executor.statistics().running == count)
+    executor.submit(open_up).result(LIMIT)
+
+    assert sum(future.result(LIMIT) for future in futures) == sum(range(count))
+
+
+class Local:
+    """A local variable of the code that fails."""
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """The garbage collector does not run: only what is in no cycle is freed."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+class TestCycles:
+    """The locals of code that has failed are freed at once, with the exception."""
+
+    @pytest.fixture
+    def locals_of(self) -> list[weakref.ref[Local]]:
+        """The locals that there were."""
+        return []
+
+    def fail(self, locals_of: list[weakref.ref[Local]]) -> NoReturn:
+        local = Local()
+        locals_of.append(weakref.ref(local))
+        raise LookupError(local)
+
+    def check(self, locals_of: list[weakref.ref[Local]]) -> None:
+        assert locals_of
+        until(lambda: all(local() is None for local in locals_of))
+
+    def test_to_sync(self, executor: AsyncExecutor, locals_of: list[weakref.ref[Local]]) -> None:
+        """Of a `to_sync` call."""
+
+        @to_sync(executor=executor)
+        async def work() -> None:
+            await asyncio.sleep(0)
+            self.fail(locals_of)
+
+        with pytest.raises(LookupError):
+            work()
+
+        self.check(locals_of)
+
+    def test_generator(self, executor: AsyncExecutor, locals_of: list[weakref.ref[Local]]) -> None:
+        """Of an async generator."""
+
+        @to_sync(executor=executor)
+        async def generate() -> AsyncGenerator[int, None]:
+            yield 1
+            self.fail(locals_of)
+
+        with pytest.raises(LookupError):
+            list(generate())
+
+        self.check(locals_of)
+
+    def test_worker_thread(
+        self, executor: AsyncExecutor, locals_of: list[weakref.ref[Local]]
+    ) -> None:
+        """Of a worker thread, for a task that handles the exception."""
+
+        async def work() -> None:
+            with pytest.raises(LookupError):
+                await executor.sync_to_async(self.fail, locals_of)
+
+        executor.submit(work).result(LIMIT)
+
+        self.check(locals_of)
+
+    def test_map(self, executor: AsyncExecutor, locals_of: list[weakref.ref[Local]]) -> None:
+        """Of a call of `map`."""
+
+        async def work(_: int) -> None:
+            await asyncio.sleep(0)
+            self.fail(locals_of)
+
+        with pytest.raises(LookupError):
+            list(executor.map(work, range(3)))
+        executor.shutdown()
+
+        self.check(locals_of)
+
+    def test_derived(self, executor: AsyncExecutor, locals_of: list[weakref.ref[Local]]) -> None:
+        """Of a function of a combinator."""
+        future = executor.submit(echo, locals_of).map(self.fail)
+
+        with pytest.raises(LookupError):
+            future.result(LIMIT)
+        del future
+
+        self.check(locals_of)
+
+
+class TestDropped:
+    """Executors that nobody shuts down."""
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="looks at the descriptors in /proc")
+    def test_many(self, loop_factory: LoopFactory) -> None:
+        """Their threads, worker threads and descriptors are gone soon after they are dropped."""
+
+        def descriptors() -> int:
+            return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  as fast as can be
+
+        async def use_worker(executor: AsyncExecutor) -> None:
+            await executor.sync_to_async(int)
+
+        def use() -> None:
+            executor = AsyncExecutor(loop_factory=loop_factory, blocked_loop_timeout=LIMIT)
+            executor.submit(echo_later, 1).result(LIMIT)
+            executor.submit(use_worker, executor).result(LIMIT)
+
+        use()
+        until(lambda: threading.active_count() == 1)
+        before = descriptors()
+
+        for _ in range(30):
+            use()
+
+        until(lambda: threading.active_count() == 1)
+        gc.collect()
+        assert descriptors() == before
+        assert Path("/proc/self/fd").exists()
+
+    def test_on_a_foreign_loop(self) -> None:
+        """So are the worker threads of one whose own loop never ran."""
+
+        async def main() -> None:
+            executor = AsyncExecutor()
+            assert await executor.sync_to_async(abs, -3) == 3
+
+        asyncio.run(main())
+
+        gc.collect()
+        until(lambda: threading.active_count() == 1)
