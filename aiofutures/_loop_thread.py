@@ -23,7 +23,12 @@ class Workers(Protocol):
     """What a loop thread knows of the worker threads that its tasks use."""
 
     def submit(
-        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+        self,
+        notice: Callable[[], object],
+        fn: Callable[P, T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> concurrent.futures.Future[T]: ...
     def default_executor(
         self, submit: Callable[..., concurrent.futures.Future[Any]], /
@@ -146,17 +151,9 @@ class LoopThread(Scheduler):
     def _submit_to_worker(
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> concurrent.futures.Future[T]:
-        call = self._workers.submit(fn, *args, **kwargs)
-        try:
-            call.add_done_callback(self._notice_worker)
-        except (
-            BaseException
-        ):  # a signal handler has raised: `shutdown` must hear of it all the same
-            call.add_done_callback(self._notice_worker)
-            raise
-        return call
+        return self._workers.submit(self._notice_worker, fn, *args, **kwargs)
 
-    def _notice_worker(self, _: object) -> None:
+    def _notice_worker(self) -> None:
         """Look whether a worker was the last that a closing loop waited for."""
         if self._phase != OPEN:
             self._call_soon(self._stop_if_idle)
@@ -186,11 +183,14 @@ class LoopThread(Scheduler):
         unclaimed = [loop]  # whoever takes it decides whether the thread runs it
         try:
             self._loop = loop  # at once: a signal handler may submit from here on
-            self._thread = thread = threading.Thread(
-                target=self._run, args=(unclaimed, self._ended), name=self._name, daemon=False
-            )
             started[loop] = self
-            self._doorbell = doorbell(loop, self._drain)
+            self._doorbell = bell = doorbell(loop, self._drain)
+            self._thread = thread = threading.Thread(
+                target=self._run,
+                args=(unclaimed, bell, self._ended),
+                name=self._name,
+                daemon=False,
+            )
             thread.start()
         except BaseException as exception:  # no thread to be had, or a signal handler has raised
             with suppress(IndexError):  # it runs nevertheless
@@ -212,7 +212,9 @@ class LoopThread(Scheduler):
 
     # On the loop thread.
 
-    def _run(self, unclaimed: list[asyncio.AbstractEventLoop], ended: LockType) -> None:
+    def _run(
+        self, unclaimed: list[asyncio.AbstractEventLoop], bell: Doorbell, ended: LockType
+    ) -> None:
         """Run the event loop until it is closed and nothing is left to do."""
         try:
             loop = unclaimed.pop()
@@ -225,7 +227,7 @@ class LoopThread(Scheduler):
             raise
         finally:
             try:
-                self._end(loop)
+                self._end(loop, bell)
             finally:
                 ended.release()
 
@@ -241,16 +243,15 @@ class LoopThread(Scheduler):
         _run_until_complete(loop, loop.shutdown_asyncgens())
         self._end_background_tasks(loop)
 
-    def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _end(self, loop: asyncio.AbstractEventLoop, bell: Doorbell) -> None:
         """Free what the event loop has used. It does not run any more."""
         for key in tuple(self._returning):
             self._resume(key)
         self._workers.shutdown()
         if self._watchdog is not None:
             self._watchdog.stop()
-        if self._doorbell is not None:
-            self._doorbell.remove()
-            self._doorbell = None
+        self._doorbell = None
+        bell.remove()
         started.pop(loop, None)
         loop.close()
 

@@ -209,7 +209,7 @@ class Scheduler(ABC):
             # The job stays in the queue while it starts, so that a fork at any moment finds it.
             job = queue[0]
             self._start_job(job)
-            if queue and queue[0] is job:
+            if queue and queue[0] is job:  # a function that turns the loop itself takes more
                 queue.popleft()
             del job  # the traceback of an exception holds this frame, as that of _start_job
         else:
@@ -323,9 +323,8 @@ def _settle_raised(job: Job, exception: BaseException) -> None:
     if isinstance(exception, asyncio.CancelledError):
         job._settle_cancelled()
         return
-    if exception.__traceback__ is not None:
-        # Without our own frame: it would keep the job, and with it the exception, alive.
-        exception.__traceback__ = exception.__traceback__.tb_next
+    # Without our own frame: it would keep the job, and with it the exception, alive.
+    exception.__traceback__ = exception.__traceback__ and exception.__traceback__.tb_next
     if isinstance(exception, StopIteration):  # would end the caller's loop in silence (PEP 479)
         error = RuntimeError("the function raised StopIteration")
         error.__cause__ = exception

@@ -36,18 +36,36 @@ class Workers:
         self._threads: set[int] = set()  # identifiers of those that run a call
 
     def submit(
-        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+        self,
+        notice: Callable[[], object],
+        fn: Callable[P, T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> concurrent.futures.Future[T]:
-        """Run `fn(*args, **kwargs)` in a thread, in a copy of the caller's context."""
+        """Run `fn(*args, **kwargs)` in a thread, in a copy of the caller's context.
+
+        Args:
+            notice: Called when the call has ended, so that it is not `busy` any more.
+            fn: The function.
+            args: Its arguments.
+            kwargs: Its keyword arguments.
+        """
         pool = self._own_pool if self._callers_pool is None else self._callers_pool
         call: concurrent.futures.Future[T] = pool.submit(
             self._run, copy_context(), fn, args, kwargs
         )
+        calls = self._calls
+
+        def end(_: object) -> None:
+            calls.discard(call)
+            notice()
+
         try:
-            self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
+            calls.add(call)
+            call.add_done_callback(end)
         except BaseException:  # a signal handler has raised: `shutdown` must not wait for ever
-            call.add_done_callback(self._calls.discard)
+            call.add_done_callback(end)
             raise
         return call
 

@@ -8,7 +8,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import Context
@@ -302,6 +302,49 @@ class Pausing(Refusing):
             gate.block()
 
 
+@contextmanager
+def thread_error(error: type[BaseException]) -> Iterator[None]:
+    """Expect the loop thread to end with `error`, which its caller cannot get."""
+    hook = threading.excepthook
+    errors: list[type[BaseException]] = []
+    ended = threading.Event()
+
+    def note(arguments: threading.ExceptHookArgs) -> None:
+        errors.append(arguments.exc_type)
+        ended.set()
+
+    threading.excepthook = note
+    try:
+        yield
+        assert ended.wait(LIMIT)
+    finally:
+        threading.excepthook = hook
+    assert errors == [error]
+
+
+class Breaking(asyncio.SelectorEventLoop):
+    """An event loop that fails when it is told to."""
+
+    broken = False
+
+    def fail(self) -> None:
+        """Fail in the next turn."""
+        self.broken = True
+        self.call_soon_threadsafe(lambda: None)
+
+    def _run_once(self) -> None:
+        if self.broken:
+            raise OSError("the selector has failed")
+        run_once: Callable[[], None] = getattr(super(), "_run_once")
+        run_once()
+
+
+def silence(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Have asyncio not report that these tasks are pending when they are destroyed."""
+    for task in tasks:
+        setattr(task, "_log_destroy_pending", False)
+
+
 def in_thread(
     fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
 ) -> "concurrent.futures.Future[T]":
@@ -319,6 +362,15 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0)
+
+
+def is_in(thread: threading.Thread | None, function: Callable[..., Any]) -> bool:
+    """Tell whether `thread` runs `function`."""
+    assert thread is not None
+    frame: FrameType | None = sys._current_frames().get(thread.ident or 0)
+    while frame is not None and frame.f_code is not function.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 async def until_blocked(thread: int) -> None:

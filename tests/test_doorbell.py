@@ -42,6 +42,17 @@ def test_kind(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.run_coroutine_threadsafe(remove(bell), loop).result(LIMIT)
 
 
+def test_kind_on_other_systems(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the system has no such file the event loop's own wake-up does it."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+    bell = asyncio.run_coroutine_threadsafe(make(lambda: None), loop).result(LIMIT)
+
+    assert type(bell) is Doorbell
+
+
 def test_answered_after_each_ring(loop: asyncio.AbstractEventLoop) -> None:
     """The callback is called on the loop, at least once after the last ring."""
     answers: list[asyncio.AbstractEventLoop] = []

@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import sys
+import time
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from types import FrameType
@@ -16,9 +17,6 @@ from aiofutures import AsyncExecutor, Future, InvalidStateError, to_sync
 
 _FILES: Final = (str(Path(aiofutures.__file__).parent), concurrent.futures._base.__file__)
 _PAUSE: Final = 0.005
-
-
-pytestmark = pytest.mark.slow  # it interrupts each call at each of its points
 
 
 class Interruption(KeyboardInterrupt):
@@ -101,6 +99,14 @@ def call_sync(executor: AsyncExecutor, futures: Futures) -> Callable[[], object]
     return lambda: function(1)
 
 
+def run_in_worker(executor: AsyncExecutor, futures: Futures) -> Callable[[], object]:
+    async def run() -> None:
+        await executor.sync_to_async(time.sleep, _PAUSE)
+
+    executor.submit(echo, 1).result(LIMIT)
+    return lambda: asyncio.run(run())
+
+
 def iterate(executor: AsyncExecutor, futures: Futures) -> Callable[[], object]:
     @to_sync(executor=executor)
     async def generate() -> AsyncGenerator[int, None]:
@@ -141,6 +147,7 @@ def use_map_as_completed(executor: AsyncExecutor, futures: Futures) -> Callable[
         cancel_and_shut_down,
         leave,
         call_sync,
+        run_in_worker,
         iterate,
         use_map,
         use_map_as_completed,

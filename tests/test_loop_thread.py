@@ -7,13 +7,14 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from support import (
     LIMIT,
+    Breaking,
     Gate,
     Halt,
     MakeExecutor,
@@ -24,6 +25,8 @@ from support import (
     in_thread,
     interrupted_at,
     run_python,
+    silence,
+    thread_error,
     until,
 )
 
@@ -282,7 +285,7 @@ class TestStart:
         loop.broken = True
         executor = AsyncExecutor(loop_factory=lambda: loop)
 
-        with _thread_error(OSError):
+        with thread_error(OSError):
             with contextlib.suppress(InvalidStateError):
                 assert isinstance(executor.submit(echo, 1).exception(LIMIT), BrokenExecutor)
             executor.shutdown()
@@ -317,43 +320,6 @@ class TestStart:
         assert output == "1 2\n"
 
 
-@contextlib.contextmanager
-def _thread_error(error: type[BaseException]) -> Iterator[None]:
-    """Expect the loop thread to end with `error`, which its caller cannot get."""
-    hook = threading.excepthook
-    errors: list[type[BaseException]] = []
-    ended = threading.Event()
-
-    def note(arguments: threading.ExceptHookArgs) -> None:
-        errors.append(arguments.exc_type)
-        ended.set()
-
-    threading.excepthook = note
-    try:
-        yield
-        assert ended.wait(LIMIT)
-    finally:
-        threading.excepthook = hook
-    assert errors == [error]
-
-
-class Breaking(asyncio.SelectorEventLoop):
-    """An event loop that fails when it is told to."""
-
-    broken = False
-
-    def fail(self) -> None:
-        """Fail in the next turn."""
-        self.broken = True
-        self.call_soon_threadsafe(lambda: None)
-
-    def _run_once(self) -> None:
-        if self.broken:
-            raise OSError("the selector has failed")
-        run_once: Callable[[], None] = getattr(super(), "_run_once")
-        run_once()
-
-
 class TestBroken:
     """An event loop that fails."""
 
@@ -368,10 +334,8 @@ class TestBroken:
             gate.arrived(3 if max_workers is None else 1)
             waiting = in_thread(futures[-1].exception, LIMIT)
 
-            with _thread_error(OSError):
-                for task in executor.tasks:
-                    vars_of_task: Any = task
-                    vars_of_task._log_destroy_pending = False
+            with thread_error(OSError):
+                silence(executor.tasks)
                 loop.fail()
 
                 error = waiting.result(LIMIT)
@@ -528,6 +492,7 @@ class TestSeal:
         loop = Pausing()
         executor = AsyncExecutor(loop_factory=lambda: loop)
         executor.submit(echo, 0).result(LIMIT)
+        until(lambda: not executor._loop_thread._awake)  # the wake-up of the start was served
         with Gate() as gate, Halt(LoopThread.submit, "self._queue.append(job)") as halt:
             late = in_thread(halt.call, lambda: executor.submit(echo, 2))
             halt.arrived()

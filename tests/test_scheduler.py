@@ -1,26 +1,35 @@
 """The queue of jobs, and the tasks that run them."""
 
 import asyncio
-from collections.abc import Callable
+import gc
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from support import (
     LIMIT,
+    Breaking,
     Gate,
     Halt,
     Refusing,
     echo,
+    echo_later,
     in_thread,
+    is_in,
+    silence,
+    thread_error,
     until,
 )
 
 from aiofutures import (
     AsyncExecutor,
+    BrokenExecutor,
     ExecutorStatistics,
     Future,
     InvalidStateError,
 )
 from aiofutures._scheduler import Scheduler
+from aiofutures._workers import Workers
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -143,3 +152,99 @@ class TestStatistics:
                 _ = late.result(LIMIT)
 
         assert executor.statistics() == ExecutorStatistics(0, 0, None)
+
+
+class TestStart:
+    """The start of a job."""
+
+    def test_function_that_turns_the_loop(self, executor: AsyncExecutor) -> None:
+        """A function that has the queue drained itself, as nested event loops do, loses no job."""
+
+        def work() -> Awaitable[int]:
+            others.extend(executor.submit(echo, number) for number in range(3))
+            executor._loop_thread._drain()
+            started.extend(other.running() or other.done() for other in others)
+            return echo(3)
+
+        others: list[Future[int]] = []
+        started: list[bool] = []
+
+        assert executor.submit(work).result(LIMIT) == 3
+        assert started == [True] * 3
+        assert [other.result(LIMIT) for other in others] == [0, 1, 2]
+        assert executor.submit(echo_later, 4).result(LIMIT) == 4
+
+    def test_task_factory_of_the_user(self) -> None:
+        """A loop with a task factory of its own makes the tasks with it."""
+        names: list[str | None] = []
+
+        def make_task(
+            loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
+        ) -> asyncio.Task[Any]:
+            task = asyncio.Task(coroutine, loop=loop, **options)
+            names.append(task.get_name())
+            return task
+
+        def make_loop() -> asyncio.AbstractEventLoop:
+            loop = asyncio.new_event_loop()
+            loop.set_task_factory(make_task)
+            return loop
+
+        with AsyncExecutor(loop_factory=make_loop) as executor:
+            assert executor.submit(echo, 1).result(LIMIT) == 1
+
+        assert len(names) >= 1
+
+
+@pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning")
+class TestPlaceOfAThread:
+    """A worker thread that wants its place back from an event loop that fails."""
+
+    def test_sees_that_the_loop_has_failed(self) -> None:
+        """One that asks after the loop has failed goes on by itself."""
+        loop = Breaking()
+        executor = AsyncExecutor(loop_factory=lambda: loop, max_workers=1)
+        halt = Halt(Scheduler.take_place_back, "self._returning[key] = resume")
+        with Gate() as gate, halt:
+
+            def work() -> int:
+                return halt.call(executor.submit(gate.pass_on, 1).result, LIMIT)
+
+            future: Future[int] = executor.submit(executor.sync_to_async, work)
+            gate.arrived()
+            with thread_error(OSError):
+                silence(executor.tasks)
+                loop.fail()
+                halt.arrived()
+                until(lambda: is_in(executor._loop_thread._thread, Workers.shutdown))
+                halt.go_on()
+            executor.shutdown()
+
+        assert isinstance(future.exception(LIMIT), BrokenExecutor)
+        gc.collect()
+
+    def test_is_seen_by_the_loop_that_fails(self) -> None:
+        """One that has asked before is let go on by the loop, once."""
+        loop = Breaking()
+        executor = AsyncExecutor(loop_factory=lambda: loop, max_workers=1)
+        halt = Halt(Scheduler.take_place_back, "if self._loop is None or")
+        with Gate() as first, Gate() as second, halt:
+
+            def work() -> int:
+                return halt.call(executor.submit(first.pass_on, 1).result, LIMIT)
+
+            futures: list[Future[int]] = [executor.submit(executor.sync_to_async, work)]
+            first.arrived()
+            futures.append(executor.submit(second.pass_on, 2))
+            with thread_error(OSError):
+                first.open()
+                second.arrived()  # it has the place that the thread has lent
+                halt.arrived()
+                silence(executor.tasks)
+                loop.fail()
+                until(lambda: not executor._loop_thread._returning)
+                halt.go_on()
+            executor.shutdown()
+
+        assert [type(future.exception(LIMIT)) for future in futures] == [BrokenExecutor] * 2
+        gc.collect()

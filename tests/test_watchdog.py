@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import re
 import socket
 import threading
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from support import LIMIT
+from support import LIMIT, echo, run_python
 from typing_extensions import override
 
 from aiofutures import AsyncExecutor, _watchdog
@@ -187,3 +188,54 @@ def test_clock_where_threads_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = _watchdog._cpu_clock(threading.get_ident())
 
     assert clock is time.monotonic
+
+
+def test_no_thread_to_be_had(
+    loop_factory: LoopFactory, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no thread for the watchdog, it says so, and the work goes on."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.endswith("-watchdog"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    with AsyncExecutor(
+        loop_factory=loop_factory, blocked_loop_timeout=TIMEOUT, thread_name_prefix="web"
+    ) as executor:
+        result = executor.submit(echo, 1).result(LIMIT)
+
+    assert result == 1
+    assert log.messages == ["the event loop web is not watched: can't start new thread"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_forked() -> None:
+    """A child has a watchdog of its own, and does not wait for that of its parent."""
+    output = run_python(
+        """
+        import logging, os, sys, time, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        logging.basicConfig(format="%(message).40s", stream=sys.stdout)
+        from aiofutures import AsyncExecutor
+
+        async def block():
+            time.sleep(0.5)
+            return os.getpid()
+
+        executor = AsyncExecutor(blocked_loop_timeout=0.1, thread_name_prefix="web")
+        parent = executor.submit(block).result(10)
+        if os.fork() == 0:
+            assert executor.submit(block).result(10) == os.getpid() != parent
+            executor.shutdown()
+            sys.stdout.flush()
+            os._exit(0)
+        os.wait()
+        executor.shutdown()
+        """
+    )
+
+    assert output == 2 * "the event loop web has been blocked for \n"
