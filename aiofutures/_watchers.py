@@ -74,6 +74,7 @@ class Watchers:
             return
         for waiter in self.waiters or ():
             if was_interrupted and future in waiter.finished_futures:
+                waiter.event.set()  # it may not have counted: rather too early than never
                 continue
             if future.cancelled():
                 waiter.add_cancelled(future)
@@ -139,10 +140,17 @@ class Guard:
             try:
                 if self._depth:  # a signal handler of the thread that has it
                     return
-                while self._delayed:
-                    self._delayed.popleft()()
+                self._do_delayed()
+            except BaseException:  # a signal handler has raised: leave nobody waiting
+                self._do_delayed()
+                raise
             finally:
                 self._lock.release()
+
+    def _do_delayed(self) -> None:
+        while self._delayed:
+            self._delayed[0]()
+            self._delayed.popleft()
 
 
 def block(gate: LockType, timeout: float | None = None) -> bool:

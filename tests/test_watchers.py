@@ -7,7 +7,8 @@ import threading
 from typing import Any
 
 import pytest
-from support import LIMIT, Gate, Halt, Refusing, in_thread
+from support import LIMIT, Gate, Halt, Refusing, in_thread, until
+from typing_extensions import override
 
 from aiofutures import Future
 from aiofutures._watchers import AsyncWaiter, StdlibWaiters, UnfetchedException, block
@@ -122,6 +123,76 @@ def test_state_is_what_the_waiters_have_been_told() -> None:
         held = future._state
 
     assert (held, future._state) == ("RUNNING", "FINISHED")
+
+
+def test_told_by_several_threads() -> None:
+    """Whoever finds that the waiters are to be told does it, and they are told once."""
+    future: Future[int] = Future()
+    completed = concurrent.futures.as_completed([future])
+    with future._condition:
+        in_thread(future.set_result, 1).result(LIMIT)
+        in_thread(lambda: future._condition).result(LIMIT)
+
+    assert list(completed) == [future]
+
+
+class Interrupted(list[Any]):
+    """A list to which a thread appends and is interrupted."""
+
+    @override
+    def append(self, item: Any) -> None:
+        super().append(item)
+        if len(self) == 1:
+            raise KeyboardInterrupt
+
+
+def test_told_in_spite_of_an_interruption() -> None:
+    """Where a signal handler raises while waiters are told, each of them is told once."""
+    future: Future[int] = Future()
+    waiting = [in_thread(concurrent.futures.wait, [future], LIMIT) for _ in range(3)]
+    until(lambda: len(future._waiters) == 3)
+    first = next(iter(future._waiters))
+    first.finished_futures = Interrupted()
+
+    with pytest.raises(KeyboardInterrupt):
+        future.set_result(1)
+
+    assert [each.result(LIMIT).done for each in waiting] == [{future}] * 3
+    assert first.finished_futures == [future]
+
+
+def test_event_of_a_waiter() -> None:
+    """What `wait` waits for tells whether it is set, as an event does."""
+    future: Future[int] = Future()
+    waiting = in_thread(concurrent.futures.wait, [future], LIMIT)
+    until(lambda: bool(future._waiters))
+    event = next(iter(future._waiters)).event
+    before = event.is_set()
+
+    future.set_result(1)
+
+    assert waiting.result(LIMIT).done == {future}
+    assert (before, event.is_set()) == (False, True)
+
+
+def test_iterator_of_a_child_that_knows() -> None:
+    """An iterator that was told before the fork is not told again in the child."""
+    future: Future[int] = Future()
+    other: Future[int] = Future()
+    completed = concurrent.futures.as_completed([future, other], LIMIT)
+    waiting = in_thread(next, completed)
+    until(lambda: bool(future._waiters))
+    watchers = future._watch()
+    waiters = list(future._waiters)
+
+    future.set_result(1)
+    assert waiting.result(LIMIT) is future
+    for waiter in waiters:
+        waiter.finished_futures.append(other)
+    other._watch().of_child(other)
+
+    assert [waiter.finished_futures for waiter in waiters] == [[other]]
+    assert watchers.told
 
 
 def test_every_thread_is_woken() -> None:
