@@ -69,5 +69,5 @@ def _abandon() -> None:
 # atexit would come after both.
 _register: Callable[..., object] = getattr(threading, "_register_atexit", atexit.register)
 _register(_finish)
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
     os.register_at_fork(after_in_child=_abandon)
