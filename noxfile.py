@@ -50,6 +50,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(python=LATEST)
+def stress(session: nox.Session) -> None:
+    """Run the tests that take long, a few rounds of each race."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "pytest", "--slow", "-m", "slow", *session.posargs)
+
+
+@nox.session(python=LATEST)
 def coverage(session: nox.Session) -> None:
     """Put the coverage of all Python versions together: every branch has run."""
     session.install("coverage[toml]")
@@ -84,6 +91,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=LATEST)
 def benchmarks(session: nox.Session) -> None:
-    """Run a short pass of the benchmarks; without `--quick` they take minutes."""
+    """Run a short pass of the benchmarks and one of the faults; all of them take minutes."""
     session.install(".[bench]")
     session.run("python", "-m", "benchmarks", *(session.posargs or ["--quick"]))
+    session.run("python", "-m", "faults", "own_loop")

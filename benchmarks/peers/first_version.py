@@ -27,12 +27,12 @@ class FirstVersion(Peer):
     @override
     @contextmanager
     def submitting(self, in_flight: int = 1) -> Iterator[Submit]:
-        executor: Executor = _import().AsyncExecutor()
+        executor: Executor = first_version().AsyncExecutor()
         with executor:
             yield executor.submit
 
 
-def _import() -> ModuleType:
+def first_version() -> ModuleType:
     """Import the first version under a name of its own; install it where it is not there yet."""
     if _MODULE in sys.modules:
         return sys.modules[_MODULE]

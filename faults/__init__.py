@@ -1,0 +1,1 @@
+"""What goes wrong in production, tried on several libraries. See `docs/guarantees.md`."""
