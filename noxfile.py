@@ -8,6 +8,7 @@ import nox
 PYTHONS = ["3.11", "3.12", "3.13"]
 LATEST = PYTHONS[-1]
 MEASURED = (PYTHONS[0], LATEST)  # between them they take every branch
+IN_PARALLEL = ["-n", "3", "--dist", "loadfile"]  # they wait more than they compute
 
 nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "venv"
@@ -42,7 +43,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests. On some versions, collect their coverage."""
     session.install("-e", ".[test]")
-    command = ["-m", "pytest", *session.posargs]
+    command = ["-m", "pytest", *(session.posargs or IN_PARALLEL)]
     if session.python in MEASURED:
         session.env["COVERAGE_FILE"] = f".coverage.{session.python}"
         command = ["-m", "coverage", "run", *command]
