@@ -22,7 +22,7 @@ LOOPS: Final = [
 
 # What the scripts share.
 PRELUDE: Final = """
-import asyncio, concurrent.futures, os, signal, sys, threading, time, warnings
+import asyncio, concurrent.futures, faulthandler, os, signal, sys, threading, time, warnings
 sys.path.insert(0, "tests")
 from support import Gate, echo, echo_later, in_thread, until
 import aiofutures
@@ -37,6 +37,8 @@ def make(**options):
         import uvloop
         options["loop_factory"] = uvloop.new_event_loop
     return AsyncExecutor(**options)
+
+faulthandler.dump_traceback_later(LIMIT, exit=True)  # where it hangs
 
 async def until_main_waits():
     main = threading.main_thread().ident
@@ -105,11 +107,11 @@ executor = make()
                 for _ in range(interrupts):
                     assert process.stdout.readline() == "waiting\n"
                     process.send_signal(signal.SIGINT)
-                output, errors = process.communicate(timeout=LIMIT)
+                output, errors = process.communicate(timeout=2 * LIMIT)
             except BaseException:
                 process.kill()
                 raise
-        assert errors == ""
+        assert errors == "", output
         assert process.returncode == 0
         return output
 
