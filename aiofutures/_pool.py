@@ -15,8 +15,6 @@ from ._typing import P, T, override
 
 _MOST_THREADS: Final = 1_000_000  # the places are counted here; the system's limit comes first
 
-_here = threading.local()  # .pool: the one whose thread it is
-
 
 class WorkerPool(ThreadPoolExecutor):
     """Runs as many calls at once as a `ThreadPoolExecutor`, not counting those that wait.
@@ -39,8 +37,7 @@ class WorkerPool(ThreadPoolExecutor):
     @staticmethod
     def current() -> WorkerPool | None:
         """Return the pool whose thread the caller runs in."""
-        pool: WorkerPool | None = getattr(_here, "pool", None)
-        return pool
+        return _here.pool
 
     @staticmethod
     def leave() -> None:
@@ -115,6 +112,15 @@ class WorkerPool(ThreadPoolExecutor):
                 return self._calls.popleft()
             self._free_places += 1
             return None
+
+
+class _Here(threading.local):
+    """What a thread knows of itself."""
+
+    pool: WorkerPool | None = None  # the one whose thread it is
+
+
+_here: Final = _Here()
 
 
 class _PoolCall:

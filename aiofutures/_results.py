@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from time import monotonic
-from typing import Any
 
 from ._exceptions import DeadlockError
 from ._future import Future
@@ -30,14 +29,11 @@ class Results(Iterator[T]):
         self._calls = calls  # submits one more with each step
         self._source_error: Exception | None = None
         self._finished: deque[Future[T]] = deque()
-        self._notes_finished = False
         self._arrival: Future[None] = Future()
         self._buffersize = buffersize
-        if buffersize is None:
-            self._futures: OrderedDict[Future[T], Any] = OrderedDict.fromkeys(calls)
-        else:
-            self._futures = OrderedDict()
-            self._submit_ahead()
+        self._futures: deque[Future[T]] | _InAnyOrder[T]
+        self._futures = deque(calls if buffersize is None else ())
+        self._submit_ahead()
 
     @property
     def futures(self) -> Sequence[Future[T]]:
@@ -55,12 +51,16 @@ class Results(Iterator[T]):
             DeadlockError: The wait would block the event loop that runs the call.
             BaseException: Whatever the call raised.
         """
-        if not self._futures:
+        futures = self._futures
+        if not futures:
             self._raise_at_end()
             raise StopIteration
-        futures = [self._futures.popitem(last=False)[0]]
-        self._submit_ahead()
-        return self._result(futures.pop())  # the traceback of its exception has this frame
+        first = [futures.popleft()]  # a variable would keep it: this frame is in tracebacks
+        if self._buffersize is not None:
+            self._submit_ahead()
+        if first[0]._succeeded():  # nothing to wait for, and a third quicker
+            return first.pop().result()
+        return self._result(first.pop())
 
     def as_completed(self) -> Iterator[T]:
         """Yield the results that are left in the order in which the calls finish.
@@ -71,16 +71,17 @@ class Results(Iterator[T]):
             DeadlockError: The wait would block the event loop that runs the calls.
             BaseException: Whatever a call raised.
         """
-        if not self._notes_finished:
-            self._notes_finished = True
+        futures = self._futures
+        if not isinstance(futures, _InAnyOrder):
+            self._futures = futures = _InAnyOrder((future, None) for future in futures)
             for future in self.futures:
                 future.add_done_callback(self._note_finished)
                 del future  # or this frame would keep the result
-        while self._futures:
+        while futures:
             finished = [self._next_finished()]
-            if finished[0] not in self._futures:  # consumed by __next__ meanwhile
+            if finished[0] not in futures:  # consumed by __next__ meanwhile
                 continue
-            del self._futures[finished[0]]
+            del futures[finished[0]]
             self._submit_ahead()
             yield self._result(finished.pop())  # without a reference that would keep the result
         self._raise_at_end()
@@ -89,7 +90,7 @@ class Results(Iterator[T]):
         """Cancel what is left and let go of it."""
         self._calls = iter(())
         while self._futures:
-            future, _ = self._futures.popitem()
+            future = self._futures.popleft()
             future.cancel()
             future.add_done_callback(_forget)
 
@@ -108,8 +109,8 @@ class Results(Iterator[T]):
                 self._source_error = error
                 self._calls = iter(())
                 return
-            self._futures[future] = None
-            if self._notes_finished:
+            self._futures.append(future)
+            if isinstance(self._futures, _InAnyOrder):
                 future.add_done_callback(self._note_finished)
 
     def _raise_at_end(self) -> None:
@@ -126,8 +127,7 @@ class Results(Iterator[T]):
                 self.close()
                 raise
             # Nothing is lost: it can be iterated in another thread.
-            self._futures[future] = None
-            self._futures.move_to_end(future, last=False)
+            self._futures.appendleft(future)
             raise
         except BaseException:
             future.cancel()
@@ -159,6 +159,23 @@ class Results(Iterator[T]):
 
     def _seconds_left(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - monotonic())
+
+
+class _InAnyOrder(OrderedDict[Future[T], None]):
+    """A deque of futures from whose midst one can be taken. It takes more time and memory."""
+
+    def popleft(self) -> Future[T]:
+        """Take the first."""
+        return self.popitem(last=False)[0]
+
+    def append(self, future: Future[T]) -> None:
+        """Add one at the end."""
+        self[future] = None
+
+    def appendleft(self, future: Future[T]) -> None:
+        """Add one at the begin."""
+        self[future] = None
+        self.move_to_end(future, last=False)
 
 
 def _forget(_: object) -> None:

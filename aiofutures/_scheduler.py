@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import BrokenExecutor
 from concurrent.futures._base import PENDING, RUNNING
 from functools import partial
+from time import monotonic
 from types import CoroutineType
 from typing import Any, Final, Protocol
 from weakref import ref
@@ -26,10 +27,17 @@ from ._typing import Call
 
 _LOGGER = logging.getLogger("aiofutures")
 
-_Task: Final = asyncio.Task
+_HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
 _EAGER_FACTORIES: Final = (None, getattr(asyncio, "eager_task_factory", None))
+# In two steps, to have the task also where the second one raises. Any: `eager_start` is not known
+# on Python 3.11.
+_new_task: Final[Any] = asyncio.Task.__new__
+_init_task: Final[Any] = asyncio.Task.__init__
 
-_SLICE: Final = 64  # calls started in a row before timers and sockets get their turn
+# Calls are started in slices, for so many seconds, before timers and sockets get their turn. The
+# longer, the fewer times the threads that wait and the loop thread take turns.
+_SLICE: Final = 64
+_TURN: Final = 0.002
 
 # Who may submit. Open takes work from everyone, closing from its own tasks, sealed from nobody.
 OPEN: Final = 0
@@ -199,26 +207,38 @@ class Scheduler(ABC):
     # On the loop thread.
 
     def _drain(self) -> None:
-        """Start what is queued, a slice at a time. Loop thread only."""
+        """Start what is queued, for a limited time. Loop thread only."""
         # Clear the flag first: whoever appends from now on wakes the loop again.
         self._awake = False
-        queue = self._queue
-        for _ in range(_SLICE):
-            if not queue or (self.max_workers is not None and not self._places.free()):
+        loop = asyncio.get_running_loop()
+        end: float | None = None
+        while self._start_slice(loop):
+            now = monotonic()
+            end = end or now + _TURN
+            if now >= end:
+                self._awake = True
+                loop.call_soon(self._drain)
                 break
-            # The job stays in the queue while it starts, so that a fork at any moment finds it.
-            job = queue[0]
-            self._start_job(job)
-            if queue and queue[0] is job:  # a function that turns the loop itself takes more
-                queue.popleft()
-            del job  # the traceback of an exception holds this frame, as that of _start_job
-        else:
-            self._awake = True
-            asyncio.get_running_loop().call_soon(self._drain)
         if self._phase != OPEN:
             self._stop_if_idle()
 
-    def _start_job(self, job: Job) -> None:
+    def _start_slice(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Start some of what is queued; tell whether there may be more. Loop thread only."""
+        queue = self._queue
+        eager = _HAS_EAGER_TASKS and loop.get_task_factory() in _EAGER_FACTORIES
+        limited = self.max_workers is not None
+        for _ in range(_SLICE):
+            if not queue or (limited and not self._places.free()):
+                return False
+            # The job stays in the queue while it starts, so that a fork at any moment finds it.
+            job = queue[0]
+            self._start_job(job, loop, eager)
+            if queue and queue[0] is job:  # a function that turns the loop itself takes more
+                queue.popleft()
+            del job  # the traceback of an exception holds this frame, as that of _start_job
+        return True
+
+    def _start_job(self, job: Job, loop: asyncio.AbstractEventLoop, eager: bool) -> None:
         """Call the function and make a task of what it returns. Loop thread only."""
         call = job._take()
         if call is None:  # cancelled
@@ -234,13 +254,9 @@ class Scheduler(ABC):
             if not isinstance(coroutine, CoroutineType):
                 coroutine = ensure_coroutine(fn, coroutine)
             name = getattr(fn, "__qualname__", None) or name_of(fn)
-            loop = asyncio.get_running_loop()
-            if sys.version_info >= (3, 12) and loop.get_task_factory() in _EAGER_FACTORIES:
-                # In two steps, to have the task also when the second one raises.
-                task = _Task.__new__(_Task)
-                _Task.__init__(
-                    task, coroutine, loop=loop, name=name, context=context, eager_start=True
-                )
+            if eager:
+                task = _new_task(asyncio.Task)
+                _init_task(task, coroutine, loop=loop, name=name, context=context, eager_start=True)
             else:
                 task = loop.create_task(coroutine, name=name, context=context)
             if not task.done():

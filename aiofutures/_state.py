@@ -91,6 +91,10 @@ class FutureState(concurrent.futures.Future[T]):
         """Tell whether the call has returned, raised or been cancelled."""
         return self._status in DONE
 
+    def _succeeded(self) -> bool:
+        """Tell whether the future has a result."""
+        return self._status == FINISHED and self._exception is None
+
     @override
     def __repr__(self) -> str:
         state = "cancelled" if self.cancelled() else self._status.lower()
@@ -264,7 +268,7 @@ class FutureState(concurrent.futures.Future[T]):
         """Return the list of those who wait for the outcome; add to it, then look at the state."""
         watchers = self._watchers
         if watchers is None:
-            watchers = vars(self).setdefault("_watchers", Watchers())  # atomic: one for all
+            watchers = self.__dict__.setdefault("_watchers", Watchers())  # atomic: one for all
         return watchers
 
     def _wait(self, timeout: float | None) -> None:

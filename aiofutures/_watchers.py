@@ -158,12 +158,14 @@ def block(gate: LockType, timeout: float | None = None) -> bool:
 
     A worker thread leaves its place to another one meanwhile.
     """
-    seconds = -1 if timeout is None else min(timeout, TIMEOUT_MAX)
+    acquire = gate.acquire
+    if timeout is not None:
+        acquire = partial(acquire, timeout=min(timeout, TIMEOUT_MAX))
     pool = WorkerPool.current()
     if pool is None:
-        return gate.acquire(timeout=seconds)
+        return acquire()
     with pool.place_lent():
-        return gate.acquire(timeout=seconds)
+        return acquire()
 
 
 @contextmanager

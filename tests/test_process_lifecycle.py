@@ -38,8 +38,6 @@ def make(**options):
         options["loop_factory"] = uvloop.new_event_loop
     return AsyncExecutor(**options)
 
-faulthandler.dump_traceback_later(LIMIT, exit=True)  # where it hangs
-
 async def until_main_waits():
     main = threading.main_thread().ident
     async with asyncio.timeout(LIMIT):
@@ -77,6 +75,8 @@ class TestCtrlC:
 
     # The task says when the main thread is blocked.
     CODE: Final = """
+faulthandler.dump_traceback_later(LIMIT, exit=True)  # where it hangs
+
 async def work():
     try:
         await until_main_waits()

@@ -71,7 +71,7 @@ class TestWakeUp:
     def test_appended_before_the_first_look(self) -> None:
         """A job that comes between the wake-up and the first look is not lost."""
         executor = AsyncExecutor()
-        with Halt(Scheduler._drain, "queue = self._queue") as halt:
+        with Halt(Scheduler._start_slice, "queue = self._queue") as halt:
             halt.in_new_threads()
             first = executor.submit(echo, 1)
             halt.arrived()
@@ -127,7 +127,7 @@ class TestStatistics:
     def test_started_job_counts_once(self, line: str) -> None:
         """A job that has a task and is still at the head of the queue counts once."""
         executor = AsyncExecutor()
-        with Gate() as gate, Halt(Scheduler._drain, line) as halt:
+        with Gate() as gate, Halt(Scheduler._start_slice, line) as halt:
             halt.in_new_threads()
             future = executor.submit(gate.wait)
             halt.arrived()

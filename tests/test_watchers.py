@@ -47,7 +47,7 @@ def test_wait_longer_than_a_lock_can() -> None:
 def test_settled_between_the_look_and_the_wait() -> None:
     """A future that is settled after its waiter has looked wakes it all the same."""
     future: Future[int] = Future()
-    with Halt(block, "seconds = -1") as halt:
+    with Halt(block, "pool = WorkerPool.current()") as halt:
         waiting = in_thread(halt.call, future.result)
         halt.arrived()
 
@@ -198,8 +198,8 @@ def test_iterator_of_a_child_that_knows() -> None:
 def test_every_thread_is_woken() -> None:
     """All threads that wait for one future are woken."""
     future: Future[int] = Future()
-    with Halt(block, "seconds = -1") as first:
-        with Halt(block, "seconds = -1") as second:
+    with Halt(block, "pool = WorkerPool.current()") as first:
+        with Halt(block, "pool = WorkerPool.current()") as second:
             waiting = [in_thread(halt.call, future.result) for halt in (first, second)]
             first.arrived()
             second.arrived()
@@ -212,7 +212,7 @@ def test_every_thread_is_woken() -> None:
 def test_wake_twice_is_harmless() -> None:
     """Waking once more, after an interruption, does nothing."""
     future: Future[int] = Future()
-    with Halt(block, "seconds = -1") as halt:
+    with Halt(block, "pool = WorkerPool.current()") as halt:
         waiting = in_thread(halt.call, future.result)
         halt.arrived()
         future.set_result(1)
