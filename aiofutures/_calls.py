@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
 from inspect import isasyncgen, isawaitable
@@ -36,3 +37,11 @@ def name_of(fn: Callable[..., Any]) -> str:
     while isinstance(fn, functools.partial):
         fn = fn.func
     return getattr(fn, "__qualname__", type(fn).__qualname__)
+
+
+def clean_up(coroutine: object, task: asyncio.Task[Any] | None) -> None:
+    """Leave nothing behind of a call whose first step has raised. Loop thread only."""
+    if isinstance(coroutine, Coroutine):
+        coroutine.close()
+    if task is not None and not task.cancelled():
+        task.exception()  # or asyncio would report that nobody has looked at it

@@ -11,16 +11,17 @@ import logging
 import sys
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from concurrent.futures._base import PENDING, RUNNING
 from functools import partial
+from inspect import CORO_CREATED, getcoroutinestate
 from time import monotonic
 from types import CoroutineType
 from typing import Any, Final, Protocol
 from weakref import ref
 
-from ._calls import ensure_coroutine, name_of
+from ._calls import clean_up, ensure_coroutine, name_of
 from ._exceptions import InvalidStateError
 from ._places import Places, holder
 from ._typing import Call
@@ -266,7 +267,7 @@ class Scheduler(ABC):
                 return
             result = task.result()
         except BaseException as exception:
-            _clean_up(coroutine, task)
+            clean_up(coroutine, task)
             _settle_raised(job, exception)
         else:
             job._settle(result)
@@ -296,13 +297,20 @@ class Scheduler(ABC):
 
     def _cancel_task(self, job: Job) -> None:
         """Cancel the task of `job`, unless it is done. Loop thread only."""
-        if job._task is not None:
-            job._task.cancel()
+        task = job._task
+        if task is None:
+            return
+        coroutine = task.get_coro()
+        if isinstance(coroutine, CoroutineType) and getcoroutinestate(coroutine) == CORO_CREATED:
+            # It would end without having awaited, and so cancelled, what it is derived from.
+            task.get_loop().call_soon(self._cancel_task, job)  # its first step comes before
+            return
+        task.cancel()
 
     def _cancel_tasks(self) -> None:
         """Cancel the tasks of all running jobs. Loop thread only."""
-        for task in tuple(self._running):
-            task.cancel()
+        for job in tuple(self._running.values()):
+            self._cancel_task(job)
 
     def _break(self, exception: BaseException) -> None:
         """Leave no future behind when the event loop itself has failed. Loop thread only."""
@@ -324,14 +332,6 @@ def _settle(job: Job, task: asyncio.Task[Any]) -> None:
         job._settle(task.result())
     else:
         job._settle_exception(exception)
-
-
-def _clean_up(coroutine: object, task: asyncio.Task[Any] | None) -> None:
-    """Leave nothing behind of a first step that has raised. Loop thread only."""
-    if isinstance(coroutine, Coroutine):
-        coroutine.close()
-    if task is not None and not task.cancelled():
-        task.exception()  # or asyncio would report that nobody has looked at it
 
 
 def _settle_raised(job: Job, exception: BaseException) -> None:

@@ -24,6 +24,7 @@ from support import (
 from aiofutures import (
     AsyncExecutor,
     BrokenExecutor,
+    CancelledError,
     ExecutorStatistics,
     Future,
     InvalidStateError,
@@ -194,6 +195,31 @@ class TestStart:
             assert executor.submit(echo, 1).result(LIMIT) == 1
 
         assert len(names) >= 1
+
+    def test_cancelled_before_the_first_step(self) -> None:
+        """A task that is cancelled before its first step cancels what it is derived from."""
+
+        def make_loop() -> asyncio.AbstractEventLoop:
+            loop = asyncio.new_event_loop()
+            loop.set_task_factory(
+                lambda loop, coroutine, **options: asyncio.Task(coroutine, loop=loop, **options)
+            )
+            return loop
+
+        executor = AsyncExecutor(loop_factory=make_loop)
+        source: Future[int] = Future(executor._loop_thread)
+        with Halt(Scheduler._start_job, "coroutine = context.run(fn") as halt:
+            halt.in_new_threads()
+            derived = source.then(echo)
+            halt.arrived()
+
+            assert derived.cancel()
+
+            halt.go_on()
+            for future in (derived, source):
+                with pytest.raises(CancelledError):
+                    future.result(LIMIT)
+            executor.shutdown()
 
 
 @pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning")
