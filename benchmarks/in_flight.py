@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
-
 from . import peers
 from ._child import ChildError, in_child
 from ._lines import Effort
@@ -11,7 +9,7 @@ from ._tasks import TRIVIAL, Gate
 from .asleep import Cost, measuring
 
 _COUNTS = (1_000, 3_000, 10_000, 30_000, 100_000)
-_MOST_THREADS = 10_000
+_MOST_THREADS = 3_000  # with more, the rest of the machine stands still
 _LIBRARIES = (peers.AIOFUTURES, peers.FIRST_VERSION, peers.ANYIO, peers.THREADS)
 
 #: For each library: tasks in flight, seconds of CPU, MB.
@@ -34,23 +32,20 @@ def cost(name: str, count: int) -> Cost:
 
 def measure(effort: Effort) -> Curves:
     """Have ever more tasks wait at once, each time in a new process."""
-    rounds = max(1, effort.processes // 2)
-    return {name: _curve(name, effort, rounds) for name in _LIBRARIES}
+    return {name: _curve(name, effort) for name in _LIBRARIES}
 
 
-def _curve(name: str, effort: Effort, rounds: int) -> list[tuple[int, float, float]]:
+def _curve(name: str, effort: Effort) -> list[tuple[int, float, float]]:
     points = []
     for full in _COUNTS:
         if name == peers.THREADS and full > _MOST_THREADS:
             break
         count = effort.tasks(full)
         try:
-            costs = [in_child(cost, name, count) for _ in range(rounds)]
+            costs = in_child(cost, name, count)
         except ChildError:
             break  # not installed, or more threads than this system has
-        cpu = median(each["cpu"] for each in costs)
-        memory = median(each["memory"] for each in costs) * count / 1024
-        points.append((count, cpu, memory))
+        points.append((count, costs["cpu"], costs["memory"] * count / 1024))
     return points
 
 
