@@ -17,6 +17,7 @@ from ._exceptions import InvalidStateError
 from ._lifecycle import abandonable, exiting, started
 from ._scheduler import CLOSING, OPEN, SEALED, Scheduler
 from ._typing import P, T, override
+from ._watchers import block
 
 
 class Workers(Protocol):
@@ -133,8 +134,8 @@ class LoopThread(Scheduler):
             return
         # First this: before Python 3.13 a thread counts as ended when Ctrl-C interrupts its `join`,
         # and the interpreter would not wait for it any more.
-        with ended:
-            pass
+        block(ended)
+        ended.release()
         thread.join()
 
     def run_in_worker(

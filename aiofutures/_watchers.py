@@ -6,15 +6,18 @@ import asyncio
 import os
 import threading
 import weakref
-from _thread import TIMEOUT_MAX, LockType, allocate_lock
+from _thread import LockType, allocate_lock
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, Protocol
+from time import monotonic
+from typing import Any, Final, Protocol
 
 from ._pool import WorkerPool
 from ._typing import override
+
+_LONGEST_WAIT: Final = 1.0  # seconds
 
 
 class Lender(Protocol):
@@ -158,14 +161,29 @@ def block(gate: LockType, timeout: float | None = None) -> bool:
 
     A worker thread leaves its place to another one meanwhile.
     """
-    acquire = gate.acquire
-    if timeout is not None:
-        acquire = partial(acquire, timeout=min(timeout, TIMEOUT_MAX))
     pool = WorkerPool.current()
     if pool is None:
-        return acquire()
+        return _acquire(gate, timeout)
     with pool.place_lent():
-        return acquire()
+        return _acquire(gate, timeout)
+
+
+def _acquire(gate: LockType, timeout: float | None) -> bool:
+    """Acquire `gate` in short waits, between which Python looks for signals.
+
+    A single wait would not end for a signal that comes just before it begins, and on Windows for
+    none at all.
+    """
+    if timeout is None:
+        while not gate.acquire(timeout=_LONGEST_WAIT):
+            pass
+        return True
+    end = monotonic() + timeout
+    while timeout > _LONGEST_WAIT:
+        if gate.acquire(timeout=_LONGEST_WAIT):
+            return True
+        timeout = end - monotonic()
+    return gate.acquire(timeout=max(0.0, timeout))
 
 
 @contextmanager

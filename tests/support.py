@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn, ParamSpec, Protocol, Self, TypeVar, Typ
 from typing_extensions import override
 
 from aiofutures import AsyncExecutor
-from aiofutures._watchers import block
+from aiofutures._watchers import _acquire
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -376,7 +376,7 @@ def is_in(thread: threading.Thread | None, function: Callable[..., Any]) -> bool
 async def until_blocked(thread: int) -> None:
     """Wait until `thread` blocks for a future."""
     async with asyncio.timeout(LIMIT):
-        while sys._current_frames()[thread].f_code is not block.__code__:
+        while sys._current_frames()[thread].f_code is not _acquire.__code__:
             await asyncio.sleep(0)
 
 

@@ -42,7 +42,7 @@ from aiofutures import (
     to_sync,
 )
 from aiofutures._decorators import ToSync
-from aiofutures._watchers import block
+from aiofutures._watchers import _acquire
 
 needs_signals = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs SIGUSR1")
 
@@ -77,7 +77,7 @@ def interruptible() -> Iterator[Callable[[], None]]:
         raise Interruption
 
     def waits() -> bool:
-        return sys._current_frames()[me].f_code is block.__code__
+        return sys._current_frames()[me].f_code is _acquire.__code__
 
     def interrupt() -> None:
         assert wait_until(waits)

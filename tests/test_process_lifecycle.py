@@ -41,7 +41,7 @@ def make(**options):
 async def until_main_waits():
     main = threading.main_thread().ident
     async with asyncio.timeout(LIMIT):
-        while sys._current_frames()[main].f_code.co_name not in ("block", "join"):
+        while sys._current_frames()[main].f_code.co_name not in ("_acquire", "join"):
             await asyncio.sleep(0)
 
 def in_child(check):
@@ -143,6 +143,45 @@ executor.shutdown()
         )
 
         assert output == "interrupted\ncleanup\nvalue\n"
+
+    @pytest.mark.parametrize(
+        "wait",
+        [
+            "future.result()",
+            "future.result(100)",
+            "concurrent.futures.wait([future])",
+            "executor.shutdown()",
+        ],
+    )
+    def test_missed_by_the_wait(self, loop: str, wait: str) -> None:
+        """A signal that the system's wait for a lock does not see ends it all the same.
+
+        As one that comes just before that begins; here, because another thread gets it.
+        """
+        output = run_python(
+            script(
+                loop,
+                f"""
+signal.signal(signal.SIGINT, signal.default_int_handler)
+faulthandler.dump_traceback_later(LIMIT, exit=True)
+executor = make()
+
+async def work():
+    await until_main_waits()
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+    await asyncio.sleep(3600)
+
+future = executor.submit(work)
+try:
+    {wait}
+except KeyboardInterrupt:
+    print("interrupted")
+executor.shutdown(cancel_futures=True)
+""",
+            )
+        )
+
+        assert output == "interrupted\n"
 
     @pytest.mark.parametrize("results", ["results", "results.as_completed()"])
     def test_results(self, loop: str, results: str) -> None:
