@@ -32,7 +32,7 @@ _HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
 _EAGER_FACTORIES: Final = (None, getattr(asyncio, "eager_task_factory", None))
 # In two steps, to have the task also where the second one raises. Any: `eager_start` is not known
 # on Python 3.11.
-_new_task: Final[Any] = asyncio.Task.__new__
+_new_task: Final[Callable[[Any], asyncio.Task[Any]]] = asyncio.Task.__new__
 _init_task: Final[Any] = asyncio.Task.__init__
 
 # Calls are started in slices, for so many seconds, before timers and sockets get their turn. The
