@@ -59,7 +59,7 @@ def stress(session: nox.Session) -> None:
 
 @nox.session(python=LATEST)
 def coverage(session: nox.Session) -> None:
-    """Put the coverage of all Python versions together: every branch has run."""
+    """Put the coverage of the measured versions together: every branch has run."""
     session.install("coverage[toml]")
     session.run("coverage", "combine")
     session.run("coverage", "report")

@@ -35,7 +35,7 @@ def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | 
     """Return the outcome of a call that was submitted just for this; cancel it on the way out.
 
     Args:
-        future: The call's.
+        future: The future of the call.
         timeout: The most seconds it may take; None for no limit.
         name: What the messages call it.
         stacklevel: Which caller to warn when this blocks a running event loop; None for no warning.
@@ -115,4 +115,5 @@ def _warn_of_blocked_loop(future: Future[Any], name: str, stacklevel: int) -> No
 def _in_ipython_kernel() -> bool:
     """Tell whether the running loop may be a notebook's, where a cell blocks."""
     ipython = sys.modules.get("IPython")
-    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+    get_ipython = getattr(ipython, "get_ipython", None)  # it may be in the middle of its import
+    return get_ipython is not None and hasattr(get_ipython(), "kernel")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
-from inspect import isasyncgen, isawaitable
+from inspect import isasyncgen, isawaitable, iscoroutine
 from types import CoroutineType
 from typing import Any
 
@@ -33,15 +32,19 @@ async def _await(awaitable: Awaitable[Any]) -> Any:
 
 
 def name_of(fn: Callable[..., Any]) -> str:
-    """Return the name for the task of a callable that is not a function."""
+    """Return the name for the task that runs `fn`."""
     while isinstance(fn, functools.partial):
         fn = fn.func
     return getattr(fn, "__qualname__", type(fn).__qualname__)
 
 
-def clean_up(coroutine: object, task: asyncio.Task[Any] | None) -> None:
-    """Leave nothing behind of a call whose first step has raised. Loop thread only."""
-    if isinstance(coroutine, Coroutine):
-        coroutine.close()
-    if task is not None and not task.cancelled():
-        task.exception()  # or asyncio would report that nobody has looked at it
+def not_callable(fn: object) -> TypeError:
+    """Return the error for something that cannot be called."""
+    if iscoroutine(fn):
+        fn.close()  # it will not run
+        name = fn.__qualname__
+        return TypeError(
+            f"a function and its arguments are needed, not the coroutine that {name}() has "
+            f"returned: pass {name}, ... instead of {name}(...)"
+        )
+    return TypeError(f"an async function is needed, not {fn!r}")

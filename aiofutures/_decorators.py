@@ -92,6 +92,9 @@ def to_sync(
         - TimeoutError: The call was not done in time.
         - CancelledError: The call was cancelled.
         - DeadlockError: It was called on the very event loop that has to run it.
+        - InvalidStateError, BrokenExecutor: As `AsyncExecutor.submit`.
+
+        It warns with BlockingCallWarning where it blocks an event loop of somebody else's.
 
     Raises:
         TypeError: `fn` is not callable.
@@ -106,7 +109,7 @@ def to_sync(
         def blocking(*args: Any, **kwargs: Any) -> Any:
             call = Call(fn)
             changes = ContextChanges()
-            runner = executor or get_default_executor()
+            runner = get_default_executor() if executor is None else executor
             future = runner.submit(call, *args, **kwargs)
             try:
                 result = wait(future, timeout, call.__qualname__, stacklevel=2)
@@ -155,7 +158,8 @@ def in_executor(
 
     def decorate(fn: Callable[..., Any]) -> Any:
         def starting(*args: Any, **kwargs: Any) -> Any:
-            return (executor or get_default_executor()).submit(fn, *args, **kwargs)
+            runner = get_default_executor() if executor is None else executor
+            return runner.submit(fn, *args, **kwargs)
 
         return dress(starting, fn, Future.__class_getitem__)
 

@@ -20,7 +20,8 @@ class DeadlockError(AsyncExecutorError, RuntimeError):
     """A blocking wait could never end.
 
     Raised at once instead of hanging, when code on the event loop of an executor blocks until
-    that same event loop has done something. Await the future instead.
+    that same event loop has done something: await the future instead. Also when one of its worker
+    threads waits for its shutdown.
     """
 
 

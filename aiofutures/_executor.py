@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
-from inspect import iscoroutine
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
+from ._calls import not_callable
 from ._exceptions import DeadlockError
 from ._future import Future
 from ._loop_thread import LoopThread, run_forever
@@ -55,8 +55,8 @@ class AsyncExecutor(Executor):
     for what was submitted in it, and so does the end of the interpreter.
 
     Args:
-        executor: The thread pool for `sync_to_async`; the caller shuts it down. None makes an
-            own one, of the size that `ThreadPoolExecutor` has by default.
+        executor: The thread pool for `sync_to_async`; the caller shuts it down. None makes
+            one of its own, of the size that `ThreadPoolExecutor` has by default.
         max_workers: The most calls that run at once; the others wait in the order of their
             submission. None sets no limit.
         loop_factory: Makes the event loop, for instance `uvloop.new_event_loop`.
@@ -131,10 +131,11 @@ class AsyncExecutor(Executor):
         Raises:
             TypeError: `fn` is not callable, for instance a coroutine object.
             InvalidStateError: The executor was shut down.
+            BrokenExecutor: Its event loop has failed.
             Exception: The event loop or its thread could not be made; a later call may succeed.
         """
         if not callable(fn):
-            raise _not_callable(fn)
+            raise not_callable(fn)
         future: Future[T] = Future(self._loop_thread, (fn, args, kwargs, copy_context()))
         self._loop_thread.submit(future)
         return future
@@ -284,6 +285,7 @@ class AsyncExecutor(Executor):
             RuntimeError: No event loop is running: call the function itself.
             TypeError: `fn` is an async function.
             InvalidStateError: The executor was shut down.
+            RuntimeError: The thread pool of the caller's was shut down.
         """
         return self._loop_thread.run_in_worker(fn, *args, **kwargs)
 
@@ -297,7 +299,7 @@ class AsyncExecutor(Executor):
 
         Tasks that still run may submit more and use `sync_to_async`. When all that is done, the
         tasks that it left behind in the background are cancelled. A thread pool of the caller's
-        stays open. Calling it again is harmless and may ask for more, for instance cancel.
+        stays open. Calling it again is harmless and may ask for more, for instance to cancel.
 
         Args:
             wait: Whether to return only when everything is done.
@@ -345,15 +347,3 @@ class AsyncExecutor(Executor):
     def __repr__(self) -> str:
         pending, running = self._loop_thread.count()
         return f"<{type(self).__name__} pending={pending} running={running}>"
-
-
-def _not_callable(fn: object) -> TypeError:
-    """Return the error for something that cannot be called."""
-    if iscoroutine(fn):
-        fn.close()  # it will not run
-        name = fn.__qualname__
-        return TypeError(
-            f"a function and its arguments are needed, not the coroutine that {name}() has "
-            f"returned: pass {name}, ... instead of {name}(...)"
-        )
-    return TypeError(f"an async function is needed, not {fn!r}")

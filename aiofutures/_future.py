@@ -120,7 +120,8 @@ class Future(FutureState[T]):
 
         Callbacks run in the order in which they were added, on the loop thread, in the thread
         that cancels a pending future, or at once in the caller's where the future is done.
-        What they raise is logged to the logger `aiofutures`.
+        An exception of theirs is logged to the logger `aiofutures`. What is no `Exception` is so
+        on the loop thread, and raised in another thread that runs the callback, after the others.
 
         Args:
             fn: Takes the future. It must not block.
@@ -196,7 +197,7 @@ class Future(FutureState[T]):
         """Return the future of the result or, if it is such an exception, of `fn(exception)`.
 
         Args:
-            error: The type of the exceptions to handle, or several.
+            error: The type of the exceptions to handle, or several: of those that `result` raises.
             fn: A function of the exception. It must not block.
 
         Raises:
@@ -259,8 +260,21 @@ async def _recover(
 ) -> T | U:
     try:
         return await source
+    except asyncio.CancelledError as cancellation:
+        # For the function it is the error that `result` raises.
+        exported = concurrent.futures.CancelledError()
+        if _is_cancelled() or not isinstance(exported, error):
+            raise
+        exported.__cause__ = cancellation
+        return fn(exported)
     except error as exception:  # zuban: cannot, the type variable is too much for it
         return fn(exception)
+
+
+def _is_cancelled() -> bool:
+    """Tell whether somebody has asked for the cancellation of the running task."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _zip(source: Future[T], other: Future[U]) -> tuple[T, U]:

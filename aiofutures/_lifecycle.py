@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import concurrent.futures.thread  # noqa: F401  exit hooks run in reverse order: its one is later
 import os
 import threading
 import weakref
@@ -39,8 +40,8 @@ exiting = threading.Event()
 
 def _finish() -> None:
     """Let what was submitted finish before the interpreter ends; Ctrl-C cancels it."""
-    exiting.set()
     try:
+        exiting.set()
         for loop_thread in started.copy().values():
             loop_thread.close()
             if loop_thread.cancel_at_exit:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from _thread import LockType, allocate_lock
 from collections.abc import Callable, Coroutine
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import suppress
@@ -14,10 +13,11 @@ from typing import Any, Protocol
 
 from ._doorbell import Doorbell, doorbell
 from ._exceptions import InvalidStateError
+from ._jobs import Job
 from ._lifecycle import abandonable, exiting, started
 from ._scheduler import CLOSING, OPEN, SEALED, Scheduler
 from ._typing import P, T, override
-from ._watchers import block
+from ._watchers import LendingEvent
 
 
 class Workers(Protocol):
@@ -75,6 +75,9 @@ class LoopThread(Scheduler):
         self._workers = workers
         self._watchdog = watchdog
         self._parents: list[object] = []  # what a forked child keeps so that nothing closes it
+        # Lets one thread alone start the loop thread. Nothing of the user's runs under it but
+        # signal handlers, which may submit: hence reentrant.
+        self._start_lock = threading.RLock()
         super().__init__(max_workers)
         abandonable.add(self)
 
@@ -83,11 +86,7 @@ class LoopThread(Scheduler):
         super()._reset()
         self._thread: threading.Thread | None = None
         self._doorbell: Doorbell | None = None
-        self._ended = allocate_lock()  # locked until the thread has ended
-        self._ended.acquire()
-        # Lets one thread alone start the loop thread. Nothing of the user's runs under it but
-        # signal handlers, which may submit: hence reentrant.
-        self._start_lock = threading.RLock()
+        self._ended = LendingEvent(None)  # set when the thread has ended
 
     # From any thread.
 
@@ -134,8 +133,7 @@ class LoopThread(Scheduler):
             return
         # First this: before Python 3.13 a thread counts as ended when Ctrl-C interrupts its `join`,
         # and the interpreter would not wait for it any more.
-        block(ended)
-        ended.release()
+        ended.wait()
         thread.join()
 
     def run_in_worker(
@@ -146,7 +144,7 @@ class LoopThread(Scheduler):
             raise TypeError(f"{fn!r} is async already: await it instead")
         loop = asyncio.get_running_loop()
         if self._phase != OPEN and not self._is_inside():
-            raise InvalidStateError("cannot schedule new futures after shutdown")
+            raise self._refusal()
         return asyncio.wrap_future(self._submit_to_worker(fn, *args, **kwargs), loop=loop)
 
     def _submit_to_worker(
@@ -168,16 +166,22 @@ class LoopThread(Scheduler):
         if exiting.is_set():
             raise InvalidStateError("cannot schedule new futures after interpreter shutdown")
         loop = self._loop_factory()
+        queued: list[Job] = []  # while a start that fails was under way
         try:
             with self._start_lock:
-                if self._loop is None and self._phase != OPEN and not self._is_inside():
-                    raise InvalidStateError("cannot schedule new futures after shutdown")
-                return self._start_thread(loop)
+                return self._start_thread(loop, queued)
+        except BaseException as exception:
+            self._fail(queued, exception)
+            raise
         finally:
             if self._loop is not loop:  # another thread was first, or this one has failed
                 loop.close()
 
-    def _start_thread(self, loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
+    def _start_thread(
+        self, loop: asyncio.AbstractEventLoop, queued: list[Job]
+    ) -> asyncio.AbstractEventLoop:
+        if self._loop is None and self._phase != OPEN and not self._is_inside():
+            raise self._refusal()
         # No signal handler can run between this look and the assignment, as neither is a call.
         if self._loop is not None:
             return self._loop
@@ -193,28 +197,27 @@ class LoopThread(Scheduler):
                 daemon=False,
             )
             thread.start()
-        except BaseException as exception:  # no thread to be had, or a signal handler has raised
+        except BaseException:  # no thread to be had, or a signal handler has raised
             with suppress(IndexError):  # it runs nevertheless
                 unclaimed.pop()
-                self._undo_start(loop, exception)
+                started.pop(loop, None)
+                queued.extend(self._queue)
+                self._reset()
             raise
         return loop
 
-    def _undo_start(self, loop: asyncio.AbstractEventLoop, exception: BaseException) -> None:
-        """Return to the state before the start; what was queued meanwhile fails."""
+    def _fail(self, jobs: list[Job], exception: BaseException) -> None:
+        """Leave none of those behind that were queued while the thread did not start."""
         if not isinstance(exception, Exception):
             exception = BrokenExecutor(f"the start of the loop was interrupted: {exception!r}")
-        started.pop(loop, None)
-        queue = self._queue
-        self._reset()
-        for job in queue:
+        for job in jobs:
             job._take()
             job._settle_exception(exception)
 
     # On the loop thread.
 
     def _run(
-        self, unclaimed: list[asyncio.AbstractEventLoop], bell: Doorbell, ended: LockType
+        self, unclaimed: list[asyncio.AbstractEventLoop], bell: Doorbell, ended: LendingEvent
     ) -> None:
         """Run the event loop until it is closed and nothing is left to do."""
         try:
@@ -230,7 +233,7 @@ class LoopThread(Scheduler):
             try:
                 self._end(loop, bell)
             finally:
-                ended.release()
+                ended.set()
 
     def _run_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.set_default_executor(self._workers.default_executor(self._submit_to_worker))
@@ -308,6 +311,7 @@ class LoopThread(Scheduler):
             self._watchdog.abandon()
         if self._phase != OPEN:
             self._phase = SEALED
+        self._start_lock = threading.RLock()  # a thread of the parent's may hold the other one
         self._reset()
 
 

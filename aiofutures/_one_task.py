@@ -10,13 +10,17 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ._blocking import ContextChanges, SubmitsCalls, wait
 from ._exceptions import InvalidStateError
 from ._future import Future
+from ._loop_thread import LoopThread
 from ._places import holder
 from ._typing import override
+from ._watchers import UnfetchedException
+
+_ENDS: Final = (asyncio.CancelledError, GeneratorExit, StopAsyncIteration)
 
 _tasks: set[asyncio.Task[None]] = set()  # asyncio itself keeps only weak references
 
@@ -27,6 +31,7 @@ class Outcome(NamedTuple):
     value: Any
     error: BaseException | None
     context: Context
+    unfetched: UnfetchedException | None = None  # reports the error if no caller gets it
 
 
 class _Answer(asyncio.Future[Outcome]):
@@ -134,6 +139,8 @@ class OneTask:
         outcome = wait(future, self._timeout, self.__qualname__)
         if self._changes is not None:
             self._changes.take_over(outcome.context)
+        if outcome.unfetched is not None:
+            outcome.unfetched.exception = None
         error = outcome.error
         if error is None:
             return outcome.value
@@ -207,13 +214,21 @@ class OneTask:
         return Outcome(None, error, copy_context())
 
 
+def _unfetched(error: BaseException) -> UnfetchedException | None:
+    """Return what reports `error`, unless it is how a step ends that somebody has ended."""
+    host = LoopThread.running()
+    if host is None or isinstance(error, _ENDS):
+        return None
+    return UnfetchedException(error, host.call_exception_handler)
+
+
 async def _outcome_of(fn: Callable[[], Awaitable[Any]]) -> Outcome:
     try:
         value = await fn()
     except BaseException as error:
         # Without this frame, which would hold the error; nor may a variable hold either.
         error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
-        return Outcome(None, error, copy_context())
+        return Outcome(None, error, copy_context(), _unfetched(error))
     finally:
         del fn  # it may hold the error, whose traceback leads to this frame
     return Outcome(value, None, copy_context())

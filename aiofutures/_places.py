@@ -63,7 +63,7 @@ class Places(Generic[J]):
         resume()
 
     def _give_back(self) -> None:
-        """Let go on who waits for a place, the first come first."""
+        """Let those who wait for a place go on, the first come first."""
         while self._returning and self.free():
             job, resume = self._returning.popleft()
             self._end_loan(job)

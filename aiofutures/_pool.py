@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator
@@ -28,7 +27,7 @@ class WorkerPool(ThreadPoolExecutor):
 
     def __init__(self, thread_name_prefix: str) -> None:
         super().__init__(_MOST_THREADS, thread_name_prefix)
-        self._free_places = min(32, (os.cpu_count() or 1) + 4)  # as ThreadPoolExecutor has
+        self._free_places = ThreadPoolExecutor()._max_workers
         self._calls: deque[_PoolCall] = deque()
         # Guards the two above. Nothing of the user's runs under it but what the garbage collector
         # may find there, whose finalizers may wait for a future: hence reentrant.

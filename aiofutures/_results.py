@@ -14,8 +14,9 @@ from ._typing import T, override
 class Results(Iterator[T]):
     """The results of `AsyncExecutor.map`, in the order of the input.
 
-    An error of a call is raised in its place. It, a time-out and `close` cancel what is left. A
-    result is let go of as soon as it is handed out. Not for use by several threads at once.
+    An error of a call is raised in its place. It, a time-out and `close` cancel what is left;
+    leaving a loop early does not, as others may have the futures. A result is let go of as soon as
+    it is handed out. Not for use by several threads at once.
 
     Example:
         >>> for page in executor.map(fetch, urls):
@@ -173,7 +174,7 @@ class _InAnyOrder(OrderedDict[Future[T], None]):
         self[future] = None
 
     def appendleft(self, future: Future[T]) -> None:
-        """Add one at the begin."""
+        """Add one at the beginning."""
         self[future] = None
         self.move_to_end(future, last=False)
 

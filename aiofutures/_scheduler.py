@@ -12,19 +12,18 @@ import sys
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor
 from concurrent.futures._base import PENDING, RUNNING
 from functools import partial
 from inspect import CORO_CREATED, getcoroutinestate
 from time import monotonic
 from types import CoroutineType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from weakref import ref
 
-from ._calls import clean_up, ensure_coroutine, name_of
+from ._calls import ensure_coroutine, name_of
 from ._exceptions import InvalidStateError
+from ._jobs import Job, broken, clean_up, settle, settle_raised
 from ._places import Places, holder
-from ._typing import Call
 
 _LOGGER = logging.getLogger("aiofutures")
 
@@ -44,25 +43,6 @@ _TURN: Final = 0.002
 OPEN: Final = 0
 CLOSING: Final = 1
 SEALED: Final = 2
-
-
-class Job(Protocol):
-    """What a loop thread knows of a future: a call to take, an outcome to settle."""
-
-    @property
-    def _host(self) -> object: ...
-
-    _status: str
-    _task: asyncio.Task[Any] | None
-
-    def cancel(self) -> bool: ...
-    def exception(self) -> BaseException | None: ...
-    def _take(self) -> Call | None: ...
-    def _withdraw(self) -> bool: ...
-    def _settle(self, result: Any, /) -> None: ...
-    def _settle_exception(self, exception: BaseException, /) -> None: ...
-    def _settle_cancelled(self) -> None: ...
-    def _abandon(self, exception: BaseException, /) -> None: ...
 
 
 class Scheduler(ABC):
@@ -85,6 +65,7 @@ class Scheduler(ABC):
         self._places: Places[Job] = Places(self.max_workers)
         self._returning: dict[object, Callable[[], object]] = {}  # threads that want a place back
         self._awake = False  # a _drain is scheduled that has not begun to look at the queue
+        self._failure: BaseException | None = None  # of the event loop itself
 
     @abstractmethod
     def wake(self) -> None:
@@ -109,10 +90,11 @@ class Scheduler(ABC):
 
         Raises:
             InvalidStateError: The loop thread takes no more work.
+            BrokenExecutor: Its event loop has failed.
             Exception: What went wrong at the start of the thread. A later call may succeed.
         """
         if self._phase != OPEN and not self._is_inside():
-            raise InvalidStateError("cannot schedule new futures after shutdown")
+            raise self._refusal()
         try:
             self._queue.append(job)
             if not self._awake:
@@ -124,7 +106,13 @@ class Scheduler(ABC):
         # A job appended after the last look at the queue is nobody's: take it back.
         if self._phase == SEALED and job._take() is not None:
             job._settle_cancelled()
-            raise InvalidStateError("cannot schedule new futures after shutdown")
+            raise self._refusal()
+
+    def _refusal(self) -> Exception:
+        """Return the error for work that comes too late."""
+        if self._failure is None:
+            return InvalidStateError("cannot schedule new futures after shutdown")
+        return broken(self._failure)
 
     def request_cancel(self, job: Job, /) -> None:
         """Ask for the cancellation of the task that runs `job`."""
@@ -268,7 +256,7 @@ class Scheduler(ABC):
             result = task.result()
         except BaseException as exception:
             clean_up(coroutine, task)
-            _settle_raised(job, exception)
+            settle_raised(job, exception)
         else:
             job._settle(result)
         if self.max_workers is not None:
@@ -280,7 +268,7 @@ class Scheduler(ABC):
         """Hand the outcome of a task to its future. Loop thread only."""
         job = self._running[task]
         job._task = None
-        _settle(job, task)
+        settle(job, task)
         del self._running[task]
         self._places.leave(job)
         if self._queue and not self._awake:
@@ -314,35 +302,8 @@ class Scheduler(ABC):
 
     def _break(self, exception: BaseException) -> None:
         """Leave no future behind when the event loop itself has failed. Loop thread only."""
+        self._failure = exception
         self._phase = SEALED
         for job in (*self._queue.copy(), *self._running.values()):
-            broken = BrokenExecutor(f"the event loop has failed: {exception!r}")
-            broken.__cause__ = exception
             job._take()
-            job._settle_exception(broken)
-
-
-def _settle(job: Job, task: asyncio.Task[Any]) -> None:
-    """Hand the outcome of `task` to `job`. Loop thread only."""
-    if task.cancelled():
-        job._settle_cancelled()
-        return
-    exception = task.exception()
-    if exception is None:
-        job._settle(task.result())
-    else:
-        job._settle_exception(exception)
-
-
-def _settle_raised(job: Job, exception: BaseException) -> None:
-    """Hand what its first step has raised to `job`. Loop thread only."""
-    if isinstance(exception, asyncio.CancelledError):
-        job._settle_cancelled()
-        return
-    # Without our own frame: it would keep the job, and with it the exception, alive.
-    exception.__traceback__ = exception.__traceback__ and exception.__traceback__.tb_next
-    if isinstance(exception, StopIteration):  # would end the caller's loop in silence (PEP 479)
-        error = RuntimeError("the function raised StopIteration")
-        error.__cause__ = exception
-        exception = error
-    job._settle_exception(exception)
+            job._settle_exception(broken(exception))

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from contextlib import nullcontext
 from contextvars import Context, ContextVar, copy_context
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -119,6 +119,18 @@ class TestWarning:
 
         expectation: Any = nullcontext() if hasattr(shell, "kernel") else pytest.warns()
         with expectation:
+            asyncio.run(main())
+
+    def test_ipython_that_is_being_imported(
+        self, executor: AsyncExecutor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """There is one while another thread imports IPython, which has no shell yet."""
+        monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+
+        async def main() -> None:
+            wait(executor.submit(echo_later, 1), LIMIT, "call", stacklevel=1)
+
+        with pytest.warns():
             asyncio.run(main())
 
     def test_own_loop(self, executor: AsyncExecutor) -> None:

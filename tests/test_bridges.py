@@ -31,7 +31,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, in_thread, interpreter, run_python
+from support import LIMIT, Gate, MakeExecutor, in_thread, interpreter, run_python, until
 from typing_extensions import override
 
 from aiofutures import (
@@ -1800,3 +1800,88 @@ class TestProcess:
             "generator",
             "generator",
         ]
+
+
+class TestErrorNobodyGets:
+    """An error of a cleanup for which no caller waits."""
+
+    @staticmethod
+    def reports(logged_errors: list[logging.LogRecord]) -> list[str]:
+        """Take what was reported, when it is there."""
+
+        def is_reported() -> bool:
+            gc.collect()
+            return bool(logged_errors)
+
+        until(is_reported)
+        errors = [str(record.exc_info[1]) for record in logged_errors if record.exc_info]
+        logged_errors.clear()
+        return errors
+
+    def test_generator_out_of_time(
+        self, executor: AsyncExecutor, logged_errors: list[logging.LogRecord]
+    ) -> None:
+        """What the cleanup of a generator raises after a time-out is reported once."""
+
+        @to_sync(executor=executor, timeout=0.05)
+        async def generate() -> AsyncGenerator[int, None]:
+            try:
+                await asyncio.sleep(LIMIT)
+                yield 1
+            finally:
+                raise RuntimeError("no cleanup")
+
+        with pytest.raises(TimeoutError):
+            list(generate())
+
+        assert self.reports(logged_errors) == ["no cleanup"]
+
+    def test_context_manager_out_of_time(
+        self, executor: AsyncExecutor, logged_errors: list[logging.LogRecord]
+    ) -> None:
+        """So is what a context manager raises that was not entered in time."""
+
+        @to_sync(executor=executor, timeout=0.05)
+        @asynccontextmanager
+        async def enter() -> AsyncGenerator[int, None]:
+            try:
+                await asyncio.sleep(LIMIT)
+                yield 1
+            finally:
+                raise RuntimeError("no cleanup")
+
+        with pytest.raises(TimeoutError), enter():
+            pass
+
+        assert self.reports(logged_errors) == ["no cleanup"]
+
+    def test_generator_of_an_executor_that_is_shut_down(
+        self, make_executor: MakeExecutor, logged_errors: list[logging.LogRecord]
+    ) -> None:
+        """So is what an open generator raises when the shutdown of its executor ends it."""
+        executor = make_executor()
+
+        @to_sync(executor=executor)
+        async def generate() -> AsyncGenerator[int, None]:
+            try:
+                yield 1
+            finally:
+                raise RuntimeError("no cleanup")
+
+        generator = generate()
+        next(generator)
+        executor.shutdown()
+        del generator
+
+        assert self.reports(logged_errors) == ["no cleanup"]
+
+    def test_error_that_was_raised(self, executor: AsyncExecutor) -> None:
+        """What the caller gets is not reported."""
+
+        @to_sync(executor=executor)
+        async def generate() -> AsyncGenerator[int, None]:
+            yield 1
+            raise RuntimeError("told")
+
+        with pytest.raises(RuntimeError, match="told"):
+            list(generate())

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Any, NoReturn
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, echo_later, fail, fail_later
+from support import LIMIT, Gate, MakeExecutor, echo, echo_later, fail, fail_later, until
 
 from aiofutures import (
     AsyncExecutor,
@@ -354,6 +354,30 @@ class TestRecover:
         source: Future[int] = executor.submit(fail_later, Special())
 
         assert isinstance(source.recover(OSError, str).exception(LIMIT), Special)
+
+    def test_cancelled_source(self, executor: AsyncExecutor) -> None:
+        """The cancellation of the source is what `result` raises for it."""
+        source: Future[int] = executor.submit(asyncio.sleep, LIMIT, 0)
+        recovered = source.recover(CancelledError, lambda error: type(error).__name__)
+        passed = source.recover(OSError, str)
+
+        source.cancel()
+
+        assert recovered.result(LIMIT) == "CancelledError"
+        with pytest.raises(CancelledError):
+            passed.result(LIMIT)
+
+    def test_own_cancellation(self, executor: AsyncExecutor) -> None:
+        """Its own cancellation is not recovered from: it cancels the source and ends."""
+        source: Future[int] = executor.submit(asyncio.sleep, LIMIT, 0)
+        recovered = source.recover(CancelledError, str)
+        until(recovered.running)
+
+        assert recovered.cancel()
+
+        for future in (recovered, source):
+            with pytest.raises(CancelledError):
+                future.result(LIMIT)
 
     def test_function_that_raises(self, executor: AsyncExecutor) -> None:
         """What the function raises is the outcome, with the exception as its context."""

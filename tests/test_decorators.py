@@ -320,6 +320,20 @@ class TestOptions:
         assert to_sync()(echo)(1) == 1
         assert in_executor()(echo)(1).result(LIMIT) == 1
 
+    def test_executor_that_is_false(self, executor: AsyncExecutor) -> None:
+        """Any executor that was given is used, also one that is empty and false."""
+
+        class Empty(AsyncExecutor):
+            def __len__(self) -> int:
+                return 0
+
+        async def name() -> str:
+            return threading.current_thread().name
+
+        with Empty(thread_name_prefix="empty") as empty:
+            assert to_sync(executor=empty)(name)() == "empty"
+            assert in_executor(executor=empty)(name)().result(LIMIT) == "empty"
+
     def test_stored_and_reused(self) -> None:
         """A decorator with options can be stored and used for any number of functions."""
         decorate = to_sync(timeout=LIMIT)

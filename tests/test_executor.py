@@ -6,7 +6,6 @@ import functools
 import gc
 import inspect
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, echo_later, fail_later, in_thread, until
+from support import LIMIT, Gate, MakeExecutor, echo, echo_later, fail_later, in_thread, is_in, until
 
 from aiofutures import (
     AsyncExecutor,
@@ -860,7 +859,7 @@ class TestShutdown:
 
         async def work() -> None:
             async with asyncio.timeout(LIMIT):
-                while sys._current_frames()[main_thread].f_code is not LoopThread.join.__code__:
+                while not is_in(threading.main_thread(), LoopThread.join):
                     await asyncio.sleep(0)
                 try:
                     while True:

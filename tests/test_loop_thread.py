@@ -160,6 +160,33 @@ class TestStart:
         executor.shutdown()
 
     @pytest.mark.skipif(sys.platform != "linux", reason="a stack that is too large is of Linux")
+    def test_callback_while_no_thread_is_to_be_had(self) -> None:
+        """A done callback of such a call may wait for a thread that starts the loop itself."""
+        executor = AsyncExecutor()
+        with Halt(LoopThread._start_thread, "thread.start()") as halt:
+            failing = in_thread(halt.call, lambda: executor.submit(echo, 1))
+            halt.arrived()
+            others: list[int] = []
+
+            def submit(_: Future[int]) -> None:
+                threading.stack_size(0)
+                another = in_thread(lambda: executor.submit(echo, 3).result(LIMIT))
+                others.append(another.result(LIMIT))
+
+            queued = executor.submit(echo, 2)
+            queued.add_done_callback(submit)
+            threading.stack_size(1 << 47)
+            try:
+                halt.go_on()
+                with pytest.raises(RuntimeError, match="can't start new thread"):
+                    _ = failing.result(2 * LIMIT)
+            finally:
+                threading.stack_size(0)
+
+        assert others == [3]
+        executor.shutdown()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="a stack that is too large is of Linux")
     def test_waiting_while_no_thread_is_to_be_had(self) -> None:
         """Threads that wait for somebody's queued call are woken when the start fails."""
         executor = AsyncExecutor()
@@ -345,7 +372,7 @@ class TestBroken:
         assert str(error) == "the event loop has failed: OSError('the selector has failed')"
         assert isinstance(error.__cause__, OSError)
         assert all(isinstance(future.exception(0), BrokenExecutor) for future in futures)
-        with pytest.raises(InvalidStateError):
+        with pytest.raises(BrokenExecutor, match="the event loop has failed: OSError"):
             _ = executor.submit(echo, 1)
         gc.collect()
 

@@ -1,7 +1,6 @@
 """The thread pool in which a thread that waits takes up no place."""
 
 import concurrent.futures
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from support import LIMIT, Gate, Halt, in_thread, until
 
 from aiofutures._pool import WorkerPool
 
-_PLACES = min(32, (os.cpu_count() or 1) + 4)
+_PLACES = ThreadPoolExecutor()._max_workers
 
 
 @pytest.fixture
