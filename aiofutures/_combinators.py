@@ -8,7 +8,7 @@ from inspect import CORO_CREATED, getcoroutinestate, isawaitable, iscoroutine
 from typing import Any, TypeVar, overload
 
 from ._default import get_default_executor
-from ._future import Future
+from ._future import Future, cancel_with_caller
 from ._typing import T
 
 A = TypeVar("A")
@@ -123,7 +123,11 @@ def _submit(
 
 
 async def _gather(parts: _Parts) -> tuple[Any, ...]:
-    return tuple(await asyncio.gather(*parts.awaitables))
+    try:
+        return tuple(await asyncio.gather(*parts.awaitables))
+    except asyncio.CancelledError:
+        cancel_with_caller(part for part in parts.awaitables if isinstance(part, Future))
+        raise
 
 
 async def _first(parts: _Parts) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED
 from contextvars import copy_context
 from typing import Any, TypeVar
@@ -278,5 +278,19 @@ def _is_cancelled() -> bool:
 
 
 async def _zip(source: Future[T], other: Future[U]) -> tuple[T, U]:
-    one, two = await asyncio.gather(source, other)
+    try:
+        one, two = await asyncio.gather(source, other)
+    except asyncio.CancelledError:
+        cancel_with_caller((source, other))
+        raise
     return one, two
+
+
+def cancel_with_caller(sources: Iterable[Future[Any]]) -> None:
+    """Cancel what a task gathers when it is cancelled itself.
+
+    `asyncio.gather` cancels tasks that await them, and one that has not begun ends without that.
+    """
+    if _is_cancelled():
+        for source in sources:
+            source.cancel()

@@ -86,7 +86,7 @@ class LoopThread(Scheduler):
         super()._reset()
         self._thread: threading.Thread | None = None
         self._doorbell: Doorbell | None = None
-        self._ended = LendingEvent(None)  # set when the thread has ended
+        self._ended = LendingEvent()  # set when the thread has ended
 
     # From any thread.
 

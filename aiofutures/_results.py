@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from time import monotonic
+from weakref import ref
 
 from ._exceptions import DeadlockError
 from ._future import Future
@@ -29,7 +30,7 @@ class Results(Iterator[T]):
         self._deadline = None if timeout is None else monotonic() + timeout
         self._calls = calls  # submits one more with each step
         self._source_error: Exception | None = None
-        self._finished: deque[Future[T]] = deque()
+        self._finished: deque[ref[Future[T]]] = deque()  # weak: `__next__` takes some of them
         self._arrival: Future[None] = Future()
         self._buffersize = buffersize
         self._futures: deque[Future[T]] | _InAnyOrder[T]
@@ -58,7 +59,7 @@ class Results(Iterator[T]):
             raise StopIteration
         first = [futures.popleft()]  # a variable would keep it: this frame is in tracebacks
         if self._buffersize is not None:
-            self._submit_ahead()
+            self._submit_after(first)
         if first[0]._succeeded():  # nothing to wait for, and a third quicker
             return first.pop().result()
         return self._result(first.pop())
@@ -83,13 +84,14 @@ class Results(Iterator[T]):
             if finished[0] not in futures:  # consumed by __next__ meanwhile
                 continue
             del futures[finished[0]]
-            self._submit_ahead()
+            self._submit_after(finished)
             yield self._result(finished.pop())  # without a reference that would keep the result
         self._raise_at_end()
 
     def close(self) -> None:
         """Cancel what is left and let go of it."""
         self._calls = iter(())
+        self._finished.clear()
         while self._futures:
             future = self._futures.popleft()
             future.cancel()
@@ -113,6 +115,16 @@ class Results(Iterator[T]):
             self._futures.append(future)
             if isinstance(self._futures, _InAnyOrder):
                 future.add_done_callback(self._note_finished)
+
+    def _submit_after(self, taken: list[Future[T]]) -> None:
+        """Submit ahead; where a signal handler raises in the input, what was taken comes again."""
+        try:
+            self._submit_ahead()
+        except BaseException:
+            if taken[0].done() and isinstance(self._futures, _InAnyOrder):
+                self._finished.appendleft(ref(taken[0]))
+            self._futures.appendleft(taken.pop())
+            raise
 
     def _raise_at_end(self) -> None:
         """Raise what ended the input early, once."""
@@ -138,25 +150,28 @@ class Results(Iterator[T]):
             del future
 
     def _note_finished(self, future: Future[T]) -> None:
-        self._finished.append(future)
+        self._finished.append(ref(future))
         self._arrival.cancel()
 
     def _next_finished(self) -> Future[T]:
-        while not self._finished:
+        while True:
+            while self._finished:
+                finished = self._finished.popleft()()
+                if finished is not None:
+                    return finished
             first = next(iter(self._futures))
             if first.done():  # and not noted: of the process that was forked
                 return first
             # A future stands for the next arrival: waiting for it lends places as it should.
             self._arrival = Future(first._host)
             if self._finished:
-                break
+                continue
             first._refuse_wait_on_own_loop()
             try:
                 self._arrival._wait(self._seconds_left())
             except TimeoutError:
                 self.close()
                 raise
-        return self._finished.popleft()
 
     def _seconds_left(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - monotonic())

@@ -121,7 +121,8 @@ class Scheduler(ABC):
     def cancel_all(self) -> None:
         """Cancel what is queued, at once, and what runs."""
         for job in self._queue.copy():
-            job._withdraw()
+            if job._status == PENDING:
+                job.cancel()
         self._call_soon(self._cancel_tasks)
 
     def lend_place(self) -> Job | None:

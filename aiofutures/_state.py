@@ -281,7 +281,7 @@ class FutureState(concurrent.futures.Future[T]):
         if host is None or host.max_workers is None:
             self._block(timeout)
             return
-        with place_lent(host):
+        with place_lent((host,), timeout):
             self._block(timeout)
 
     def _block(self, timeout: float | None) -> None:

@@ -8,7 +8,7 @@ import threading
 import weakref
 from _thread import LockType, allocate_lock
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from functools import partial
 from time import monotonic
@@ -152,8 +152,10 @@ class Guard:
 
     def _do_delayed(self) -> None:
         while self._delayed:
-            self._delayed[0]()
-            self._delayed.popleft()
+            fn = self._delayed[0]
+            fn()
+            if self._delayed and self._delayed[0] is fn:  # a signal handler may have done it too
+                self._delayed.popleft()
 
 
 def block(gate: LockType, timeout: float | None = None) -> bool:
@@ -187,13 +189,21 @@ def _acquire(gate: LockType, timeout: float | None) -> bool:
 
 
 @contextmanager
-def place_lent(host: Lender | None) -> Generator[None]:
+def place_lent(hosts: Iterable[Lender], timeout: float | None) -> Generator[None]:
     """Leave the place of the job that the caller belongs to to another one meanwhile.
 
     Whoever is interrupted, by a time-out for instance, goes on without waiting for a place.
+
+    Args:
+        hosts: What runs the calls that are waited for. The place of one of these is lent.
+        timeout: The most seconds for all, also for the wait for a place afterwards.
     """
-    place = None if host is None or host.max_workers is None else host.lend_place()
-    if host is None or place is None:
+    end = None if timeout is None else monotonic() + timeout
+    for host in hosts:
+        place = None if host.max_workers is None else host.lend_place()
+        if place is not None:
+            break
+    else:
         yield
         return
     gate = allocate_lock()
@@ -202,7 +212,7 @@ def place_lent(host: Lender | None) -> Generator[None]:
         yield
     finally:
         host.take_place_back(place, gate.release)
-    block(gate)
+    block(gate, None if end is None else end - monotonic())
 
 
 class LendingEvent:
@@ -212,8 +222,8 @@ class LendingEvent:
     hang on.
     """
 
-    def __init__(self, host: Lender | None) -> None:
-        self._host = host
+    def __init__(self) -> None:
+        self.hosts: set[Lender] = set()  # of the futures that it stands for
         self._is_set = False
         self._gates: list[LockType] = []  # as those of `Watchers`
 
@@ -238,7 +248,7 @@ class LendingEvent:
         gate.acquire()
         self._gates.append(gate)
         try:
-            with suppress(TimeoutError), place_lent(self._host):
+            with suppress(TimeoutError), place_lent(self.hosts, timeout):
                 if self._is_set or block(gate, timeout):
                     return True
                 raise TimeoutError
@@ -263,7 +273,9 @@ class StdlibWaiters(list[Any]):
         if future is not None and not future.done():
             future._refuse_wait_on_own_loop()
             if type(waiter.event) is threading.Event:
-                waiter.event = LendingEvent(future._host)
+                waiter.event = LendingEvent()
+            if future._host is not None and isinstance(waiter.event, LendingEvent):
+                waiter.event.hosts.add(future._host)
         super().append(waiter)
 
 
@@ -276,7 +288,12 @@ class AsyncWaiter(asyncio.Future[None]):
 
     @override
     def cancel(self, msg: Any | None = None) -> bool:
-        """Cancel the awaited future; the wait goes on until that is done."""
+        """Cancel the awaited future; the wait goes on until that is done.
+
+        What then still waits is for a place, and is cancelled.
+        """
+        if self._awaited.done():
+            return super().cancel(msg)
         return not self.done() and self._awaited.cancel()
 
     def wake(self, _: object = None) -> None:

@@ -669,3 +669,55 @@ class TestCoroutines:
 
         gc.collect()
         assert default_executor.statistics().pending == 0
+
+
+@pytest.mark.parametrize("combine", [gather, Future.zip])
+def test_cancelled_before_its_parts_begin(
+    combine: Callable[[Future[int], Future[int]], Future[tuple[int, int]]],
+) -> None:
+    """One that is cancelled before the tasks that await its parts have begun cancels them too."""
+
+    def make_loop() -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        loop.set_task_factory(
+            lambda loop, coroutine, **options: asyncio.Task(coroutine, loop=loop, **options)
+        )
+        return loop
+
+    with AsyncExecutor(loop_factory=make_loop) as executor:
+        parts = [executor.submit(asyncio.sleep, LIMIT, 1) for _ in range(2)]
+        until(lambda: all(part.running() for part in parts))
+
+        async def work() -> Future[tuple[int, int]]:
+            combined = combine(*parts)
+            executor._loop_thread._drain()  # its first step comes next
+            assert combined.cancel()
+            return combined
+
+        combined = executor.submit(work).result(LIMIT)
+
+        futures: list[Future[Any]] = [combined, *parts]
+        for future in futures:
+            with pytest.raises(CancelledError):
+                future.result(LIMIT)
+
+
+@pytest.mark.parametrize("combine", [gather, Future.zip])
+def test_queued_one_is_cancelled_with_all(
+    make_executor: MakeExecutor,
+    combine: Callable[[Future[int], Future[int]], Future[tuple[int, int]]],
+) -> None:
+    """`cancel_futures` cancels also what a queued derived call comes from."""
+    busy, other = make_executor(max_workers=1), make_executor()
+    with Gate() as gate:
+        running = busy.submit(gate.wait)
+        gate.arrived()
+        source = other.submit(asyncio.sleep, LIMIT, 1)
+        combined = combine(busy.submit(echo, 1), source)
+
+        busy.cancel_futures()
+
+        futures: list[Future[Any]] = [running, combined, source]
+        for future in futures:
+            with pytest.raises(CancelledError):
+                future.result(LIMIT)

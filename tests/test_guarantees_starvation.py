@@ -4,9 +4,10 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Callable
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo_later, in_thread, until
+from support import LIMIT, Gate, MakeExecutor, echo, echo_later, in_thread, until
 
 from aiofutures import AsyncExecutor, DeadlockError, Future, to_sync
 
@@ -256,3 +257,74 @@ class TestOwnThreads:
 
             shutdown.result(LIMIT)
             assert results == [1]
+
+
+@pytest.mark.parametrize("return_when", [ALL_COMPLETED, FIRST_COMPLETED])
+def test_wait_for_several_executors(make_executor: MakeExecutor, return_when: str) -> None:
+    """A thread that waits for futures of several executors lends its place, whichever is first."""
+    executor, other = make_executor(max_workers=1), make_executor(max_workers=1)
+
+    def work() -> int:
+        futures = [other.submit(echo_later, 1), executor.submit(echo, 2)]
+        if return_when == FIRST_COMPLETED:
+            futures[0] = other.submit(asyncio.sleep, LIMIT, 0)
+        done = len(concurrent.futures.wait(futures, LIMIT, return_when).done)
+        futures[0].cancel()
+        return done
+
+    for _ in range(20):  # the order is that of a set
+        done: int = executor.submit(executor.sync_to_async, work).result(LIMIT)
+        assert done == (2 if return_when == ALL_COMPLETED else 1)
+
+
+def test_cancelled_while_it_waits_for_its_place(make_executor: MakeExecutor) -> None:
+    """A task that wants back the place that it has lent can be cancelled, and timed out."""
+    executor = make_executor(max_workers=2)
+    outcomes: list[str] = []
+    with Gate() as source_gate, Gate() as gate:
+        source: list[Future[None]] = []
+
+        async def wait_for_it(seconds: float) -> None:
+            try:
+                async with asyncio.timeout(seconds):
+                    await source[0]
+                    await gate.wait()
+            except TimeoutError:
+                outcomes.append("out of time")
+            except asyncio.CancelledError:
+                outcomes.append("cancelled")
+                raise
+
+        source.append(executor.submit(source_gate.wait))
+        source_gate.arrived()
+        waiting = [executor.submit(wait_for_it, LIMIT), executor.submit(wait_for_it, 0.1)]
+        until(lambda: len(executor._loop_thread._places._lent) == 2)
+        others = [executor.submit(gate.wait)]
+        gate.arrived()
+        others.append(executor.submit(gate.wait))
+        source_gate.open()
+        gate.arrived()  # now others run in both places
+        until(lambda: len(executor._loop_thread._places._returning) == 2 or bool(outcomes))
+
+        waiting[0].cancel()
+
+        until(lambda: sorted(outcomes) == ["cancelled", "out of time"])
+        assert not any(other.done() for other in others)
+
+
+def test_time_out_of_a_thread_that_wants_its_place(make_executor: MakeExecutor) -> None:
+    """A wait with a time-out ends in time also where its place is taken."""
+    executor = make_executor(max_workers=1)
+    with Gate() as source_gate, Gate() as gate:
+
+        def work() -> str:
+            return executor.submit(source_gate.pass_on, "value").result(1)
+
+        working: Future[str] = executor.submit(executor.sync_to_async, work)
+        source_gate.arrived()
+        other = executor.submit(gate.wait)
+        source_gate.open()
+        gate.arrived()  # it has the place
+
+        assert working.result(LIMIT) == "value"
+        assert not other.done()

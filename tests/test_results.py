@@ -7,10 +7,12 @@ import itertools
 import operator
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import wait
 from typing import Any
 
 import pytest
-from support import LIMIT, Gate, Halt, MakeExecutor, echo, echo_later, in_thread
+from support import LIMIT, Gate, Halt, MakeExecutor, echo, echo_later, in_thread, until
+from typing_extensions import override
 
 from aiofutures import AsyncExecutor, CancelledError, DeadlockError, Future, Results
 
@@ -506,3 +508,73 @@ class TestLengthHint:
 
         assert operator.length_hint(results, -1) == -1
         results.close()
+
+
+class Interrupting(Iterator[int]):
+    """Numbers. Ctrl-C comes while the fourth is looked for, and again for the fifth."""
+
+    def __init__(self) -> None:
+        self._numbers = iter(range(1, 8))
+
+    @override
+    def __next__(self) -> int:
+        number = next(self._numbers)
+        if number in {4, 6}:
+            raise KeyboardInterrupt
+        return number
+
+
+@pytest.mark.parametrize("as_completed", [False, True])
+def test_ctrl_c_in_the_input(executor: AsyncExecutor, as_completed: bool) -> None:
+    """Ctrl-C in an input that is read step by step loses no result."""
+    results = executor.map(echo_later, Interrupting(), buffersize=2)
+    numbers: list[int] = []
+    interruptions = 0
+
+    while True:
+        try:
+            for number in results.as_completed() if as_completed else results:
+                numbers.append(number)
+            break
+        except KeyboardInterrupt:
+            interruptions += 1
+
+    assert sorted(numbers) == [1, 2, 3, 5, 7]
+    assert interruptions == 2
+
+
+def test_mixed_order_lets_go(executor: AsyncExecutor) -> None:
+    """After one in the order of completion, those that come in order are let go of as well."""
+    results = executor.map(make_object, range(10))
+    assert isinstance(next(results.as_completed()), Object)
+
+    references = [weakref.ref(value) for value in results]
+
+    gc.collect()
+    assert sum(reference() is not None for reference in references) == 0
+
+
+def test_close_lets_go(executor: AsyncExecutor) -> None:
+    """`close` lets go of results that were there already."""
+    results = executor.map(make_object, range(10))
+    next(results.as_completed())
+    references = [weakref.ref(future) for future in results.futures]
+    wait(results.futures, LIMIT)
+
+    results.close()
+
+    def gone() -> bool:
+        gc.collect()
+        return all(reference() is None for reference in references)
+
+    until(gone)
+
+
+class Object:
+    """A result."""
+
+
+async def make_object(_: int) -> Object:
+    """Return a new object."""
+    await asyncio.sleep(0)
+    return Object()

@@ -11,7 +11,7 @@ from support import LIMIT, Gate, Halt, Refusing, in_thread, until
 from typing_extensions import override
 
 from aiofutures import Future
-from aiofutures._watchers import AsyncWaiter, StdlibWaiters, UnfetchedException, block
+from aiofutures._watchers import AsyncWaiter, Guard, StdlibWaiters, UnfetchedException, block
 
 
 def test_wait_sees_a_future_that_is_done() -> None:
@@ -376,3 +376,18 @@ def test_gate_is_not_needed_for_threads_that_come_late() -> None:
 
         gate.open()
         assert late.result(LIMIT) == 1
+
+
+def test_guard_in_a_signal_handler() -> None:
+    """A signal handler that does what is delayed while its thread is at that does no harm."""
+    guard = Guard()
+    calls: list[int] = []
+
+    def tell() -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            guard._do_delayed()
+
+    guard.run(tell)
+
+    assert calls == [1, 1]
