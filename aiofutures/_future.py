@@ -266,7 +266,7 @@ async def _recover(
         if _is_cancelled() or not isinstance(exported, error):
             raise
         exported.__cause__ = cancellation
-        return fn(exported)
+        return fn(exported)  # zuban: cannot, the type variable is too much for it
     except error as exception:  # zuban: cannot, the type variable is too much for it
         return fn(exception)
 

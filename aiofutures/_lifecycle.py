@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import concurrent.futures.thread  # noqa: F401  exit hooks run in reverse order: its one is later
+import concurrent.futures.thread
 import os
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Abandonable(Protocol):
@@ -66,6 +66,8 @@ def _abandon() -> None:
     started.clear()
 
 
+# Exit hooks run in the reverse order: that of the worker threads is registered by now.
+_registered_before: Final = concurrent.futures.thread
 # Before the interpreter joins its threads and before concurrent.futures stops its workers; plain
 # atexit would come after both.
 _register: Callable[..., object] = getattr(threading, "_register_atexit", atexit.register)
