@@ -24,6 +24,7 @@ from . import (
     submit,
     threads,
     wait,
+    watchdog,
 )
 from ._child import ROOT, ChildError
 from ._lines import FULL, QUICK, Effort, Line, Outcome
@@ -42,6 +43,7 @@ QUESTIONS: Mapping[str, Sequence[Line]] = {
     "threads": threads.LINES,
     "growth": growth.LINES,
     "fairness": fairness.LINES,
+    "watchdog": watchdog.LINES,
     "import": import_time.LINES,
 }
 

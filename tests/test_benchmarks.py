@@ -132,6 +132,7 @@ TARGETS = {
     ("threads", FIRST): [4],
     ("growth", "1,000 in flight"): [1.5],
     ("fairness", "its own clock"): [50, 50],
+    ("watchdog", "not watched"): [0.98],
     ("import", "asyncio, concurrent.futures"): [35],
 }
 
