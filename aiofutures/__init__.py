@@ -11,9 +11,10 @@ from ._exceptions import (
     DeadlockError,
     InvalidStateError,
 )
-from ._executor import AsyncExecutor, ExecutorStatistics
+from ._executor import AsyncExecutor
 from ._future import Future
 from ._results import Results
+from ._statistics import ExecutorStatistics
 
 __all__ = [
     "AsyncExecutor",

@@ -60,6 +60,8 @@ def gather(*awaitables: Awaitable[Any]) -> Future[Any]:
 
     Example:
         >>> user, orders = gather(fetch_user(1), fetch_orders(1)).result()
+
+    .. versionadded:: 0.2.0
     """
     return _submit(_gather, awaitables)
 
@@ -87,6 +89,8 @@ def first(*awaitables: Awaitable[Any]) -> Future[Any]:
 
     Example:
         >>> fastest = first(fetch(mirror_1), fetch(mirror_2)).result()
+
+    .. versionadded:: 0.2.0
     """
     if not awaitables:
         raise ValueError("first() needs at least one awaitable")

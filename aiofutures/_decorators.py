@@ -103,6 +103,8 @@ def to_sync(
         >>> @to_sync
         ... async def fetch(url: str) -> bytes: ...
         >>> body = fetch("https://example.org")
+
+    .. versionadded:: 0.2.0
     """
 
     def decorate(fn: Callable[..., Any]) -> Any:
@@ -154,6 +156,8 @@ def in_executor(
         >>> @in_executor
         ... async def fetch(url: str) -> bytes: ...
         >>> futures = [fetch(url) for url in urls]
+
+    .. versionadded:: 0.2.0
     """
 
     def decorate(fn: Callable[..., Any]) -> Any:

@@ -17,7 +17,10 @@ _default: dict[str, AsyncExecutor] = {}  # one entry at most; setdefault lets on
 
 
 def get_default_executor() -> AsyncExecutor:
-    """Return the executor that `run_async` and the decorators use, made when first asked for."""
+    """Return the executor that `run_async` and the decorators use, made when first asked for.
+
+    .. versionadded:: 0.2.0
+    """
     executor = _default.get("executor")
     if executor is None:
         executor = _default.setdefault("executor", AsyncExecutor(thread_name_prefix="aiofutures"))
@@ -27,8 +30,13 @@ def get_default_executor() -> AsyncExecutor:
 def set_default_executor(executor: AsyncExecutor) -> None:
     """Have `run_async` and the decorators use `executor` from now on.
 
+    Args:
+        executor: The new one. Nothing shuts the one before down.
+
     Raises:
         TypeError: It is not an `AsyncExecutor`.
+
+    .. versionadded:: 0.2.0
     """
     if not isinstance(executor, AsyncExecutor):
         raise TypeError(f"an AsyncExecutor is needed, not {executor!r}")
@@ -37,6 +45,20 @@ def set_default_executor(executor: AsyncExecutor) -> None:
 
 def run_async(fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
     """Run `await fn(*args, **kwargs)` on the default executor, as `AsyncExecutor.submit` does.
+
+    Args:
+        fn: An async function, or any callable that returns an awaitable.
+        *args: Its positional arguments.
+        **kwargs: Its keyword arguments.
+
+    Returns:
+        The future of what the awaitable returns.
+
+    Raises:
+        TypeError: `fn` is not callable, for instance a coroutine object.
+        InvalidStateError: The executor was shut down.
+        BrokenExecutor: Its event loop has failed.
+        Exception: The event loop or its thread could not be made; a later call may succeed.
 
     Example:
         >>> future = run_async(fetch, "https://example.org")
@@ -50,6 +72,14 @@ def sync_to_async(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> A
 
     The thread is one of the executor on whose event loop the caller runs, on any other event
     loop one of the default executor.
+
+    Args:
+        fn: A function that is not async.
+        *args: Its positional arguments.
+        **kwargs: Its keyword arguments.
+
+    Returns:
+        What is to be awaited for its result.
 
     Raises:
         RuntimeError: No event loop is running: call the function itself.

@@ -22,8 +22,13 @@ class DeadlockError(AsyncExecutorError, RuntimeError):
     Raised at once instead of hanging, when code on the event loop of an executor blocks until
     that same event loop has done something: await the future instead. Also when one of its worker
     threads waits for its shutdown.
+
+    .. versionadded:: 0.2.0
     """
 
 
 class BlockingCallWarning(RuntimeWarning):
-    """A blocking call holds up an event loop that other tasks share."""
+    """A blocking call holds up an event loop that other tasks share.
+
+    .. versionadded:: 0.2.0
+    """

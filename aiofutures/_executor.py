@@ -9,7 +9,6 @@ import weakref
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
@@ -18,6 +17,7 @@ from ._exceptions import DeadlockError
 from ._future import Future
 from ._loop_thread import LoopThread, run_forever
 from ._results import Results
+from ._statistics import ExecutorStatistics
 from ._typing import P, T, override
 from ._watchdog import Watchdog
 from ._workers import Workers
@@ -30,21 +30,6 @@ E = TypeVar("E")
 F = TypeVar("F")
 
 _number = itertools.count()
-
-
-@dataclass(frozen=True)
-class ExecutorStatistics:
-    """What an executor has to do at one moment.
-
-    Attributes:
-        pending: Calls that were submitted and have not started.
-        running: Calls that have started and have not finished.
-        max_workers: The most that may run at once; None for no limit.
-    """
-
-    pending: int
-    running: int
-    max_workers: int | None
 
 
 class AsyncExecutor(Executor):
@@ -339,7 +324,10 @@ class AsyncExecutor(Executor):
         return self._loop_thread.tasks()
 
     def statistics(self) -> ExecutorStatistics:
-        """Return how much there is to do at this moment."""
+        """Return how much there is to do at this moment.
+
+        .. versionadded:: 0.2.0
+        """
         pending, running = self._loop_thread.count()
         return ExecutorStatistics(pending, running, self._loop_thread.max_workers)
 

@@ -65,10 +65,13 @@ class Future(FutureState[T]):
 
     @override
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Return what the call raised, after waiting for it; None if it returned.
+        """Return what the call raised, after waiting for it.
 
         Args:
             timeout: The most seconds to wait; None waits without limit.
+
+        Returns:
+            The exception, or None if the call returned.
 
         Raises:
             CancelledError: The future was cancelled.
@@ -174,6 +177,8 @@ class Future(FutureState[T]):
 
         Example:
             >>> length = executor.submit(fetch, url).map(len)
+
+        .. versionadded:: 0.2.0
         """
         return self._derive(_map, (self,), self, fn)
 
@@ -188,6 +193,8 @@ class Future(FutureState[T]):
 
         Example:
             >>> page = executor.submit(find_url, "docs").then(fetch)
+
+        .. versionadded:: 0.2.0
         """
         return self._derive(_then, (self,), self, fn)
 
@@ -205,6 +212,8 @@ class Future(FutureState[T]):
 
         Example:
             >>> body = executor.submit(fetch, url).recover(OSError, lambda error: b"")
+
+        .. versionadded:: 0.2.0
         """
         return self._derive(_recover, (self,), self, error, fn)
 
@@ -213,8 +222,13 @@ class Future(FutureState[T]):
 
         It fails as soon as one of the two fails; the other one goes on.
 
+        Args:
+            other: The second future, of whichever executor.
+
         Raises:
             InvalidStateError: The executor was shut down.
+
+        .. versionadded:: 0.2.0
         """
         return self._derive(_zip, (self, other), self, other)
 

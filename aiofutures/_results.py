@@ -22,6 +22,8 @@ class Results(Iterator[T]):
     Example:
         >>> for page in executor.map(fetch, urls):
         ...     print(len(page))
+
+    .. versionadded:: 0.2.0
     """
 
     def __init__(
@@ -66,6 +68,9 @@ class Results(Iterator[T]):
 
     def as_completed(self) -> Iterator[T]:
         """Yield the results that are left in the order in which the calls finish.
+
+        Yields:
+            What each call has returned.
 
         Raises:
             TimeoutError: They were not there in the time that `map` was given for all.
