@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import sys
 import threading
 import weakref
-from _thread import LockType, allocate_lock
+from _thread import TIMEOUT_MAX, LockType, allocate_lock
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
@@ -17,7 +19,9 @@ from typing import Any, Final, Protocol
 from ._pool import WorkerPool
 from ._typing import override
 
-_LONGEST_WAIT: Final = 1.0  # seconds
+# A time-out costs a wait a tenth, so not on systems where signals do end it.
+_LOOKS_FOR_SIGNALS = sys.platform == "win32"
+_LOOK: Final = 1.0  # seconds
 
 
 class Lender(Protocol):
@@ -171,21 +175,20 @@ def block(gate: LockType, timeout: float | None = None) -> bool:
 
 
 def _acquire(gate: LockType, timeout: float | None) -> bool:
-    """Acquire `gate` in short waits, between which Python looks for signals.
+    """Acquire `gate`; False after the time-out.
 
-    A single wait would not end for a signal that comes just before it begins, and on Windows for
-    none at all.
+    On Windows no signal ends a wait for a lock. There the main thread, which alone gets signals,
+    waits for a second at a time.
     """
-    if timeout is None:
-        while not gate.acquire(timeout=_LONGEST_WAIT):
-            pass
-        return True
-    end = monotonic() + timeout
-    while timeout > _LONGEST_WAIT:
-        if gate.acquire(timeout=_LONGEST_WAIT):
+    if not _LOOKS_FOR_SIGNALS or threading.current_thread() is not threading.main_thread():
+        if timeout is None:
+            return gate.acquire()
+        return gate.acquire(timeout=min(max(0.0, timeout), TIMEOUT_MAX))
+    end = math.inf if timeout is None else monotonic() + timeout
+    while (left := end - monotonic()) > _LOOK:
+        if gate.acquire(timeout=_LOOK):
             return True
-        timeout = end - monotonic()
-    return gate.acquire(timeout=max(0.0, timeout))
+    return gate.acquire(timeout=max(0.0, left))
 
 
 @contextmanager
