@@ -108,20 +108,24 @@ def test_hundred_thousand_in_flight(make_executor: MakeExecutor) -> None:
     """A hundred thousand calls are in flight at once, and all of them end."""
     executor = make_executor()
     count = 100_000
-    loop = asyncio.Event()
+    opened = asyncio.Event()
+    last_has_started = threading.Event()
 
     async def wait(number: int) -> int:
-        await loop.wait()
+        if number == count - 1:
+            last_has_started.set()
+        await opened.wait()
         return number
 
     async def open_up() -> None:
-        loop.set()
+        opened.set()
 
     futures = [executor.submit(wait, number) for number in range(count)]
-    until(lambda: executor.statistics().running == count)
-    executor.submit(open_up).result(LIMIT)
+    assert last_has_started.wait(5 * LIMIT)
+    assert executor.statistics().running == count
+    executor.submit(open_up).result(5 * LIMIT)
 
-    assert sum(future.result(LIMIT) for future in futures) == sum(range(count))
+    assert sum(future.result(5 * LIMIT) for future in futures) == sum(range(count))
 
 
 class Local:
