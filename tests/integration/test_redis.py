@@ -55,7 +55,7 @@ def test_subscription(redis_url: str) -> None:
 
 def test_silence(redis_url: str) -> None:
     """A message that does not come in time is a TimeoutError, and the subscription ends."""
-    events = to_sync(timeout=0.1)(listen)(redis_url, "silence")
+    events = to_sync(timeout=2)(listen)(redis_url, "silence")
     assert next(events) == "subscribe"
 
     with pytest.raises(TimeoutError):
