@@ -802,7 +802,7 @@ class TestTimeout:
         """A step that takes too long is cancelled, and the generator is closed."""
         cleaned = threading.Event()
 
-        @to_sync(timeout=0.05, executor=executor)
+        @to_sync(timeout=0.5, executor=executor)
         async def wait() -> AsyncGenerator[int, None]:
             try:
                 yield 1
@@ -814,7 +814,7 @@ class TestTimeout:
             generator = wait()
             next(generator)
 
-            with pytest.raises(TimeoutError, match=r"wait\(\) was cancelled.* 0.05 seconds"):
+            with pytest.raises(TimeoutError, match=r"wait\(\) was cancelled.* 0.5 seconds"):
                 next(generator)
 
             assert cleaned.wait(LIMIT)
@@ -842,11 +842,11 @@ class TestTimeout:
 
     def test_leaves_the_consumer_alone(self, executor: AsyncExecutor) -> None:
         """What the consumer does between two steps does not count."""
-        bounded = to_sync(timeout=0.2, executor=executor)
+        bounded = to_sync(timeout=0.5, executor=executor)
         items = []
 
         for item in bounded(count)(3):
-            assert not threading.Event().wait(0.15)
+            assert not threading.Event().wait(0.2)
             items.append(item)
 
         assert items == [0, 1, 2]
@@ -855,7 +855,7 @@ class TestTimeout:
         """A cleanup that takes too long is cancelled too."""
         log: list[object] = []
 
-        @to_sync(timeout=0.05, executor=executor)
+        @to_sync(timeout=0.5, executor=executor)
         async def items() -> AsyncGenerator[int, None]:
             try:
                 yield 1
@@ -897,7 +897,7 @@ class TestTimeout:
         """Leaving is cancelled when it takes too long."""
         log: list[object] = []
 
-        @to_sync(timeout=0.05, executor=executor)
+        @to_sync(timeout=0.5, executor=executor)
         @asynccontextmanager
         async def slow() -> AsyncGenerator[None, None]:
             yield
