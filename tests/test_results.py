@@ -570,6 +570,18 @@ def test_close_lets_go(executor: AsyncExecutor) -> None:
     until(gone)
 
 
+def test_mixed_order_of_futures_that_others_have(executor: AsyncExecutor) -> None:
+    """What came in order does not come again in the order of completion."""
+    results = executor.map(echo, range(4))
+    futures = results.futures
+    wait(futures, LIMIT)
+    as_completed = results.as_completed()
+
+    numbers = [next(as_completed), next(results), *as_completed]
+
+    assert sorted(numbers) == [0, 1, 2, 3]
+
+
 class Object:
     """A result."""
 

@@ -4,13 +4,14 @@ import asyncio
 import concurrent.futures
 import gc
 import threading
+from _thread import allocate_lock
 from typing import Any
 
 import pytest
-from support import LIMIT, Gate, Halt, Refusing, in_thread, until
+from support import LIMIT, Gate, Halt, Refusing, in_thread, is_in, until
 from typing_extensions import override
 
-from aiofutures import Future
+from aiofutures import Future, _watchers
 from aiofutures._watchers import AsyncWaiter, Guard, StdlibWaiters, UnfetchedException, block
 
 
@@ -391,3 +392,23 @@ def test_guard_in_a_signal_handler() -> None:
     guard.run(tell)
 
     assert calls == [1, 1]
+
+
+def test_wait_that_looks_for_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that goes on after each look ends when it is released, and not before."""
+    monkeypatch.setattr(_watchers, "_LOOKS_FOR_SIGNALS", True)
+    monkeypatch.setattr(_watchers, "_LOOK", 0.01)
+    gate = allocate_lock()
+    gate.acquire()
+
+    def release() -> None:
+        until(lambda: is_in(threading.main_thread(), block))
+        assert not threading.Event().wait(0.05)
+        gate.release()
+
+    releasing = in_thread(release)
+
+    assert block(gate)
+    assert not block(gate, 0.05)
+    assert not block(gate, 0.001)
+    releasing.result(LIMIT)
