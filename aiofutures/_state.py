@@ -183,7 +183,7 @@ class FutureState(concurrent.futures.Future[T]):
             # One for each process: a thread of the parent's may have held it at the fork.
             guard = watchers.guards.setdefault(os.getpid(), Guard())
             if self.done():  # whoever settled it has perhaps not seen the guard
-                watchers.wake(self)
+                watchers.tell(self)
             return guard
 
         @property

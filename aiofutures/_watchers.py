@@ -66,10 +66,14 @@ class Watchers:
     _is_telling = False
 
     def wake(self, future: Watched) -> None:
-        """Wake the threads that wait for `future`, which is done. Once more is harmless."""
+        """Wake the threads that wait for `future`, for who settles it. Once more is harmless."""
         for gate in tuple(self.gates):
             if gate.locked():
                 gate.release()
+        self.tell(future)
+
+    def tell(self, future: Watched) -> None:
+        """Tell the waiters of `concurrent.futures` that `future` is done, from any thread."""
         guard = self.guards.get(os.getpid()) if self.guards else None
         if guard is not None and not self.told:
             guard.run(partial(self._tell, future))

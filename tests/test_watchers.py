@@ -12,7 +12,14 @@ from support import LIMIT, Gate, Halt, Refusing, in_thread, is_in, until
 from typing_extensions import override
 
 from aiofutures import Future, _watchers
-from aiofutures._watchers import AsyncWaiter, Guard, StdlibWaiters, UnfetchedException, block
+from aiofutures._watchers import (
+    AsyncWaiter,
+    Guard,
+    StdlibWaiters,
+    UnfetchedException,
+    Watchers,
+    block,
+)
 
 
 def test_wait_sees_a_future_that_is_done() -> None:
@@ -124,6 +131,25 @@ def test_state_is_what_the_waiters_have_been_told() -> None:
         held = future._state
 
     assert (held, future._state) == ("RUNNING", "FINISHED")
+
+
+def test_only_who_settles_releases_the_gates() -> None:
+    """A thread that begins to `wait` for a future that ends does not wake others in its place."""
+    future: Future[int] = Future()
+    with Halt(block, "pool = WorkerPool.current()") as waiting_halt:
+        waiting = in_thread(waiting_halt.call, future.result)
+        waiting_halt.arrived()
+        with Halt(Watchers.wake, "gate.release()") as halt:
+            settling = in_thread(halt.call, future.set_result, 1)
+            halt.arrived()
+
+            done = concurrent.futures.wait([future], LIMIT).done
+
+            halt.go_on()
+            settling.result(LIMIT)
+
+    assert done == {future}
+    assert waiting.result(LIMIT) == 1
 
 
 def test_told_by_several_threads() -> None:
