@@ -8,7 +8,7 @@ from inspect import CORO_CREATED, getcoroutinestate, isawaitable, iscoroutine
 from typing import Any, TypeVar, overload
 
 from ._default import get_default_executor
-from ._future import Future, cancel_with_caller
+from ._future import Future, gathered
 from ._typing import T
 
 A = TypeVar("A")
@@ -127,11 +127,7 @@ def _submit(
 
 
 async def _gather(parts: _Parts) -> tuple[Any, ...]:
-    try:
-        return tuple(await asyncio.gather(*parts.awaitables))
-    except asyncio.CancelledError:
-        cancel_with_caller(part for part in parts.awaitables if isinstance(part, Future))
-        raise
+    return await gathered(parts.awaitables)
 
 
 async def _first(parts: _Parts) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED
 from contextvars import copy_context
 from typing import Any, TypeVar
@@ -292,19 +292,20 @@ def _is_cancelled() -> bool:
 
 
 async def _zip(source: Future[T], other: Future[U]) -> tuple[T, U]:
-    try:
-        one, two = await asyncio.gather(source, other)
-    except asyncio.CancelledError:
-        cancel_with_caller((source, other))
-        raise
+    one, two = await gathered((source, other))
     return one, two
 
 
-def cancel_with_caller(sources: Iterable[Future[Any]]) -> None:
-    """Cancel what a task gathers when it is cancelled itself.
+async def gathered(awaitables: tuple[Awaitable[Any], ...]) -> tuple[Any, ...]:
+    """Return what all of them return. Who cancels it cancels the futures among them.
 
     `asyncio.gather` cancels tasks that await them, and one that has not begun ends without that.
     """
-    if _is_cancelled():
-        for source in sources:
-            source.cancel()
+    try:
+        return tuple(await asyncio.gather(*awaitables))
+    except asyncio.CancelledError:
+        if _is_cancelled():
+            for awaitable in awaitables:
+                if isinstance(awaitable, Future):
+                    awaitable.cancel()
+        raise

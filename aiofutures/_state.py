@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ._exceptions import DeadlockError, InvalidStateError
 from ._typing import Call, T, override
-from ._watchers import Guard, StdlibWaiters, UnfetchedException, Watchers, block, place_lent
+from ._watchers import (
+    Guard,
+    Lender,
+    StdlibWaiters,
+    UnfetchedException,
+    Watchers,
+    block,
+    place_lent,
+)
 
 _LOGGER = logging.getLogger("aiofutures")
 
@@ -26,10 +34,8 @@ _LOGGER = logging.getLogger("aiofutures")
 DONE: Final = frozenset({CANCELLED_AND_NOTIFIED, FINISHED})
 
 
-class Host(Protocol):
+class Host(Lender, Protocol):
     """What a future knows of the loop thread that runs its call."""
-
-    max_workers: int | None
 
     def is_current(self) -> bool:
         """Tell whether the caller runs on this event loop."""
@@ -41,12 +47,6 @@ class Host(Protocol):
 
     def request_cancel(self, future: Any, /) -> None:
         """Ask for the cancellation of the task that runs the call of `future`."""
-
-    def lend_place(self) -> Any | None:
-        """Let another call run while the caller's waits; return whose place it is."""
-
-    def take_place_back(self, place: Any, resume: Callable[[], object], /) -> None:
-        """Call `resume` when `place` is free again."""
 
     def call_exception_handler(self, context: dict[str, Any], /) -> None:
         """Hand an error that no caller can receive to the event loop's exception handler."""

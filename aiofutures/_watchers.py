@@ -29,8 +29,11 @@ class Lender(Protocol):
 
     max_workers: int | None
 
-    def lend_place(self) -> Any | None: ...
-    def take_place_back(self, place: Any, resume: Callable[[], object], /) -> None: ...
+    def lend_place(self) -> Any | None:
+        """Let another call run while the caller's waits; return whose place it is."""
+
+    def take_place_back(self, place: Any, resume: Callable[[], object], /) -> None:
+        """Call `resume` when `place` is free again."""
 
 
 class Watched(Protocol):
