@@ -3,11 +3,14 @@
 import asyncio
 import concurrent.futures
 import inspect
+import os
+import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -354,6 +357,44 @@ def in_thread(
         return pool.submit(fn, *args, **kwargs)
     finally:
         pool.shutdown(wait=False)
+
+
+def in_child(check: Callable[[], object]) -> None:
+    """Call `check` in a forked child, which must end without an error."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            check()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            _save_coverage()  # else at the exit, to which it does not come
+            os._exit(status)
+    statuses: list[int] = []
+
+    def ended() -> bool:
+        process, status = os.waitpid(child, os.WNOHANG)
+        if process:
+            statuses.append(status)
+        return bool(process)
+
+    try:
+        until(ended)
+    finally:
+        if not statuses:
+            os.kill(child, signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(statuses[0]) == 0
+
+
+def _save_coverage() -> None:
+    """Save what coverage has measured in this process, if it does."""
+    coverage = sys.modules.get("coverage")
+    measured = coverage and coverage.Coverage.current()
+    if measured:
+        measured.save()
 
 
 def until(condition: Callable[[], bool]) -> None:

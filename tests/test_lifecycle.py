@@ -16,27 +16,12 @@ FORK: Final = """
 import asyncio, os, sys, threading, warnings
 import concurrent.futures
 sys.path.insert(0, "tests")
-from support import Gate, echo, echo_later
+from support import Gate, echo, echo_later, in_child
 import aiofutures
 from aiofutures import AsyncExecutor, BrokenExecutor, CancelledError
 from aiofutures._lifecycle import started
 
 warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads, from 3.12 on
-
-def in_child(check):
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            check()
-            status = 0
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 """
 
 

@@ -24,7 +24,7 @@ LOOPS: Final = [
 PRELUDE: Final = """
 import asyncio, concurrent.futures, faulthandler, os, signal, sys, threading, time, warnings
 sys.path.insert(0, "tests")
-from support import Gate, echo, echo_later, in_thread, until
+from support import Gate, echo, echo_later, in_child, in_thread, until
 import aiofutures
 from aiofutures import AsyncExecutor, BrokenExecutor, DeadlockError, InvalidStateError, to_sync
 
@@ -46,23 +46,6 @@ async def until_main_waits():
             waits = sys._current_frames()[main].f_code.co_name in ("_acquire", "join")
             looks = looks + 1 if waits else 0
             await asyncio.sleep(0.001)
-
-def in_child(check):
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            check()
-            status = 0
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            os._exit(status)
-    status = []
-    until(lambda: status.extend(s for pid, s in [os.waitpid(child, os.WNOHANG)] if pid) or status)
-    assert os.waitstatus_to_exitcode(status[0]) == 0
 """
 
 

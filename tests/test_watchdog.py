@@ -220,6 +220,8 @@ def test_forked() -> None:
         import logging, os, sys, time, warnings
         warnings.simplefilter("ignore", DeprecationWarning)
         logging.basicConfig(format="%(message).40s", stream=sys.stdout)
+        sys.path.insert(0, "tests")
+        from support import in_child
         from aiofutures import AsyncExecutor
 
         async def block():
@@ -228,12 +230,12 @@ def test_forked() -> None:
 
         executor = AsyncExecutor(blocked_loop_timeout=0.1, thread_name_prefix="web")
         parent = executor.submit(block).result(10)
-        if os.fork() == 0:
+
+        def check():
             assert executor.submit(block).result(10) == os.getpid() != parent
             executor.shutdown()
-            sys.stdout.flush()
-            os._exit(0)
-        os.wait()
+
+        in_child(check)
         executor.shutdown()
         """
     )
