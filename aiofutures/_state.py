@@ -14,6 +14,8 @@ import os
 from _thread import allocate_lock
 from collections.abc import Callable
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
+from functools import partial
+from time import sleep
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ._exceptions import DeadlockError, InvalidStateError
@@ -32,6 +34,11 @@ _LOGGER = logging.getLogger("aiofutures")
 
 #: The states in which nothing changes any more.
 DONE: Final = frozenset({CANCELLED_AND_NOTIFIED, FINISHED})
+
+# Lets the loop thread run before its caller blocks. Where both share a CPU, it ends a short call
+# and goes back to sleep, with two switches between threads; to wake a thread that blocks takes
+# more than twice as many, as it wants the interpreter while the loop thread still has it.
+_give_way: Final[Callable[[], object]] = getattr(os, "sched_yield", partial(sleep, 0))
 
 
 class Host(Lender, Protocol):
@@ -285,6 +292,9 @@ class FutureState(concurrent.futures.Future[T]):
             self._block(timeout)
 
     def _block(self, timeout: float | None) -> None:
+        _give_way()
+        if self.done():
+            return
         gate = allocate_lock()
         gate.acquire()
         gates = self._watch().gates

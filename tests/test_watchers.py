@@ -5,13 +5,14 @@ import concurrent.futures
 import gc
 import threading
 from _thread import allocate_lock
+from functools import partial
 from typing import Any
 
 import pytest
 from support import LIMIT, Gate, Halt, Refusing, in_thread, is_in, until
 from typing_extensions import override
 
-from aiofutures import Future, _watchers
+from aiofutures import Future, _state, _watchers
 from aiofutures._watchers import (
     AsyncWaiter,
     Guard,
@@ -30,6 +31,16 @@ def test_wait_sees_a_future_that_is_done() -> None:
     future._block(None)
 
     assert future._watch().gates == []
+
+
+def test_wait_gives_way_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is done after the loop thread had its turn needs no waking up."""
+    future: Future[int] = Future()
+    monkeypatch.setattr(_state, "_give_way", partial(future.set_result, 1))
+
+    assert future.result(LIMIT) == 1
+
+    assert future._watchers is None
 
 
 def test_wait_that_times_out_leaves_nothing_behind() -> None:
