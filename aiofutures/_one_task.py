@@ -46,6 +46,38 @@ class _Answer(asyncio.Future[Outcome]):
         return not self.done() and self._task.cancel(msg)
 
 
+class _Arrival(asyncio.Future[None]):
+    """What the task waits for between two steps. It wakes the task at once.
+
+    Another turn of the event loop would cost as much as all else that a short step does there.
+    """
+
+    _wake: Callable[[], object]
+
+    @override
+    def add_done_callback(
+        self, fn: Callable[..., object], /, *, context: Context | None = None
+    ) -> None:
+        """Take what wakes the task, which alone waits for this."""
+        context = copy_context() if context is None else context
+        self._wake = partial(context.run, fn, self)
+
+    @override
+    def cancel(self, msg: Any | None = None) -> bool:
+        if not super().cancel(msg):
+            return False
+        self.get_loop().call_soon(self._wake)
+        return True
+
+    def announce(self) -> None:
+        """Have the task look for its next step, now if no other task is running."""
+        self.set_result(None)
+        if asyncio.current_task() is None:
+            self._wake()
+        else:
+            self.get_loop().call_soon(self._wake)
+
+
 class _Step(NamedTuple):
     """What the task is to do next."""
 
@@ -86,7 +118,7 @@ class OneTask:
         self._task: asyncio.Task[None] | None = None
         # Of the loop thread alone:
         self._steps: deque[_Step] = deque()
-        self._arrival: asyncio.Future[None] | None = None  # what the task waits for meanwhile
+        self._arrival: _Arrival | None = None  # what the task waits for meanwhile
         self._unasked: deque[Outcome] = deque()  # of cancellations between two steps
 
     # In the caller's thread.
@@ -154,21 +186,27 @@ class OneTask:
 
     # On the loop thread.
 
-    async def __call__(self, fn: Callable[[], Awaitable[Any]], is_last: bool) -> Outcome:
-        """Have the task do a step."""
+    def __call__(self, fn: Callable[[], Awaitable[Any]], is_last: bool) -> Awaitable[Outcome]:
+        """Have the task do a step.
+
+        Not async: so no other task is running, and the task can do it at once.
+        """
         if self._task is None:
             loop = asyncio.get_running_loop()
             self._process = os.getpid()
             self._task = loop.create_task(self._serve(), name=self.__qualname__)
             _tasks.add(self._task)
             self._task.add_done_callback(self._end)
+        # Variables would keep what the step raises: its traceback may hold this frame.
+        answers = [_Answer(self._task)]
         if self._task.done():
-            return self._outcome_after(self._task)
-        answer = _Answer(self._task)
-        self._steps.append(_Step(fn, is_last, copy_context(), answer))
-        if self._arrival is not None and not self._arrival.done():
-            self._arrival.set_result(None)
-        return await answer
+            answers[0].set_result(self._outcome_after(self._task))
+        else:
+            self._steps.append(_Step(fn, is_last, copy_context(), answers[0]))
+            del fn
+            if self._arrival is not None and not self._arrival.done():
+                self._arrival.announce()
+        return answers.pop()
 
     async def _serve(self) -> None:
         """Do the steps. The body of the task."""
@@ -195,7 +233,7 @@ class OneTask:
 
     async def _next_step(self) -> _Step:
         while not self._steps:
-            self._arrival = asyncio.get_running_loop().create_future()
+            self._arrival = _Arrival(loop=asyncio.get_running_loop())
             await self._arrival
         return self._steps.popleft()
 

@@ -260,10 +260,11 @@ class Scheduler(ABC):
             settle_raised(job, exception)
         else:
             job._settle(result)
+            del result
         if self.max_workers is not None:
             self._places.leave(job)
-        # The traceback of an exception holds this frame, which would hold the exception.
-        del job, task
+        # The traceback of an exception may hold this frame, which would hold the exception.
+        del job, call, args, coroutine, task
 
     def _settle_running(self, task: asyncio.Task[Any]) -> None:
         """Hand the outcome of a task to its future. Loop thread only."""

@@ -180,8 +180,9 @@ class TestCancellation:
         steps = one_task(executor, on_cancel)
         task = steps.run(current_task)
 
-        async def cancel_at_once() -> None:
+        def cancel_at_once() -> Awaitable[None]:
             task.cancel()
+            return echo(None)
 
         with Gate() as gate:
 
