@@ -12,7 +12,6 @@ from types import CoroutineType, TracebackType
 from typing import Any, NoReturn, Protocol
 
 from ._blocking import SubmitsCalls
-from ._calls import name_of
 from ._one_task import OneTask
 from ._typing import override
 
@@ -37,10 +36,10 @@ class Unopened:
 class Call:
     """An async function as `to_sync` calls it. It keeps the context in which the call ends."""
 
-    def __init__(self, fn: Callable[..., Any]) -> None:
+    def __init__(self, fn: Callable[..., Any], name: str) -> None:
         self.fn = fn
         self.context: Context | None = None
-        self.__qualname__ = name_of(fn)  # of the task
+        self.__qualname__ = name  # of the task
 
     async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function and await what it returns, or return it as `Unopened`."""

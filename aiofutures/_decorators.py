@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, overload
 
 from ._blocking import ContextChanges, SubmitsCalls, wait
 from ._bridges import Call, Unopened
+from ._calls import name_of
 from ._default import get_default_executor
 from ._future import Future
 from ._signatures import dress
@@ -108,13 +109,15 @@ def to_sync(
     """
 
     def decorate(fn: Callable[..., Any]) -> Any:
+        name = name_of(fn)
+
         def blocking(*args: Any, **kwargs: Any) -> Any:
-            call = Call(fn)
+            call = Call(fn, name)
             changes = ContextChanges()
             runner = get_default_executor() if executor is None else executor
             future = runner.submit(call, *args, **kwargs)
             try:
-                result = wait(future, timeout, call.__qualname__, stacklevel=2)
+                result = wait(future, timeout, name, stacklevel=2)
             except BaseException:
                 if not future._cancel_requested:  # a signal handler has raised before the wait
                     future.cancel()
@@ -124,7 +127,7 @@ def to_sync(
                     changes.take_over(call.context)
                 del future  # the traceback of its exception has this frame
             if isinstance(result, Unopened):
-                return result.open(runner, timeout, call.__qualname__)
+                return result.open(runner, timeout, name)
             return result
 
         return dress(blocking, fn, lambda returned: returned)

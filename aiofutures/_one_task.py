@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
@@ -34,11 +34,19 @@ class Outcome(NamedTuple):
     unfetched: UnfetchedException | None = None  # reports the error if no caller gets it
 
 
-class _Answer(asyncio.Future[Outcome]):
-    """What a step waits for. Cancelling the wait cancels the task, whose outcome then comes."""
+class _Step(asyncio.Future[Outcome]):
+    """What the task is to do, and the outcome of it.
 
-    def __init__(self, task: asyncio.Task[None]) -> None:
+    Cancelling it cancels the task, whose outcome then comes.
+    """
+
+    def __init__(
+        self, fn: Callable[[], Awaitable[Any]], is_last: bool, task: asyncio.Task[None]
+    ) -> None:
         super().__init__(loop=task.get_loop())
+        self.fn = fn
+        self.is_last = is_last
+        self.context = copy_context()  # the caller's
         self._task = task
 
     @override
@@ -76,15 +84,6 @@ class _Arrival(asyncio.Future[None]):
             self._wake()
         else:
             self.get_loop().call_soon(self._wake)
-
-
-class _Step(NamedTuple):
-    """What the task is to do next."""
-
-    fn: Callable[[], Awaitable[Any]]
-    is_last: bool
-    context: Context  # the caller's
-    answer: _Answer
 
 
 class OneTask:
@@ -186,7 +185,9 @@ class OneTask:
 
     # On the loop thread.
 
-    def __call__(self, fn: Callable[[], Awaitable[Any]], is_last: bool) -> Awaitable[Outcome]:
+    def __call__(
+        self, fn: Callable[[], Awaitable[Any]], is_last: bool
+    ) -> Coroutine[Any, Any, Outcome]:
         """Have the task do a step.
 
         Not async: so no other task is running, and the task can do it at once.
@@ -197,16 +198,16 @@ class OneTask:
             self._task = loop.create_task(self._serve(), name=self.__qualname__)
             _tasks.add(self._task)
             self._task.add_done_callback(self._end)
-        # Variables would keep what the step raises: its traceback may hold this frame.
-        answers = [_Answer(self._task)]
+        # A variable would keep what the step raises: its traceback may hold this frame.
+        steps = [_Step(fn, is_last, self._task)]
+        del fn
         if self._task.done():
-            answers[0].set_result(self._outcome_after(self._task))
+            steps[0].set_result(self._outcome_after(self._task))
         else:
-            self._steps.append(_Step(fn, is_last, copy_context(), answers[0]))
-            del fn
+            self._steps.append(steps[0])
             if self._arrival is not None and not self._arrival.done():
                 self._arrival.announce()
-        return answers.pop()
+        return _outcome(steps.pop())
 
     async def _serve(self) -> None:
         """Do the steps. The body of the task."""
@@ -214,7 +215,10 @@ class OneTask:
         is_last = False
         while not is_last:
             try:
-                step = await self._next_step()
+                while not self._steps:
+                    self._arrival = _Arrival(loop=asyncio.get_running_loop())
+                    await self._arrival
+                step = self._steps.popleft()
             except asyncio.CancelledError as error:
                 holder.set(None)
                 outcome = await _outcome_of(partial(self._on_cancel, error))
@@ -222,26 +226,20 @@ class OneTask:
                 is_last = outcome.error is not None
                 continue
             if self._unasked and not step.is_last:
-                step.answer.set_result(self._unasked.popleft())
+                step.set_result(self._unasked.popleft())
                 continue
             changes.take_over(step.context)
             holder.set(step.context.get(holder))
             outcome = await _outcome_of(step.fn)
             is_last = step.is_last or outcome.error is not None
-            step.answer.set_result(outcome)
+            step.set_result(outcome)
             del step, outcome
-
-    async def _next_step(self) -> _Step:
-        while not self._steps:
-            self._arrival = _Arrival(loop=asyncio.get_running_loop())
-            await self._arrival
-        return self._steps.popleft()
 
     def _end(self, task: asyncio.Task[None]) -> None:
         """Leave no step without an answer."""
         _tasks.discard(task)
         while self._steps:
-            self._steps.popleft().answer.set_result(self._outcome_after(task))
+            self._steps.popleft().set_result(self._outcome_after(task))
 
     def _outcome_after(self, task: asyncio.Task[None]) -> Outcome:
         """Return the outcome of a step that comes after the end of the task."""
@@ -258,6 +256,10 @@ def _unfetched(error: BaseException) -> UnfetchedException | None:
     if host is None or isinstance(error, _ENDS):
         return None
     return UnfetchedException(error, host.call_exception_handler)
+
+
+async def _outcome(step: _Step) -> Outcome:
+    return await step
 
 
 async def _outcome_of(fn: Callable[[], Awaitable[Any]]) -> Outcome:
