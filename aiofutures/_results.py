@@ -59,11 +59,12 @@ class Results(Iterator[T]):
         if not futures:
             self._raise_at_end()
             raise StopIteration
-        first = [futures.popleft()]  # a variable would keep it: this frame is in tracebacks
-        if self._buffersize is not None:
-            self._submit_after(first)
-        if first[0]._succeeded():  # nothing to wait for, and a third quicker
-            return first.pop().result()
+        future = futures.popleft()
+        if self._buffersize is None and future._succeeded():  # a third quicker
+            return future.result()
+        first = [future]
+        del future  # or it would be kept: this frame is in tracebacks
+        self._submit_after(first)
         return self._result(first.pop())
 
     def as_completed(self) -> Iterator[T]:
