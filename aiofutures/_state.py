@@ -98,10 +98,6 @@ class FutureState(concurrent.futures.Future[T]):
         """Tell whether the call has returned, raised or been cancelled."""
         return self._status in DONE
 
-    def _succeeded(self) -> bool:
-        """Tell whether the future has a result."""
-        return self._status == FINISHED and self._exception is None
-
     @override
     def __repr__(self) -> str:
         state = "cancelled" if self.cancelled() else self._status.lower()
