@@ -12,7 +12,7 @@ from types import CoroutineType, TracebackType
 from typing import Any, NoReturn, Protocol
 
 from ._blocking import SubmitsCalls
-from ._one_task import OneTask
+from ._one_task import EndedError, OneTask
 from ._typing import override
 
 
@@ -76,27 +76,32 @@ def _iterate(iterator: AsyncIterator[Any], new_task: _NewTask) -> Any:
 
 def _generate(iterator: AsyncIterator[Any], task: OneTask) -> Generator[Any, Any, None]:
     """Iterate `iterator` in `task`."""
-    step: Callable[[], Awaitable[Any]] = iterator.__anext__
-    while True:
-        try:
-            item = task.run(step)
-        except StopAsyncIteration:
-            return
-        except BaseException:  # also of the wait: then it is not closed yet
-            task.start_closing(partial(_close, iterator))
-            raise
-        finally:
-            del step  # it may hold an exception whose traceback holds this frame
-        try:
-            sent = yield item
-        except GeneratorExit:
-            task.close(partial(_close, iterator))
-            raise
-        except BaseException as error:
-            step = partial(_throw, iterator, error)
-        else:
-            step = iterator.__anext__ if sent is None else partial(_send, iterator, sent)
-        del item
+    step = following = partial(task.run, iterator.__anext__)
+    try:
+        while True:
+            try:
+                item = step()
+            except (StopAsyncIteration, EndedError):
+                return
+            finally:
+                del step  # it may hold an exception whose traceback holds this frame
+            try:
+                sent = yield item
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                step = partial(task.run, partial(_throw, iterator, error), must_run=True)
+            else:
+                step = (
+                    following if sent is None else partial(task.run, partial(_send, iterator, sent))
+                )
+            del item
+    except GeneratorExit:
+        task.close(partial(_close, iterator))
+        raise
+    except BaseException:  # also of a signal handler, anywhere here: then it is not closed yet
+        task.start_closing(partial(_close, iterator))
+        raise
 
 
 def _send(iterator: Any, value: object) -> Awaitable[Any]:
@@ -171,7 +176,7 @@ class _ContextManager(AbstractContextManager[Any, Any]):
         leave = partial(self._manager.__aexit__, exc_type, exc_value, traceback)
         try:
             return task.run(leave, is_last=True)
-        except StopAsyncIteration:  # it was left before, when its task was cancelled
+        except EndedError:  # it was left before, when its task was cancelled
             return None
         except BaseException:  # of the wait, perhaps: then it is not left yet
             task.start_closing(leave)
@@ -180,5 +185,5 @@ class _ContextManager(AbstractContextManager[Any, Any]):
     async def _exit_cancelled(self, error: BaseException) -> NoReturn:
         """Leave it because its task was cancelled; the body in its thread cannot be."""
         if await self._manager.__aexit__(type(error), error, error.__traceback__):
-            raise StopAsyncIteration
+            raise EndedError
         raise error

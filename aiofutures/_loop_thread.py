@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import Context
 from inspect import iscoroutinefunction
 from typing import Any, Protocol
 
@@ -100,7 +101,8 @@ class LoopThread(Scheduler):
     @override
     def wake(self) -> None:
         """Have the loop thread look at its queue, starting it where it is not running yet."""
-        loop = self._loop or self._start()
+        # In a context of its own: the loop would keep that of the first caller, and its variables.
+        loop = self._loop or Context().run(self._start)
         bell = self._doorbell
         if bell is None:  # the thread has ended, or looks at its queue as soon as it has started
             return

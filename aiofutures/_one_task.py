@@ -20,7 +20,12 @@ from ._places import holder
 from ._typing import override
 from ._watchers import UnfetchedException
 
-_ENDS: Final = (asyncio.CancelledError, GeneratorExit, StopAsyncIteration)
+
+class EndedError(Exception):
+    """There is no task any more that could do the step."""
+
+
+_ENDS: Final = (asyncio.CancelledError, GeneratorExit, StopAsyncIteration, EndedError)
 
 _tasks: set[asyncio.Task[None]] = set()  # asyncio itself keeps only weak references
 
@@ -41,17 +46,23 @@ class _Step(asyncio.Future[Outcome]):
     """
 
     def __init__(
-        self, fn: Callable[[], Awaitable[Any]], is_last: bool, task: asyncio.Task[None]
+        self,
+        fn: Callable[[], Awaitable[Any]],
+        task: asyncio.Task[None] | None,
+        *,
+        must_run: bool,
+        is_last: bool,
     ) -> None:
-        super().__init__(loop=task.get_loop())
+        super().__init__(loop=asyncio.get_running_loop())
         self.fn = fn
+        self.must_run = must_run or is_last
         self.is_last = is_last
         self.context = copy_context()  # the caller's
         self._task = task
 
     @override
     def cancel(self, msg: Any | None = None) -> bool:
-        return not self.done() and self._task.cancel(msg)
+        return not self.done() and self._task is not None and self._task.cancel(msg)
 
 
 class _Arrival(asyncio.Future[None]):
@@ -60,7 +71,7 @@ class _Arrival(asyncio.Future[None]):
     Another turn of the event loop would cost as much as all else that a short step does there.
     """
 
-    _wake: Callable[[], object]
+    _wake: Callable[[asyncio.Future[None]], object]
 
     @override
     def add_done_callback(
@@ -68,22 +79,22 @@ class _Arrival(asyncio.Future[None]):
     ) -> None:
         """Take what wakes the task, which alone waits for this."""
         context = copy_context() if context is None else context
-        self._wake = partial(context.run, fn, self)
+        self._wake = partial(context.run, fn)  # without `self`, which would be a cycle
 
     @override
     def cancel(self, msg: Any | None = None) -> bool:
         if not super().cancel(msg):
             return False
-        self.get_loop().call_soon(self._wake)
+        self.get_loop().call_soon(self._wake, self)
         return True
 
     def announce(self) -> None:
         """Have the task look for its next step, now if no other task is running."""
         self.set_result(None)
         if asyncio.current_task() is None:
-            self._wake()
+            self._wake(self)
         else:
-            self.get_loop().call_soon(self._wake)
+            self.get_loop().call_soon(self._wake, self)
 
 
 class OneTask:
@@ -98,7 +109,7 @@ class OneTask:
         timeout: The most seconds for a step; None for no limit.
         name: The name of the task.
         on_cancel: What the task does when it is cancelled between two steps, for whatever reason.
-            The next step gets the outcome.
+            The next step gets the outcome, instead of being done, unless it must run.
     """
 
     def __init__(
@@ -113,20 +124,22 @@ class OneTask:
         self._timeout = timeout
         self._on_cancel = on_cancel
         self._changes: ContextChanges | None = None
-        self._process: int | None = None  # of the task
+        self._process: int | None = None  # in which the first step was submitted
+        # Of the loop thread alone, but for looks whether the task is done:
         self._task: asyncio.Task[None] | None = None
-        # Of the loop thread alone:
         self._steps: deque[_Step] = deque()
         self._arrival: _Arrival | None = None  # what the task waits for meanwhile
         self._unasked: deque[Outcome] = deque()  # of cancellations between two steps
 
     # In the caller's thread.
 
-    def run(self, fn: Callable[[], Awaitable[Any]], *, is_last: bool = False) -> Any:
+    def run(
+        self, fn: Callable[[], Awaitable[Any]], *, must_run: bool = False, is_last: bool = False
+    ) -> Any:
         """Run `await fn()` in the task and return what it returns, or raise what it raises.
 
         Raises:
-            StopAsyncIteration: The task has ended.
+            EndedError: The task has ended.
             BrokenExecutor: The task was left behind in the process that was forked.
         """
         if self.is_left_behind():
@@ -135,8 +148,9 @@ class OneTask:
             )
         if self._changes is None:
             self._changes = ContextChanges()
+            self._process = os.getpid()
         try:
-            return self._receive(self._executor.submit(self, fn, is_last))
+            return self._receive(self._executor.submit(self, fn, must_run, is_last))
         finally:
             # The traceback of an exception that was thrown in has this frame.
             del fn
@@ -146,12 +160,14 @@ class OneTask:
         future = self.start_closing(fn)
         if future is None or future._is_on_own_loop():
             return
-        with suppress(StopAsyncIteration, concurrent.futures.CancelledError):
+        with suppress(EndedError, concurrent.futures.CancelledError):
             self._receive(future)
 
     def start_closing(self, fn: Callable[[], Awaitable[Any]]) -> Future[Outcome] | None:
         """Do as `close`, but do not wait for it."""
-        if self._task is None or self._task.done() or self.is_left_behind():
+        if self._process is None or self.is_left_behind():
+            return None
+        if self._task is not None and self._task.done():
             return None
         try:
             future = self._executor.submit(self, fn, is_last=True)
@@ -163,7 +179,7 @@ class OneTask:
 
     def is_left_behind(self) -> bool:
         """Tell whether the task runs in the process from which this one was forked."""
-        return self._process not in {None, os.getpid()}
+        return self._process is not None and self._process != os.getpid()
 
     def _receive(self, future: Future[Outcome]) -> Any:
         """Return what a step returns, or raise what it raises."""
@@ -186,28 +202,29 @@ class OneTask:
     # On the loop thread.
 
     def __call__(
-        self, fn: Callable[[], Awaitable[Any]], is_last: bool
+        self, fn: Callable[[], Awaitable[Any]], must_run: bool = False, is_last: bool = False
     ) -> Coroutine[Any, Any, Outcome]:
         """Have the task do a step.
 
-        Not async: so no other task is running, and the task can do it at once.
+        Not async, so that the executor calls it outside of any task: this one can do the step at
+        once. Elsewhere it does so in the next turn of the event loop.
         """
-        if self._task is None:
+        if self._task is None and not is_last:  # else the first one was cancelled in time
             loop = asyncio.get_running_loop()
-            self._process = os.getpid()
             self._task = loop.create_task(self._serve(), name=self.__qualname__)
             _tasks.add(self._task)
             self._task.add_done_callback(self._end)
-        # A variable would keep what the step raises: its traceback may hold this frame.
-        steps = [_Step(fn, is_last, self._task)]
+        # A variable would keep what the step raises. The step runs below this frame, to which its
+        # own frames lead back.
+        steps = [_Step(fn, self._task, must_run=must_run, is_last=is_last)]
         del fn
-        if self._task.done():
+        if self._task is None or self._task.done():
             steps[0].set_result(self._outcome_after(self._task))
         else:
             self._steps.append(steps[0])
             if self._arrival is not None and not self._arrival.done():
                 self._arrival.announce()
-        return _outcome(steps.pop())
+        return _await(steps.pop())
 
     async def _serve(self) -> None:
         """Do the steps. The body of the task."""
@@ -221,15 +238,18 @@ class OneTask:
                 step = self._steps.popleft()
             except asyncio.CancelledError as error:
                 holder.set(None)
-                outcome = await _outcome_of(partial(self._on_cancel, error))
-                self._unasked.append(outcome)
-                is_last = outcome.error is not None
+                self._unasked.append(await _outcome_of(partial(self._on_cancel, error)))
+                is_last = self._unasked[-1].error is not None
                 continue
-            if self._unasked and not step.is_last:
+            if self._unasked and not step.must_run:
                 step.set_result(self._unasked.popleft())
+                del step
                 continue
+            self._unasked.clear()
             changes.take_over(step.context)
-            holder.set(step.context.get(holder))
+            place = step.context.get(holder)
+            if holder.get() is not place:
+                holder.set(place)
             outcome = await _outcome_of(step.fn)
             is_last = step.is_last or outcome.error is not None
             step.set_result(outcome)
@@ -241,12 +261,12 @@ class OneTask:
         while self._steps:
             self._steps.popleft().set_result(self._outcome_after(task))
 
-    def _outcome_after(self, task: asyncio.Task[None]) -> Outcome:
+    def _outcome_after(self, task: asyncio.Task[None] | None) -> Outcome:
         """Return the outcome of a step that comes after the end of the task."""
         if self._unasked:
             return self._unasked.popleft()
-        cancelled = task.cancelled()  # before it began
-        error = asyncio.CancelledError() if cancelled else StopAsyncIteration()
+        cancelled = task is not None and task.cancelled()  # before it began
+        error = asyncio.CancelledError() if cancelled else EndedError()
         return Outcome(None, error, copy_context())
 
 
@@ -258,7 +278,8 @@ def _unfetched(error: BaseException) -> UnfetchedException | None:
     return UnfetchedException(error, host.call_exception_handler)
 
 
-async def _outcome(step: _Step) -> Outcome:
+async def _await(step: _Step) -> Outcome:
+    """Wait for a step. An awaitable alone would take the executor longer to understand."""
     return await step
 
 

@@ -61,12 +61,12 @@ class Results(Iterator[T]):
             self._raise_at_end()
             raise StopIteration
         future = futures.popleft()
-        # Nothing to wait for; each call that this saves would cost a loop a twentieth.
+        # Nothing to wait for. Looking with methods would take a tenth more for each result.
         if self._buffersize is None and future._status == FINISHED and future._exception is None:
             result: T = future._result
             return result
-        first = [future]
-        del future  # or it would be kept: this frame is in tracebacks
+        first = [future]  # a variable would keep it: this frame is in tracebacks
+        del future
         self._submit_after(first)
         return self._result(first.pop())
 
@@ -169,7 +169,7 @@ class Results(Iterator[T]):
                 if finished is not None:
                     return finished
             first = next(iter(self._futures))
-            if first.done():  # and not noted: of the process that was forked
+            if first.done() and not self._finished:  # of the process that was forked
                 return first
             # A future stands for the next arrival: waiting for it lends places as it should.
             self._arrival = Future(first._host)

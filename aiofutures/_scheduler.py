@@ -253,6 +253,7 @@ class Scheduler(ABC):
                 job._task = task
                 self._running[task] = job
                 task.add_done_callback(self._settle_running)
+                del job, call, args, coroutine, task  # as below
                 return
             result = task.result()
         except BaseException as exception:
@@ -263,7 +264,7 @@ class Scheduler(ABC):
             del result
         if self.max_workers is not None:
             self._places.leave(job)
-        # The traceback of an exception may hold this frame, which would hold the exception.
+        # The frames of an exception may lead back to this one, which would hold the exception.
         del job, call, args, coroutine, task
 
     def _settle_running(self, task: asyncio.Task[Any]) -> None:

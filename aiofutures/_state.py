@@ -15,7 +15,7 @@ from _thread import allocate_lock
 from collections.abc import Callable
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
 from functools import partial
-from time import sleep
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ._exceptions import DeadlockError, InvalidStateError
@@ -35,9 +35,9 @@ _LOGGER = logging.getLogger("aiofutures")
 #: The states in which nothing changes any more.
 DONE: Final = frozenset({CANCELLED_AND_NOTIFIED, FINISHED})
 
-# Lets the loop thread run before its caller blocks. Where both share a CPU, it ends a short call
-# and goes back to sleep, with two switches between threads; to wake a thread that blocks takes
-# more than twice as many, as it wants the interpreter while the loop thread still has it.
+# Where both share a CPU, the loop thread may end a short call and go back to sleep meanwhile. That
+# takes two switches between threads. To wake a thread that blocks takes four to seven, as it wants
+# the interpreter while the loop thread still has it. With CPUs of their own it is one system call.
 _give_way: Final[Callable[[], object]] = getattr(os, "sched_yield", partial(sleep, 0))
 
 
@@ -288,6 +288,7 @@ class FutureState(concurrent.futures.Future[T]):
             self._block(timeout)
 
     def _block(self, timeout: float | None) -> None:
+        end = None if timeout is None else monotonic() + timeout
         _give_way()
         if self.done():
             return
@@ -296,7 +297,8 @@ class FutureState(concurrent.futures.Future[T]):
         gates = self._watch().gates
         gates.append(gate)
         try:
-            if self._status not in DONE and not block(gate, timeout):
+            left = None if end is None else end - monotonic()
+            if self._status not in DONE and not block(gate, left):
                 raise TimeoutError
         finally:
             gates.remove(gate)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import hypothesis
 import pytest
@@ -102,6 +103,17 @@ def _eager_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
+def _lazy_loop() -> asyncio.AbstractEventLoop:
+    """Return one whose tasks a factory of the user's makes: none of them begins at once."""
+
+    def make_task(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        return asyncio.Task(coro, loop=loop, **options)
+
+    loop = asyncio.new_event_loop()
+    loop.set_task_factory(make_task)
+    return loop
+
+
 def _uvloop() -> asyncio.AbstractEventLoop:
     loop: asyncio.AbstractEventLoop = pytest.importorskip("uvloop").new_event_loop()
     return loop
@@ -111,6 +123,7 @@ _LOOPS: dict[str, LoopFactory] = {
     "asyncio": asyncio.new_event_loop,
     "debug": _debug_loop,
     "eager": _eager_loop,
+    "lazy": _lazy_loop,
     "uvloop": _uvloop,
 }
 

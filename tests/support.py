@@ -359,20 +359,20 @@ def in_thread(
         pool.shutdown(wait=False)
 
 
-def in_child(check: Callable[[], object]) -> None:
-    """Call `check` in a forked child, which must end without an error."""
+def in_child(check: Callable[[], object], limit: float = LIMIT) -> None:
+    """Call `check` in a forked child, which must end without an error in so many seconds."""
     child = os.fork()
     if child == 0:
-        status = 1
+        exit_code = 1
         try:
             check()
-            status = 0
+            sys.stdout.flush()
+            _save_coverage()  # else at the exit, to which it does not come
+            exit_code = 0
         except BaseException:
             traceback.print_exc()
         finally:
-            sys.stdout.flush()
-            _save_coverage()  # else at the exit, to which it does not come
-            os._exit(status)
+            os._exit(exit_code)
     statuses: list[int] = []
 
     def ended() -> bool:
@@ -382,10 +382,11 @@ def in_child(check: Callable[[], object]) -> None:
         return bool(process)
 
     try:
-        until(ended)
+        until(ended, limit)
     finally:
         if not statuses:
             os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(statuses[0]) == 0
 
 
@@ -397,9 +398,9 @@ def _save_coverage() -> None:
         measured.save()
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for a state that nothing announces."""
-    deadline = time.monotonic() + LIMIT
+def until(condition: Callable[[], bool], limit: float = LIMIT) -> None:
+    """Wait for a state that nothing announces, for so many seconds at most."""
+    deadline = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0)

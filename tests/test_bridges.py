@@ -28,10 +28,19 @@ from contextlib import (
 )
 from contextvars import ContextVar, copy_context
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, in_thread, interpreter, run_python, until
+from support import (
+    LIMIT,
+    Gate,
+    MakeExecutor,
+    in_thread,
+    interpreter,
+    interrupted_at,
+    run_python,
+    until,
+)
 from typing_extensions import override
 
 from aiofutures import (
@@ -41,6 +50,7 @@ from aiofutures import (
     InvalidStateError,
     to_sync,
 )
+from aiofutures._bridges import _generate
 from aiofutures._decorators import ToSync
 from aiofutures._watchers import _acquire
 
@@ -499,6 +509,25 @@ class TestGenerator:
         finally:
             gc.enable()
 
+    def test_nothing_is_left_for_the_collector(self, sync: ToSync) -> None:
+        """What the context variables of its task held is let go of at its end."""
+        variable: ContextVar[object] = ContextVar("variable")
+
+        async def produce() -> AsyncGenerator[weakref.ref[Special], None]:
+            kept = Special()
+            variable.set(kept)
+            yield weakref.ref(kept)
+            yield weakref.ref(kept)
+
+        gc.disable()
+        try:
+            references = copy_context().run(list, sync(produce)())
+            assert [*sync(count)(1)] == [0]  # the loop has let go of the first
+
+            assert [reference() for reference in references] == [None, None]
+        finally:
+            gc.enable()
+
 
 class TestEndOfAGenerator:
     """However it ends, its `finally` has run and nothing is left."""
@@ -820,6 +849,31 @@ class TestTimeout:
             assert cleaned.wait(LIMIT)
         assert [*generator] == []
 
+    def test_of_a_first_step_that_is_about_to_begin(self) -> None:
+        """The task that begins nevertheless ends again."""
+        gate = Gate()
+
+        def make_loop() -> asyncio.AbstractEventLoop:
+            def make_task(
+                loop: asyncio.AbstractEventLoop, coro: Any, **options: Any
+            ) -> asyncio.Task[Any]:
+                if coro.__qualname__ == "OneTask._serve":
+                    gate.block()
+                return asyncio.Task(coro, loop=loop, **options)
+
+            loop = asyncio.new_event_loop()
+            loop.set_task_factory(make_task)
+            return loop
+
+        executor = AsyncExecutor(loop_factory=make_loop)
+        generator = to_sync(timeout=0.1, executor=executor)(count)(3)
+        with gate, pytest.raises(TimeoutError):
+            next(generator)
+
+        until(lambda: executor.tasks == set())
+        generator.close()
+        executor.shutdown()
+
     def test_that_is_ignored(self, executor: AsyncExecutor) -> None:
         """A generator that yields although its step was cancelled is closed all the same."""
         cleaned = threading.Event()
@@ -956,6 +1010,30 @@ class TestInterruption:
 
         assert log == ["finally"]
         assert executor.tasks == set()
+
+    def test_between_two_steps(self, executor: AsyncExecutor, sync: ToSync) -> None:
+        """The generator is closed, as nobody else could do it any more."""
+        ended = threading.Event()
+
+        async def items() -> AsyncGenerator[int, None]:
+            try:
+                yield 1
+                yield 2
+            finally:
+                ended.set()
+
+        generator = sync(items)()
+        next(generator)
+
+        def handle() -> NoReturn:
+            raise Interruption
+
+        with pytest.raises(Interruption), interrupted_at(_generate, "del item", handle):
+            next(generator)
+
+        assert ended.wait(LIMIT)
+        assert [*generator] == []
+        until(lambda: executor.tasks == set())
 
     def test_of_a_close_that_has_not_begun(self, executor: AsyncExecutor, sync: ToSync) -> None:
         """The generator is closed all the same, as soon as the loop comes to it."""
@@ -1157,6 +1235,30 @@ class TestTask:
         assert [*generator] == ([] if close else [2, 3])
         assert cleaned.is_set()
         assert executor.tasks == set()
+
+    def test_throw_after_a_timeout_that_is_handled(self, sync: ToSync) -> None:
+        """What is thrown in is not lost: it comes where the generator has gone on to."""
+        expired = threading.Event()
+
+        async def bounded() -> AsyncGenerator[object, None]:
+            try:
+                async with asyncio.timeout(0.01):
+                    yield 1
+            except TimeoutError:
+                expired.set()
+            try:
+                yield 2
+            except Special as error:
+                yield error
+            yield 3
+
+        generator = sync(bounded)()
+        next(generator)
+        assert expired.wait(LIMIT)
+        error = Special()
+
+        assert generator.throw(error) is error
+        assert [*generator] == [3]
 
     def test_task_group_across_yields(self, sync: ToSync) -> None:
         """Tasks of a group run on between the steps, and end with the generator."""
@@ -1484,6 +1586,19 @@ class TestContextManager:
             raise Special
 
         with pytest.raises(Special), sync(broken)():
+            pass
+
+    def test_stop_async_iteration_in_exit(self, sync: ToSync) -> None:
+        """Also if it is what ends an async iterator."""
+
+        class Draining:
+            async def __aenter__(self) -> None:
+                pass
+
+            async def __aexit__(self, *_: object) -> None:
+                await anext(count(0))
+
+        with pytest.raises(StopAsyncIteration), sync(Draining)():
             pass
 
     def test_nested_and_entered_again(self, sync: ToSync) -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextvars import ContextVar, copy_context
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -262,3 +263,22 @@ class TestDropped:
 
         gc.collect()
         until(lambda: threading.active_count() == 1)
+
+
+@on_both_loops
+def test_context_of_the_first_call(make_executor: MakeExecutor) -> None:
+    """The executor does not keep the context variables of the call that has started its thread."""
+    executor = make_executor()
+    variable: ContextVar[object] = ContextVar("variable")
+
+    def call_first() -> weakref.ref[object]:
+        value = Gate()
+        variable.set(value)
+        executor.submit(echo, 1).result(LIMIT)
+        return weakref.ref(value)
+
+    reference = copy_context().run(call_first)
+    executor.submit(echo, 2).result(LIMIT)  # the loop has let go of the first
+    gc.collect()
+
+    assert reference() is None

@@ -2,14 +2,15 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import NoReturn
 
 import pytest
 from support import LIMIT, Gate, MakeExecutor, echo, echo_later, fail, fail_later, in_thread
 
 from aiofutures import AsyncExecutor, CancelledError, InvalidStateError
-from aiofutures._one_task import OneTask
+from aiofutures._one_task import EndedError, OneTask, Outcome
 
 
 async def refuse(error: BaseException) -> NoReturn:
@@ -45,6 +46,83 @@ def cancel(executor: AsyncExecutor, task: asyncio.Task[object], times: int = 1) 
     executor.submit(work).result(LIMIT)
 
 
+class TestTurns:
+    """When a step is done on the loop."""
+
+    @pytest.fixture
+    def steps(self, executor: AsyncExecutor) -> Iterator[OneTask]:
+        """One whose task waits."""
+        steps = one_task(executor, self.on_cancel)
+        steps.run(current_task)
+        yield steps
+        steps.close(current_task)
+
+    @staticmethod
+    async def on_cancel(_: BaseException) -> str:
+        """Take a cancellation in."""
+        return "cancelled"
+
+    def test_with_the_call(self, executor: AsyncExecutor, steps: OneTask) -> None:
+        """It is done as soon as it is asked for, not one turn later."""
+        order: list[str] = []
+
+        async def note() -> None:
+            order.append("step")
+
+        def ask() -> Awaitable[Outcome]:
+            asyncio.get_running_loop().call_soon(order.append, "next turn")
+            answer = steps(note)
+            order.append("asked")
+            return answer
+
+        executor.submit(ask).result(LIMIT)
+
+        assert order[:2] == ["step", "asked"]
+
+    def test_within_another_task(self, executor: AsyncExecutor, steps: OneTask) -> None:
+        """It is done in the next turn: of two tasks one runs at a time."""
+        order: list[str] = []
+
+        async def note() -> str:
+            order.append("step")
+            return "done"
+
+        async def ask() -> Outcome:
+            answer = steps(note)
+            order.append("asked")
+            return await answer
+
+        assert executor.submit(ask).result(LIMIT).value == "done"
+        assert order == ["asked", "step"]
+
+    def test_cancelled_before_that_turn(self, executor: AsyncExecutor, steps: OneTask) -> None:
+        """The step gets the outcome of the cancellation, and the next one is done."""
+        task = steps.run(current_task)
+
+        async def ask() -> Outcome:
+            answer = steps(current_task)
+            task.cancel()
+            return await answer
+
+        assert executor.submit(ask).result(LIMIT).value == "cancelled"
+        assert steps.run(current_task) is task
+
+
+def test_must_run(executor: AsyncExecutor) -> None:
+    """A step that must run is done, whatever a cancellation before it has brought."""
+
+    async def on_cancel(_: BaseException) -> str:
+        return "cancelled"
+
+    steps = one_task(executor, on_cancel)
+    task = steps.run(current_task)
+    cancel(executor, task)
+
+    assert steps.run(current_task, must_run=True) is task
+    assert steps.run(current_task) is task  # and the outcome of the cancellation is gone
+    steps.close(current_task)
+
+
 class TestRun:
     """`run`."""
 
@@ -78,7 +156,7 @@ class TestRun:
             steps.run(lambda: fn(error))
 
         assert caught.value is error
-        with pytest.raises(StopAsyncIteration):
+        with pytest.raises(EndedError):
             steps.run(current_task)
         assert executor.tasks == set()
 
@@ -94,11 +172,12 @@ class TestRun:
     def test_last_step(self, executor: AsyncExecutor) -> None:
         """After the last step the task is done."""
         steps = one_task(executor)
+        task = steps.run(current_task)
 
-        task = steps.run(current_task, is_last=True)
+        assert steps.run(current_task, is_last=True) is task
 
         assert task.done()
-        with pytest.raises(StopAsyncIteration):
+        with pytest.raises(EndedError):
             steps.run(current_task)
 
     def test_after_shutdown(self, executor: AsyncExecutor) -> None:
@@ -141,7 +220,7 @@ class TestCancellation:
         with pytest.raises(OSError, match=r"^$"):
             steps.run(current_task)
         assert [(type(error), where) for error, where in seen] == [(asyncio.CancelledError, task)]
-        with pytest.raises(StopAsyncIteration):
+        with pytest.raises(EndedError):
             steps.run(current_task)
 
     def test_that_is_handled(self, executor: AsyncExecutor) -> None:
@@ -220,7 +299,7 @@ class TestCancellation:
             begun.append(1)
 
         async def start_and_cancel() -> None:
-            call = asyncio.ensure_future(steps(step, is_last=False))
+            call = asyncio.ensure_future(steps(step))
             await asyncio.sleep(0)
             call.cancel()
             await asyncio.wait([call])
@@ -230,7 +309,8 @@ class TestCancellation:
         executor.submit(start_and_cancel).result(LIMIT)
 
         assert len(begun) <= 1  # eager tasks have begun by then
-        steps.close(current_task)
+        with suppress(EndedError):
+            steps.run(current_task, is_last=True)
         assert executor.tasks == set()
 
     def test_several_steps_that_wait(self, executor: AsyncExecutor) -> None:
@@ -250,7 +330,7 @@ class TestCancellation:
         with pytest.raises(OSError, match=r"^$"):
             answer.result(LIMIT)
         for late in behind:
-            with pytest.raises(StopAsyncIteration):
+            with pytest.raises(EndedError):
                 late.result(LIMIT)
 
     def test_of_a_step_behind(self, executor: AsyncExecutor) -> None:
@@ -258,7 +338,7 @@ class TestCancellation:
         steps = one_task(executor)
 
         async def answer_and_cancel() -> bool:
-            call = asyncio.ensure_future(steps(lambda: echo(1), is_last=False))
+            call = asyncio.ensure_future(steps(lambda: echo(1)))
             while not call.done():
                 waiting: asyncio.Future[object] | None = getattr(call, "_fut_waiter", None)
                 if waiting is not None and waiting.done():

@@ -412,6 +412,25 @@ class TestAsCompleted:
 
                 assert waiting.result(LIMIT) == [1]
 
+    def test_finished_just_before_the_look(self) -> None:
+        """Calls that finish while somebody looks for the first are there in their order."""
+        with AsyncExecutor() as executor, Gate() as first, Gate() as second:
+            results = executor.map(Gate.wait, [first, second])
+            futures = results.futures
+            completed = results.as_completed()
+            with Halt(Results._next_finished, "if first.done()") as halt:
+                waiting = in_thread(halt.call, next, completed)
+                halt.arrived()
+                for gate, future in ((second, futures[1]), (first, futures[0])):
+                    gate.open()
+                    future.result(LIMIT)
+                _ = executor.submit(echo_later, 1).result(LIMIT)  # their callbacks have run
+
+                halt.go_on()
+
+                waiting.result(LIMIT)
+            assert results.futures == (futures[0],)
+
     def test_in_a_worker_thread(self, make_executor: MakeExecutor) -> None:
         """A worker thread that waits for the results lends the place of its task meanwhile."""
         executor = make_executor(max_workers=1)

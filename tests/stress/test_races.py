@@ -11,10 +11,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import pytest
-from support import LIMIT, echo, echo_later
+from support import LIMIT, echo, echo_later, in_child
 
 from aiofutures import AsyncExecutor, BrokenExecutor, CancelledError, Future, InvalidStateError
 
@@ -204,23 +206,13 @@ def test_fork(loop_factory: LoopFactory) -> None:
             counts = [pool.submit(use, number) for number in range(THREADS)]
             for _ in range(20 * ROUNDS):
                 mine = executor.submit(echo_later, 1)
-                assert _status_of_child(executor, mine) == 0
+                in_child(partial(_use_in_child, executor, mine), WAIT)
                 assert mine.result(WAIT) == 1
             stop.set()
             assert all(count.result(WAIT) for count in counts)
 
 
-def _status_of_child(executor: AsyncExecutor, inherited: Future[int]) -> int:
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    status = 1
-    try:
-        try:
-            assert inherited.result(LIMIT) == 1
-        except (BrokenExecutor, CancelledError):
-            pass
-        results = [executor.submit(echo_later, n).result(LIMIT) for n in range(3)]
-        status = int(results != [0, 1, 2])
-    finally:
-        os._exit(status)
+def _use_in_child(executor: AsyncExecutor, inherited: Future[int]) -> None:
+    with suppress(BrokenExecutor, CancelledError):
+        assert inherited.result(LIMIT) == 1
+    assert [executor.submit(echo_later, n).result(LIMIT) for n in range(3)] == [0, 1, 2]
