@@ -217,18 +217,25 @@ class Scheduler(ABC):
         queue = self._queue
         eager = _HAS_EAGER_TASKS and loop.get_task_factory() in _EAGER_FACTORIES
         limited = self.max_workers is not None
+        settle_running = self._settle_running  # one bound method for all, not one for each
         for _ in range(_SLICE):
             if not queue or (limited and not self._places.free()):
                 return False
             # The job stays in the queue while it starts, so that a fork at any moment finds it.
             job = queue[0]
-            self._start_job(job, loop, eager)
+            self._start_job(job, loop, eager, settle_running)
             if queue and queue[0] is job:  # a function that turns the loop itself takes more
                 queue.popleft()
             del job  # the traceback of an exception holds this frame, as that of _start_job
         return True
 
-    def _start_job(self, job: Job, loop: asyncio.AbstractEventLoop, eager: bool) -> None:
+    def _start_job(
+        self,
+        job: Job,
+        loop: asyncio.AbstractEventLoop,
+        eager: bool,
+        settle_running: Callable[[asyncio.Task[Any]], object],
+    ) -> None:
         """Call the function and make a task of what it returns. Loop thread only."""
         call = job._take()
         if call is None:  # cancelled
@@ -252,7 +259,7 @@ class Scheduler(ABC):
             if not task.done():
                 job._task = task
                 self._running[task] = job
-                task.add_done_callback(self._settle_running)
+                task.add_done_callback(settle_running)
                 del job, call, args, coroutine, task  # as below
                 return
             result = task.result()
