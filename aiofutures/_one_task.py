@@ -138,6 +138,12 @@ class OneTask:
     ) -> Any:
         """Run `await fn()` in the task and return what it returns, or raise what it raises.
 
+        Args:
+            fn: The step.
+            must_run: Whether it is done even if a cancellation since the last one has an outcome,
+                which is dropped then.
+            is_last: Whether the task ends with it. The last step must run, and begins no task.
+
         Raises:
             EndedError: The task has ended.
             BrokenExecutor: The task was left behind in the process that was forked.
