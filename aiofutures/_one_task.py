@@ -190,8 +190,8 @@ class OneTask:
     def _receive(self, future: Future[Outcome]) -> Any:
         """Return what a step returns, or raise what it raises."""
         outcome = wait(future, self._timeout, self.__qualname__)
-        if self._changes is not None:
-            self._changes.take_over(outcome.context)
+        assert self._changes is not None  # noqa: S101  this is the outcome of a step
+        self._changes.take_over(outcome.context)
         if outcome.unfetched is not None:
             outcome.unfetched.exception = None
         error = outcome.error

@@ -82,23 +82,37 @@ def wait_until(condition: Callable[[], bool]) -> bool:
 @contextmanager
 def interruptible() -> Iterator[Callable[[], None]]:
     """Make a function for another thread: it raises Interruption in this one, once that waits."""
+    handled = threading.Event()
+    lock = threading.Lock()  # no signal any more when its handler is gone
+    handlers = [True]
 
     def handle(*_: object) -> None:
-        raise Interruption
+        if not handled.is_set():
+            handled.set()
+            raise Interruption
 
     def waits() -> bool:
         return sys._current_frames()[me].f_code is _acquire.__code__
 
+    def has_handled() -> bool:
+        with lock:
+            if handlers and not handled.is_set():
+                signal.pthread_kill(me, signal.SIGUSR1)
+        return handled.wait(0.01)
+
     def interrupt() -> None:
+        handled.clear()
         assert wait_until(waits)
-        signal.pthread_kill(me, signal.SIGUSR1)
+        assert wait_until(has_handled)  # again: CPython misses one right before the wait
 
     before = signal.signal(signal.SIGUSR1, handle)
     me = threading.get_ident()
     try:
         yield interrupt
     finally:
-        signal.signal(signal.SIGUSR1, before)
+        with lock:
+            handlers.clear()
+            signal.signal(signal.SIGUSR1, before)
 
 
 @contextmanager

@@ -92,6 +92,20 @@ class TestStart:
 
         assert len(names) == 1
 
+    def test_overtaken_by_a_shutdown(self, loop_factory: LoopFactory) -> None:
+        """A submit whose start is overtaken by a shutdown is refused; nothing has started."""
+
+        def make_loop() -> asyncio.AbstractEventLoop:
+            executor.shutdown()
+            return loop_factory()
+
+        executor = AsyncExecutor(loop_factory=make_loop)
+
+        with pytest.raises(InvalidStateError, match="after shutdown"):
+            _ = executor.submit(echo, 1)
+
+        assert executor.statistics() == ExecutorStatistics(0, 0, None)
+
     def test_failing_loop_factory(self, loop_factory: LoopFactory) -> None:
         """An error of the loop factory is raised by `submit`; a later call may succeed."""
         errors = [OSError("no loop"), KeyboardInterrupt()]
