@@ -8,6 +8,8 @@ from inspect import isasyncgen, isawaitable, iscoroutine
 from types import CoroutineType
 from typing import Any
 
+from ._typing import T
+
 
 def ensure_coroutine(fn: Callable[..., Any], result: Any) -> Coroutine[Any, Any, Any]:
     """Return a coroutine for the awaitable `result` that `fn` has returned.
@@ -18,7 +20,7 @@ def ensure_coroutine(fn: Callable[..., Any], result: Any) -> Coroutine[Any, Any,
     if isinstance(result, CoroutineType):
         return result
     if isawaitable(result):
-        return _await(result)
+        return as_coroutine(result)
     if isasyncgen(result):
         raise TypeError(f"{fn!r} is an async generator function: iterate it in an async function")
     raise TypeError(
@@ -27,7 +29,8 @@ def ensure_coroutine(fn: Callable[..., Any], result: Any) -> Coroutine[Any, Any,
     )
 
 
-async def _await(awaitable: Awaitable[Any]) -> Any:
+async def as_coroutine(awaitable: Awaitable[T]) -> T:
+    """Return what `awaitable` returns."""
     return await awaitable
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from ._blocking import ContextChanges, SubmitsCalls, wait
+from ._calls import as_coroutine
 from ._exceptions import InvalidStateError
 from ._future import Future
 from ._loop_thread import LoopThread
@@ -222,7 +223,7 @@ class OneTask:
             self._task.add_done_callback(self._end)
         # A variable would keep what the step raises. The step runs below this frame, to which its
         # own frames lead back.
-        steps = [_Step(fn, self._task, must_run=must_run, is_last=is_last)]
+        steps: list[_Step] = [_Step(fn, self._task, must_run=must_run, is_last=is_last)]
         del fn
         if self._task is None or self._task.done():
             steps[0].set_result(self._outcome_after(self._task))
@@ -230,7 +231,8 @@ class OneTask:
             self._steps.append(steps[0])
             if self._arrival is not None and not self._arrival.done():
                 self._arrival.announce()
-        return _await(steps.pop())
+        # A coroutine: of an awaitable the executor would have to find out that it is one.
+        return as_coroutine(steps.pop())
 
     async def _serve(self) -> None:
         """Do the steps. The body of the task."""
@@ -282,11 +284,6 @@ def _unfetched(error: BaseException) -> UnfetchedException | None:
     if host is None or isinstance(error, _ENDS):
         return None
     return UnfetchedException(error, host.call_exception_handler)
-
-
-async def _await(step: _Step) -> Outcome:
-    """Wait for a step. An awaitable alone would take the executor longer to understand."""
-    return await step
 
 
 async def _outcome_of(fn: Callable[[], Awaitable[Any]]) -> Outcome:

@@ -34,6 +34,8 @@ _EAGER_FACTORIES: Final = (None, getattr(asyncio, "eager_task_factory", None))
 _new_task: Final[Callable[[Any], asyncio.Task[Any]]] = asyncio.Task.__new__
 _init_task: Final[Any] = asyncio.Task.__init__
 
+_Settle = Callable[[asyncio.Task[Any]], object]
+
 # Calls are started in slices, for so many seconds, before timers and sockets get their turn. The
 # longer, the fewer times the threads that wait and the loop thread take turns.
 _SLICE: Final = 64
@@ -230,11 +232,7 @@ class Scheduler(ABC):
         return True
 
     def _start_job(
-        self,
-        job: Job,
-        loop: asyncio.AbstractEventLoop,
-        eager: bool,
-        settle_running: Callable[[asyncio.Task[Any]], object],
+        self, job: Job, loop: asyncio.AbstractEventLoop, eager: bool, settle_running: _Settle
     ) -> None:
         """Call the function and make a task of what it returns. Loop thread only."""
         call = job._take()

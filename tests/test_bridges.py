@@ -84,7 +84,6 @@ def interruptible() -> Iterator[Callable[[], None]]:
     """Make a function for another thread: it raises Interruption in this one, once that waits."""
     handled = threading.Event()
     lock = threading.Lock()  # no signal any more when its handler is gone
-    handlers = [True]
 
     def handle(*_: object) -> None:
         if not handled.is_set():
@@ -96,7 +95,7 @@ def interruptible() -> Iterator[Callable[[], None]]:
 
     def has_handled() -> bool:
         with lock:
-            if handlers and not handled.is_set():
+            if signal.getsignal(signal.SIGUSR1) is handle and not handled.is_set():
                 signal.pthread_kill(me, signal.SIGUSR1)
         return handled.wait(0.01)
 
@@ -111,7 +110,6 @@ def interruptible() -> Iterator[Callable[[], None]]:
         yield interrupt
     finally:
         with lock:
-            handlers.clear()
             signal.signal(signal.SIGUSR1, before)
 
 
