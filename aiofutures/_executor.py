@@ -121,7 +121,7 @@ class AsyncExecutor(Executor):
         """
         if not callable(fn):
             raise not_callable(fn)
-        future: Future[T] = Future(self._loop_thread, (fn, args, kwargs, copy_context()))
+        future: Future[T] = Future(self._loop_thread, fn, args, kwargs or None, copy_context())
         self._loop_thread.submit(future)
         return future
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ._calls import name_of
 from ._exceptions import InvalidStateError
 from ._state import DONE, FutureState
-from ._typing import Call, T, override
+from ._typing import T, override
 from ._watchers import AsyncWaiter
 
 E = TypeVar("E", bound=BaseException)
@@ -50,10 +50,13 @@ class Future(FutureState[T]):
         """
         if self._status not in DONE:
             self._wait(timeout)
-        exception = self._exception
-        if exception is None and self._status == FINISHED:
+        try:
             result: T = self._result
+        except AttributeError:
+            pass
+        else:
             return result
+        exception = self._exception
         try:
             self._mark_fetched()
             if exception is None:
@@ -106,10 +109,10 @@ class Future(FutureState[T]):
         """Cancel the call alone; add those that it was derived from to `sources`."""
         if self._status in DONE:
             return self._status != FINISHED
-        call: Call | None = getattr(self, "_call", None)
+        fn: Any = getattr(self, "_fn", None)
         if self._withdraw():
-            if call is not None and isinstance(call[0], Derivation):
-                sources.extend(call[0].sources)
+            if isinstance(fn, Derivation):
+                sources.extend(fn.sources)
         elif self._host is not None:  # its task cancels what it waits for
             self._cancel_requested = True
             self._host.request_cancel(self)
@@ -243,7 +246,7 @@ class Future(FutureState[T]):
         host = self._host
         if host is None:
             raise InvalidStateError(f"{self!r} is not of an executor: nothing can run after it")
-        future: Future[Any] = Future(host, (Derivation(fn, sources), args, {}, copy_context()))
+        future: Future[Any] = Future(host, Derivation(fn, sources), args, None, copy_context())
         host.submit(future)
         return future
 

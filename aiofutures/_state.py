@@ -1,7 +1,7 @@
 """What a future is in: its state, its outcome and those who wait for it.
 
-There is no lock. Whoever takes the call out of a future decides what becomes of it: the loop
-thread runs it, `cancel` drops it; and from then on that one thread alone writes the outcome.
+There is no lock. Whoever takes the function out of a future decides what becomes of its call: the
+loop thread runs it, `cancel` drops it; and from then on that one thread alone writes the outcome.
 With no lock to hold, nothing is ever stuck in a forked child, a signal handler or a finalizer.
 """
 
@@ -12,8 +12,9 @@ import concurrent.futures
 import logging
 import os
 from _thread import allocate_lock
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
+from contextvars import Context
 from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -64,24 +65,39 @@ class FutureState(concurrent.futures.Future[T]):
 
     Args:
         host: What runs the call; None where somebody sets the outcome by hand.
-        call: What the host is to run; None without a host.
+        fn: What the host is to call; None without a host.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments; None where there are none.
+        context: The context to call it in.
     """
 
-    # Class-level defaults: an instance stores only what differs, which is cheaper to make.
-    _status = PENDING
-    _result: Any = None  # a T once finished
+    # What all futures need at once is in the instance from the beginning, without a tuple around
+    # it: both spare each call a tenth of its time. Class-level defaults are for what few need.
     _exception: BaseException | None = None
     _watchers: Watchers | None = None
     _unfetched: UnfetchedException | None = None
     _task: asyncio.Task[T] | None = None
     _cancel_requested = False  # of a call that runs
 
-    # Gone once it was taken. Deleting an attribute is atomic: of several threads one succeeds.
-    _call: Call | None
+    _result: Any  # a T; not there before the future has one
 
-    def __init__(self, host: Host | None = None, call: Call | None = None, /) -> None:
+    def __init__(
+        self,
+        host: Host | None = None,
+        fn: Callable[..., Awaitable[T]] | None = None,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+        context: Context | None = None,
+        /,
+    ) -> None:
         self._host = host
-        self._call = call
+        self._status = PENDING
+        # Gone once it was taken. Deleting an attribute is atomic: of several threads one succeeds.
+        self._fn: Any = fn
+        # None once they were taken.
+        self._args: Any = args
+        self._kwargs: Any = kwargs
+        self._context: Any = context
 
     @override
     def cancelled(self) -> bool:
@@ -120,7 +136,7 @@ class FutureState(concurrent.futures.Future[T]):
             InvalidStateError: The future runs or is finished already.
         """
         try:
-            del self._call
+            del self._fn
             self._status = RUNNING
         except AttributeError:
             if self.cancelled():
@@ -148,6 +164,8 @@ class FutureState(concurrent.futures.Future[T]):
             InvalidStateError: The future is done already.
         """
         self._claim_outcome()
+        if exception is None:  # the standard one takes it for a result
+            self._result = None
         self._exception = exception
         self._status = FINISHED
         self._notify()
@@ -159,7 +177,7 @@ class FutureState(concurrent.futures.Future[T]):
             InvalidStateError: Another one does, or did.
         """
         try:
-            del self._call
+            del self._fn
         except AttributeError:
             mine = object()
             if self._status != RUNNING or vars(self).setdefault("_writer", mine) is not mine:
@@ -200,8 +218,8 @@ class FutureState(concurrent.futures.Future[T]):
     def _withdraw(self) -> bool:
         """Cancel the future, unless its call was taken; tell whether that was so."""
         try:
-            call = self._call  # kept until the end: its arguments may have finalizers
-            del self._call
+            fn = self._fn  # kept until the end: it may have finalizers, as the arguments may
+            del self._fn
         except AttributeError:
             return False
         # No signal handler can run between the deletion and this, as neither is a call: the call
@@ -212,7 +230,8 @@ class FutureState(concurrent.futures.Future[T]):
         except BaseException:  # a signal handler has raised: leave nobody waiting
             self._notify()
             raise
-        del call
+        self._args = self._kwargs = self._context = None
+        del fn
         return True
 
     # For the loop thread.
@@ -220,11 +239,13 @@ class FutureState(concurrent.futures.Future[T]):
     def _take(self) -> Call | None:
         """Take the call out to run it; None when `cancel` was there first. Loop thread only."""
         try:
-            call = self._call
-            del self._call
+            fn = self._fn
+            del self._fn
         except AttributeError:
             return None
         self._status = RUNNING
+        call = fn, self._args, self._kwargs, self._context
+        self._args = self._kwargs = self._context = None
         return call
 
     def _settle(self, result: T) -> None:
@@ -261,7 +282,7 @@ class FutureState(concurrent.futures.Future[T]):
             self._watchers = watchers.of_child(self)
         if self._status in DONE:
             return
-        vars(self).pop("_call", None)
+        self._take()
         self._exception = exception
         self._status = FINISHED
 

@@ -17,4 +17,6 @@ T = TypeVar("T")
 
 #: A call that waits to be run: the function, its arguments and the context to run it in.
 #: The argument types were checked against `ParamSpec` at `submit` and are not known here.
-Call: TypeAlias = tuple[Callable[..., Awaitable[Any]], tuple[Any, ...], dict[str, Any], Context]
+Call: TypeAlias = tuple[
+    Callable[..., Awaitable[Any]], tuple[Any, ...], dict[str, Any] | None, Context
+]

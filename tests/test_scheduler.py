@@ -208,7 +208,7 @@ class TestStart:
 
         executor = AsyncExecutor(loop_factory=make_loop)
         source: Future[int] = Future(executor._loop_thread)
-        with Halt(Scheduler._start_job, "coroutine = context.run(fn") as halt:
+        with Halt(Scheduler._start_job, "if kwargs is None") as halt:
             halt.in_new_threads()
             derived = source.then(echo)
             halt.arrived()
