@@ -89,7 +89,7 @@ class Line:
         work: What is done.
         against: What it is compared with.
         unit: The unit of the samples.
-        target: The least, or the most, that is good enough.
+        target: The least, or the most, that is good enough; None where nothing is aimed at.
         measure: Takes the samples.
         scale: Makes one figure of them.
         target_without_eager_tasks: The target on Python 3.11.
@@ -98,7 +98,7 @@ class Line:
     work: str
     against: str
     unit: str
-    target: float
+    target: float | None
     measure: Callable[[Effort], Samples] = field(repr=False)
     scale: Scale = TIMES
     target_without_eager_tasks: float | None = None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any
 
 from .peers import Peer, Submit, Task, load
 
@@ -53,10 +56,21 @@ class Gate:
         if peer.threaded:
             self._for_threads.set()
         else:
-            submit(self._open_for_tasks)
+            submit(self.open_for_tasks)
 
-    async def _open_for_tasks(self) -> None:
+    async def open_for_tasks(self) -> None:
+        """Let the tasks of the running event loop go on."""
         self._for_tasks.set()
+
+
+def start(
+    coroutine: Coroutine[Any, Any, Any], context: Context | None = None
+) -> asyncio.Task[object]:
+    """Start a task in the running event loop, at once where Python can do that."""
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(coroutine, loop=loop, context=context, eager_start=True)
+    return asyncio.Task(coroutine, loop=loop, context=context)
 
 
 def burst(submit: Submit, function: Callable[[], object], count: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import time
 from collections.abc import Iterator
@@ -13,7 +14,10 @@ from . import peers
 from ._child import in_child
 from ._lines import Effort, Line, Samples
 from ._resources import peak_memory, start_of_peak
-from ._tasks import SLEEP, TRIVIAL
+from ._tasks import SLEEP, TRIVIAL, start
+
+#: No library and no thread: what Python takes anyway.
+ALONE = "asyncio alone"
 
 
 class Cost(TypedDict):
@@ -26,6 +30,8 @@ class Cost(TypedDict):
 
 def cost(name: str, count: int) -> Cost:
     """Have so many tasks sleep for a second and return what that costs."""
+    if name == ALONE:
+        return asyncio.run(_cost_alone(count))
     peer = peers.load(name)
     with peer.submitting(count) as submit:
         submit(peer.function(TRIVIAL)).result()
@@ -34,6 +40,15 @@ def cost(name: str, count: int) -> Cost:
             futures = [submit(function) for _ in range(count)]
             for future in futures:
                 future.result()
+    return cost
+
+
+async def _cost_alone(count: int) -> Cost:
+    await start(TRIVIAL.asynchronous())
+    with measuring(count) as cost:
+        tasks = [start(SLEEP.asynchronous()) for _ in range(count)]
+        for task in tasks:
+            await task
     return cost
 
 
@@ -83,8 +98,10 @@ _FIRST = peers.FIRST_VERSION
 LINES = [
     Line(f"{_ASLEEP}: CPU", _FIRST, "s", 3, partial(measure_cpu, _FIRST, 10_000)),
     Line(f"{_ASLEEP}: CPU", _POOL, "s", 15, partial(measure_cpu, peers.THREADS, 10_000)),
+    Line(f"{_ASLEEP}: CPU", ALONE, "s", None, partial(measure_cpu, ALONE, 10_000)),
     Line(f"{_ASLEEP}: memory", _FIRST, "kB", 3, partial(measure_memory, _FIRST, 10_000)),
     Line(f"{_ASLEEP}: memory", _POOL, "kB", 10, partial(measure_memory, peers.THREADS, 10_000)),
+    Line(f"{_ASLEEP}: memory", ALONE, "kB", None, partial(measure_memory, ALONE, 10_000)),
     Line(
         "100,000 tasks asleep for 1 s: wall",
         _FIRST,

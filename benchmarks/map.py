@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 from aiofutures import AsyncExecutor
 
 from ._lines import Effort, Line, Samples
 from ._pairs import alternate
+from ._tasks import one_at_a_time
 
 _COUNT = 10_000
 
@@ -19,17 +19,18 @@ async def _echo(number: int) -> int:
 
 def with_map(executor: AsyncExecutor, count: int) -> float:
     """Map over so many numbers; return the µs per number."""
-    begin = time.perf_counter()
-    list(executor.map(_echo, range(count)))
-    return (time.perf_counter() - begin) / count * 1e6
+    return one_at_a_time(lambda: list(executor.map(_echo, range(count))), 1) / count
 
 
 def with_loop(executor: AsyncExecutor, count: int) -> float:
     """Submit in a loop and collect; return the µs per number."""
-    begin = time.perf_counter()
-    futures = [executor.submit(_echo, number) for number in range(count)]
-    [future.result() for future in futures]
-    return (time.perf_counter() - begin) / count * 1e6
+
+    def submit_and_collect() -> list[int]:
+        futures = [executor.submit(_echo, number) for number in range(count)]
+        return [future.result() for future in futures]
+
+    # The futures die at its end: `map` lets go of them one by one.
+    return one_at_a_time(submit_and_collect, 1) / count
 
 
 def measure(effort: Effort) -> Samples:

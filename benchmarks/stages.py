@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
 import threading
 from _thread import allocate_lock
 from collections import deque
@@ -32,7 +31,7 @@ from aiofutures import AsyncExecutor, Future
 
 from ._child import in_child
 from ._lines import Effort
-from ._tasks import TRIVIAL, one_at_a_time
+from ._tasks import TRIVIAL, one_at_a_time, start
 
 _COUNT = 10_000
 
@@ -184,11 +183,19 @@ def _gaps(times: dict[str, list[int]], count: int) -> Stages:
 class Bare:
     """A future that can do nothing but have a result."""
 
-    state = "pending"
-    value: object = None
-
-    def __init__(self, call: tuple[object, ...]) -> None:
-        self.call = call
+    def __init__(
+        self,
+        function: Callable[..., object],
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
+        context: Context,
+    ) -> None:
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs
+        self.context = context
+        self.state = "pending"
+        self.value: object = None
 
     def result(self) -> object:
         """Return the result."""
@@ -201,8 +208,7 @@ def profile_python(count: int) -> Stages:
     futures: list[Bare] = []
 
     def submit(function: Callable[..., object], /, *args: object, **kwargs: object) -> None:
-        future = Bare((function, args, kwargs, copy_context()))
-        queue.append(future)
+        queue.append(Bare(function, args, kwargs, copy_context()))
 
     def take() -> None:
         futures.append(queue.popleft())
@@ -215,27 +221,30 @@ def profile_python(count: int) -> Stages:
         "submit": one_at_a_time(partial(submit, TRIVIAL.asynchronous), count),
         "queue": one_at_a_time(take, count),
         "start": asyncio.run(task(count, copy_context())),
-        "settle": one_at_a_time(partial(settle, futures[0]), count),
-        "collect": one_at_a_time(futures[0].result, count),
+        "settle": _over(futures, settle),
+        "collect": _over(futures, Bare.result),
     }
     looping = one_at_a_time(int, count)  # the loop itself, and a call
     return {name: max(0, time - looping) for name, time in stages.items()}
 
 
+def _over(futures: list[Bare], call: Callable[[Bare], object]) -> float:
+    """Return the µs that a call takes with each of the futures."""
+    begin = now()
+    for future in futures:
+        call(future)
+    return (now() - begin) / len(futures) / 1000
+
+
 async def task(count: int, context: Context | None = None) -> float:
     """Return the µs that asyncio needs for a task that does nothing."""
-    loop = asyncio.get_running_loop()
-    function = TRIVIAL.asynchronous
-
-    def run() -> asyncio.Task[object]:
-        coroutine = function() if context is None else context.run(function)
-        if sys.version_info >= (3, 12):
-            return asyncio.Task(coroutine, loop=loop, context=context, eager_start=True)
-        return asyncio.Task(coroutine, loop=loop, context=context)
-
+    call = partial(TRIVIAL.asynchronous)
+    if context is not None:
+        call = partial(context.run, call)
     begin = now()
-    tasks = [run() for _ in range(count)]
-    await tasks[-1]
+    for _ in range(count - 1):
+        _ = start(call(), context)
+    await start(call(), context)
     return (now() - begin) / count / 1000
 
 
