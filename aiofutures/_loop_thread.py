@@ -18,7 +18,7 @@ from ._jobs import Job
 from ._lifecycle import abandonable, exiting, started
 from ._scheduler import CLOSING, OPEN, SEALED, Scheduler
 from ._typing import P, T, override
-from ._watchers import LendingEvent
+from ._waiting import LendingEvent
 
 
 class Workers(Protocol):

@@ -21,15 +21,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ._exceptions import DeadlockError, InvalidStateError
 from ._typing import Call, T, override
-from ._watchers import (
-    Guard,
-    Lender,
-    StdlibWaiters,
-    UnfetchedException,
-    Watchers,
-    block,
-    place_lent,
-)
+from ._waiting import Lender, block, place_lent
+from ._watchers import Guard, StdlibWaiters, UnfetchedException, Watchers
 
 _LOGGER = logging.getLogger("aiofutures")
 

@@ -21,7 +21,7 @@ from typing import Any, Final, NoReturn, ParamSpec, Protocol, Self, TypeVar, Typ
 from typing_extensions import override
 
 from aiofutures import AsyncExecutor
-from aiofutures._watchers import _acquire
+from aiofutures._waiting import _acquire
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -52,7 +52,7 @@ from aiofutures import (
 )
 from aiofutures._bridges import _generate
 from aiofutures._decorators import ToSync
-from aiofutures._watchers import _acquire
+from aiofutures._waiting import _acquire
 
 needs_signals = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs SIGUSR1")
 

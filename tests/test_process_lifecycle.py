@@ -148,7 +148,7 @@ executor.shutdown()
             script(
                 loop,
                 f"""
-aiofutures._watchers._LOOKS_FOR_SIGNALS = True
+aiofutures._waiting._LOOKS_FOR_SIGNALS = True
 signal.signal(signal.SIGINT, signal.default_int_handler)
 faulthandler.dump_traceback_later(LIMIT, exit=True)
 executor = make()

@@ -4,23 +4,16 @@ import asyncio
 import concurrent.futures
 import gc
 import threading
-from _thread import allocate_lock
 from functools import partial
 from typing import Any
 
 import pytest
-from support import LIMIT, Gate, Halt, Refusing, in_thread, is_in, until
+from support import LIMIT, Gate, Halt, Refusing, in_thread, until
 from typing_extensions import override
 
-from aiofutures import Future, _state, _watchers
-from aiofutures._watchers import (
-    AsyncWaiter,
-    Guard,
-    StdlibWaiters,
-    UnfetchedException,
-    Watchers,
-    block,
-)
+from aiofutures import Future, _state
+from aiofutures._waiting import block
+from aiofutures._watchers import AsyncWaiter, Guard, StdlibWaiters, UnfetchedException, Watchers
 
 
 def test_wait_sees_a_future_that_is_done() -> None:
@@ -51,16 +44,6 @@ def test_wait_that_times_out_leaves_nothing_behind() -> None:
         future.result(0.001)
 
     assert future._watch().gates == []
-
-
-def test_wait_longer_than_a_lock_can() -> None:
-    """A time-out beyond what the platform's locks take is as good as none."""
-    future: Future[int] = Future()
-    waiting = in_thread(future.result, 1e15)
-
-    future.set_result(1)
-
-    assert waiting.result() == 1
 
 
 def test_settled_between_the_look_and_the_wait() -> None:
@@ -197,20 +180,6 @@ def test_told_in_spite_of_an_interruption() -> None:
 
     assert [each.result(LIMIT).done for each in waiting] == [{future}] * 3
     assert first.finished_futures == [future]
-
-
-def test_event_of_a_waiter() -> None:
-    """What `wait` waits for tells whether it is set, as an event does."""
-    future: Future[int] = Future()
-    waiting = in_thread(concurrent.futures.wait, [future], LIMIT)
-    until(lambda: bool(future._waiters))
-    event = next(iter(future._waiters)).event
-    before = event.is_set()
-
-    future.set_result(1)
-
-    assert waiting.result(LIMIT).done == {future}
-    assert (before, event.is_set()) == (False, True)
 
 
 def test_iterator_of_a_child_that_knows() -> None:
@@ -429,23 +398,3 @@ def test_guard_in_a_signal_handler() -> None:
     guard.run(tell)
 
     assert calls == [1, 1]
-
-
-def test_wait_that_looks_for_signals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that goes on after each look ends when it is released, and not before."""
-    monkeypatch.setattr(_watchers, "_LOOKS_FOR_SIGNALS", True)
-    monkeypatch.setattr(_watchers, "_LOOK", 0.01)
-    gate = allocate_lock()
-    gate.acquire()
-
-    def release() -> None:
-        until(lambda: is_in(threading.main_thread(), block))
-        assert not threading.Event().wait(0.05)
-        gate.release()
-
-    releasing = in_thread(release)
-
-    assert block(gate)
-    assert not block(gate, 0.05)
-    assert not block(gate, 0.001)
-    releasing.result(LIMIT)
