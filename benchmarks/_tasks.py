@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from contextvars import Context
 from typing import Any
 
 from .peers import Peer, Submit, Task, load
@@ -63,14 +62,12 @@ class Gate:
         self._for_tasks.set()
 
 
-def start(
-    coroutine: Coroutine[Any, Any, Any], context: Context | None = None
-) -> asyncio.Task[object]:
+def start(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[object]:
     """Start a task in the running event loop, at once where Python can do that."""
     loop = asyncio.get_running_loop()
     if sys.version_info >= (3, 12):
-        return asyncio.Task(coroutine, loop=loop, context=context, eager_start=True)
-    return asyncio.Task(coroutine, loop=loop, context=context)
+        return asyncio.Task(coroutine, loop=loop, eager_start=True)
+    return asyncio.Task(coroutine, loop=loop)
 
 
 def burst(submit: Submit, function: Callable[[], object], count: int) -> float:

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 from _thread import allocate_lock
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
-from functools import partial
 from itertools import pairwise
 from statistics import median
 from time import perf_counter_ns as now
@@ -31,7 +31,7 @@ from aiofutures import AsyncExecutor, Future
 
 from ._child import in_child
 from ._lines import Effort
-from ._tasks import TRIVIAL, one_at_a_time, start
+from ._tasks import TRIVIAL, one_at_a_time
 
 _COUNT = 10_000
 
@@ -49,14 +49,12 @@ class Profile(TypedDict):
         python: The least Python that does the work of each stage.
         one_at_a_time: From submit to result of one task, while nothing else is to do.
         lock_round_trip: What two threads need to pass a lock back and forth.
-        task: What asyncio needs to run a task in its loop, an eager one where there are such.
     """
 
     ours: Stages
     python: Stages
     one_at_a_time: float
     lock_round_trip: float
-    task: float
 
 
 def measure(effort: Effort) -> Profile:
@@ -68,7 +66,6 @@ def measure(effort: Effort) -> Profile:
         "python": _medians([each["python"] for each in profiles]),
         "one_at_a_time": median(each["one_at_a_time"] for each in profiles),
         "lock_round_trip": median(each["lock_round_trip"] for each in profiles),
-        "task": median(each["task"] for each in profiles),
     }
 
 
@@ -88,7 +85,6 @@ def profile(count: int) -> Profile:
                 lambda: executor.submit(TRIVIAL.asynchronous).result(), count
             ),
             "lock_round_trip": lock_round_trip(count),
-            "task": asyncio.run(task(count)),
         }
 
 
@@ -187,7 +183,7 @@ class Bare:
         self,
         function: Callable[..., object],
         args: tuple[object, ...],
-        kwargs: dict[str, object],
+        kwargs: dict[str, object] | None,
         context: Context,
     ) -> None:
         self.function = function
@@ -205,46 +201,48 @@ class Bare:
 def profile_python(count: int) -> Stages:
     """Return what the least Python takes that does the work of each stage."""
     queue: deque[Bare] = deque()
-    futures: list[Bare] = []
 
     def submit(function: Callable[..., object], /, *args: object, **kwargs: object) -> None:
-        queue.append(Bare(function, args, kwargs, copy_context()))
+        queue.append(Bare(function, args, kwargs or None, copy_context()))
 
-    def take() -> None:
-        futures.append(queue.popleft())
-
-    def settle(future: Bare) -> None:
+    function = TRIVIAL.asynchronous
+    moments = [now()]
+    for _ in range(count):
+        submit(function)
+    moments.append(now())
+    futures = [queue.popleft() for _ in range(count)]
+    moments.append(now())
+    for future in futures:
         future.value = None
         future.state = "finished"
-
-    stages = {
-        "submit": one_at_a_time(partial(submit, TRIVIAL.asynchronous), count),
-        "queue": one_at_a_time(take, count),
-        "start": asyncio.run(task(count, copy_context())),
-        "settle": _over(futures, settle),
-        "collect": _over(futures, Bare.result),
-    }
-    looping = one_at_a_time(int, count)  # the loop itself, and a call
-    return {name: max(0, time - looping) for name, time in stages.items()}
-
-
-def _over(futures: list[Bare], call: Callable[[Bare], object]) -> float:
-    """Return the µs that a call takes with each of the futures."""
-    begin = now()
+    moments.append(now())
     for future in futures:
-        call(future)
-    return (now() - begin) / len(futures) / 1000
+        future.result()
+    moments.append(now())
+    submitted, queued, settled, collected = (
+        (end - begin) / count / 1000 for begin, end in pairwise(moments)
+    )
+    return {
+        "submit": submitted,
+        "queue": queued,
+        "start": asyncio.run(task(count)),
+        "settle": settled,
+        "collect": collected,
+    }
 
 
-async def task(count: int, context: Context | None = None) -> float:
+async def task(count: int) -> float:
     """Return the µs that asyncio needs for a task that does nothing."""
-    call = partial(TRIVIAL.asynchronous)
-    if context is not None:
-        call = partial(context.run, call)
+    loop, context = asyncio.get_running_loop(), copy_context()
+    function, run = TRIVIAL.asynchronous, context.run
     begin = now()
-    for _ in range(count - 1):
-        _ = start(call(), context)
-    await start(call(), context)
+    if sys.version_info >= (3, 12):
+        for _ in range(count):
+            _ = asyncio.Task(run(function), loop=loop, context=context, eager_start=True)
+    else:
+        for _ in range(count):
+            _ = asyncio.Task(run(function), loop=loop, context=context)
+        await asyncio.sleep(0)  # all of them run here
     return (now() - begin) / count / 1000
 
 
@@ -280,5 +278,5 @@ def report(measured: Profile) -> str:
     rows.append(f"| all | {total:.2f} | {floor:.2f} | {total - floor:.2f} |")
     alone = f"A call that is waited for takes {measured['one_at_a_time']:.2f} µs"
     lock = f"two threads pass a lock back and forth in {measured['lock_round_trip']:.2f} µs"
-    in_loop = f"a task in its event loop takes {measured['task']:.2f} µs"
+    in_loop = f"a task in its event loop takes {measured['python']['start']:.2f} µs"
     return "\n".join([*rows, "", f"{alone}; {lock}, and {in_loop}."])
