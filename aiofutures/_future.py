@@ -50,11 +50,8 @@ class Future(FutureState[T]):
         """
         if self._status not in DONE:
             self._wait(timeout)
-        try:
+        if self._status == FINISHED:
             result: T = self._result
-        except AttributeError:
-            pass
-        else:
             return result
         exception = self._exception
         try:
@@ -83,7 +80,7 @@ class Future(FutureState[T]):
         """
         if self._status not in DONE:
             self._wait(timeout)
-        if self._status != FINISHED:
+        if self._status == CANCELLED_AND_NOTIFIED:
             raise concurrent.futures.CancelledError
         self._mark_fetched()
         return self._exception
@@ -108,7 +105,7 @@ class Future(FutureState[T]):
     def _cancel(self, sources: list[Future[Any]]) -> bool:
         """Cancel the call alone; add those that it was derived from to `sources`."""
         if self._status in DONE:
-            return self._status != FINISHED
+            return self._status == CANCELLED_AND_NOTIFIED
         fn: Any = getattr(self, "_fn", None)
         if self._withdraw():
             if isinstance(fn, Derivation):

@@ -63,12 +63,8 @@ class Results(Iterator[T]):
         future = futures.popleft()
         # Nothing to wait for. Looking with methods would take a tenth more for each result.
         if self._buffersize is None and future._status == FINISHED:
-            try:
-                result: T = future._result
-            except AttributeError:  # an exception
-                pass
-            else:
-                return result
+            result: T = future._result
+            return result
         first = [future]  # a variable would keep it: this frame is in tracebacks
         del future
         self._submit_after(first)

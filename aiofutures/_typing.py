@@ -15,7 +15,8 @@ __all__ = ["Call", "P", "T", "override"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: A call that waits to be run: the function, its arguments and the context to run it in.
+#: A call that was taken to be run: the function, its arguments and the context to run it in. None
+#: stands for no keyword arguments.
 #: The argument types were checked against `ParamSpec` at `submit` and are not known here.
 Call: TypeAlias = tuple[
     Callable[..., Awaitable[Any]], tuple[Any, ...], dict[str, Any] | None, Context

@@ -6,7 +6,8 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from pathlib import Path
 from typing import Final, NoReturn
@@ -14,7 +15,7 @@ from typing import Final, NoReturn
 import pytest
 from support import LIMIT, Gate, MakeExecutor, echo, echo_later, until
 
-from aiofutures import AsyncExecutor, to_sync
+from aiofutures import AsyncExecutor, Future, to_sync
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -282,3 +283,65 @@ def test_context_of_the_first_call(make_executor: MakeExecutor) -> None:
     gc.collect()
 
     assert reference() is None
+
+
+def interrupt(_: object) -> None:
+    """Do as a signal handler that raises."""
+    raise KeyboardInterrupt
+
+
+class TestArguments:
+    """Who keeps a future does not keep what its call was to be made with."""
+
+    ENDS: Final[dict[str, Callable[[Future[object]], object]]] = {
+        "cancel": lambda future: future.cancel(),
+        "result": lambda future: future.set_result(1),
+        "exception": lambda future: future.set_exception(OSError()),
+        "run": lambda future: future.set_running_or_notify_cancel(),
+    }
+
+    @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+    @pytest.mark.parametrize("interrupted", [False, True])
+    def test_of_what_never_runs(
+        self,
+        make_executor: MakeExecutor,
+        end: Callable[[Future[object]], object],
+        interrupted: bool,
+    ) -> None:
+        """They are gone as soon as somebody else than the loop thread has decided."""
+        executor = make_executor(max_workers=1)
+        with Gate() as gate:
+            _ = executor.submit(gate.wait)
+            gate.arrived()
+            value = Gate()
+            reference = weakref.ref(value)
+            future: Future[object] = executor.submit(echo, value)
+            del value
+            if interrupted:
+                future.add_done_callback(interrupt)
+
+            with suppress(KeyboardInterrupt):
+                end(future)
+
+            gc.collect()
+            assert reference() is None
+
+    @pytest.mark.parametrize("fn", [echo, echo_later])
+    def test_of_what_has_run(
+        self, executor: AsyncExecutor, fn: Callable[..., Awaitable[object]]
+    ) -> None:
+        """They are gone when the call has returned."""
+
+        async def work(value: object) -> int:
+            await fn(value)
+            return 1
+
+        value = Gate()
+        reference = weakref.ref(value)
+        future = executor.submit(work, value)
+        del value
+
+        assert future.result(LIMIT) == 1
+        executor.submit(echo, 2).result(LIMIT)  # the loop has let go of the first
+        gc.collect()
+        assert reference() is None

@@ -1,8 +1,12 @@
 """The queue of jobs, and the tasks that run them."""
 
 import asyncio
+import concurrent.futures
 import gc
+import sys
+import threading
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import pytest
@@ -33,6 +37,21 @@ from aiofutures._scheduler import Scheduler
 from aiofutures._workers import Workers
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+def loop_that_calls(note: Callable[[asyncio.Task[Any]], object]) -> asyncio.AbstractEventLoop:
+    """Return an event loop with a task factory that calls `note` with each task."""
+
+    def make_task(
+        loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
+    ) -> asyncio.Task[Any]:
+        task = asyncio.Task(coroutine, loop=loop, **options)
+        note(task)
+        return task
+
+    loop = asyncio.new_event_loop()
+    loop.set_task_factory(make_task)
+    return loop
 
 
 class TestWakeUp:
@@ -177,24 +196,60 @@ class TestStart:
 
     def test_task_factory_of_the_user(self) -> None:
         """A loop with a task factory of its own makes the tasks with it."""
-        names: list[str | None] = []
-
-        def make_task(
-            loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
-        ) -> asyncio.Task[Any]:
-            task = asyncio.Task(coroutine, loop=loop, **options)
-            names.append(task.get_name())
-            return task
+        names: list[str] = []
 
         def make_loop() -> asyncio.AbstractEventLoop:
-            loop = asyncio.new_event_loop()
-            loop.set_task_factory(make_task)
-            return loop
+            return loop_that_calls(lambda task: names.append(task.get_name()))
 
         with AsyncExecutor(loop_factory=make_loop) as executor:
             assert executor.submit(echo, 1).result(LIMIT) == 1
 
-        assert len(names) >= 1
+        assert names
+
+    def test_context_of_the_start(self) -> None:
+        """What starts after a call has ended sees nothing of its context variables."""
+        variable = ContextVar("variable", default="unset")
+        seen: set[str] = set()
+
+        def make_loop() -> asyncio.AbstractEventLoop:
+            return loop_that_calls(lambda _: seen.add(variable.get()))
+
+        def submit(executor: AsyncExecutor, number: int) -> None:
+            variable.set("of a call")
+            _ = executor.submit(echo_later, number)
+
+        with AsyncExecutor(max_workers=1, loop_factory=make_loop) as executor:
+            for number in range(3):
+                copy_context().run(submit, executor, number)
+
+        assert seen == {"unset"}
+
+    @pytest.mark.skipif(sys.version_info < (3, 12), reason="a task does not tell its context")
+    def test_context_that_is_in_use(self, executor: AsyncExecutor) -> None:
+        """A thread that is in the context of a task when that ends holds up nobody."""
+        entered, left = threading.Event(), threading.Event()
+        threads: list[concurrent.futures.Future[bool]] = []
+
+        def stay() -> bool:
+            entered.set()
+            return left.wait(LIMIT)
+
+        async def work() -> int:
+            task: Any = asyncio.current_task()
+            task.add_done_callback(enter)
+            await asyncio.sleep(0)
+            return 1
+
+        def enter(task: Any) -> None:
+            threads.append(in_thread(task.get_context().run, stay))
+            entered.wait(LIMIT)
+
+        try:
+            assert executor.submit(work).result(LIMIT) == 1
+            until(lambda: bool(threads))
+        finally:
+            left.set()
+        assert [thread.result(LIMIT) for thread in threads] == [True]
 
     def test_cancelled_before_the_first_step(self) -> None:
         """A task that is cancelled before its first step cancels what it is derived from."""
