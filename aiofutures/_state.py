@@ -173,6 +173,14 @@ class FutureState(concurrent.futures.Future[T]):
         if self._status != RUNNING or vars(self).setdefault("_writer", mine) is not mine:
             raise InvalidStateError(f"{self!r} is done already")
 
+    def _get_snapshot(self) -> tuple[bool, bool, T | None, BaseException | None]:
+        """Tell whether it is done, whether it is cancelled, and the outcome.
+
+        From Python 3.14 on asyncio asks for it. The inherited one waits for the guard, and so
+        would the event loop of whoever awaits.
+        """
+        return self.done(), self.cancelled(), self._result, self._exception
+
     if not TYPE_CHECKING:  # typeshed has them as attributes; here they are made when asked for
 
         @property

@@ -299,9 +299,14 @@ class TestFuture:
                     Recorder.outcome(lambda get=get: getattr(standard, get)(0))  # type: ignore[misc]
                 )
             assert _words(ours) == _words(standard)
-            # What asyncio looks at from Python 3.14 on.
             assert (ours._state == FINISHED) == (standard._state == FINISHED)
-            assert (ours._result, ours._exception) == (standard._result, standard._exception)
+            # What asyncio asks for from Python 3.14 on.
+            assert ours._get_snapshot() == (
+                standard.done(),
+                standard.cancelled(),
+                standard._result,
+                standard._exception,
+            )
         assert notes[0] == notes[1]
         assert all(record.name == "concurrent.futures" for record in logged_errors)
         logged_errors.clear()

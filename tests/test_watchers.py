@@ -127,6 +127,15 @@ def test_state_is_what_the_waiters_have_been_told() -> None:
     assert (held, future._state) == ("RUNNING", "FINISHED")
 
 
+def test_asyncio_does_not_wait_for_the_guard() -> None:
+    """What asyncio asks for, from Python 3.14 on, is there while somebody holds the guard."""
+    future: Future[int] = Future()
+    with future._condition:
+        future.set_result(1)
+
+        assert in_thread(future._get_snapshot).result(LIMIT) == (True, False, 1, None)
+
+
 def test_only_who_settles_releases_the_gates() -> None:
     """A thread that begins to `wait` for a future that ends does not wake others in its place."""
     future: Future[int] = Future()
