@@ -170,7 +170,9 @@ class FutureState(concurrent.futures.Future[T]):
         if self._take(PENDING) is not None:
             return
         mine = object()
-        if self._status != RUNNING or vars(self).setdefault("_writer", mine) is not mine:
+        # The state comes last: until the caller has written the outcome no line calls anything,
+        # and so no other thread can.
+        if vars(self).setdefault("_writer", mine) is not mine or self._status != RUNNING:
             raise InvalidStateError(f"{self!r} is done already")
 
     def _get_snapshot(self) -> tuple[bool, bool, T | None, BaseException | None]:
@@ -254,11 +256,16 @@ class FutureState(concurrent.futures.Future[T]):
 
     def _settle_exception(self, exception: BaseException) -> None:
         """Finish the future with what its call raised. Loop thread only."""
+        unfetched = None
+        if self._host is not None and (self._watchers is None or not self._watchers.callbacks):
+            unfetched = UnfetchedException(exception, self._host.call_exception_handler)
+        # From here on no line calls anything, and no other thread can write an outcome.
         if self._status != RUNNING:
+            if unfetched is not None:
+                unfetched.exception = None
             return
         self._exception = exception
-        if self._host is not None and (self._watchers is None or not self._watchers.callbacks):
-            self._unfetched = UnfetchedException(exception, self._host.call_exception_handler)
+        self._unfetched = unfetched
         self._status = FAILED
         self._notify()
 
@@ -277,9 +284,10 @@ class FutureState(concurrent.futures.Future[T]):
             self._watchers = watchers.of_child(self)
         if self._status in DONE:
             return
-        self._take()
+        call = self._take()
         self._exception = exception
         self._status = FAILED
+        del call  # as in `_withdraw`
 
     # Those who wait.
 

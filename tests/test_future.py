@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -22,9 +23,18 @@ from support import (
     fail,
     fail_later,
     in_thread,
+    until,
 )
 
-from aiofutures import AsyncExecutor, CancelledError, DeadlockError, Future, InvalidStateError
+from aiofutures import (
+    AsyncExecutor,
+    CancelledError,
+    DeadlockError,
+    Future,
+    InvalidStateError,
+    _state,
+)
+from aiofutures._watchers import UnfetchedException
 
 ECHOES = [echo, echo_later]
 FAILURES = [fail, fail_later]
@@ -1126,6 +1136,59 @@ class TestDirectUse:
             assert future.result() == "set"
         executor.shutdown()
         assert future.result() == "set"
+
+    def test_set_while_the_call_fails(self, executor: AsyncExecutor) -> None:
+        """Who sets an outcome when the call has just got its own is told so."""
+        with Gate() as gate:
+
+            async def work() -> int:
+                await gate.wait()
+                raise OSError("lost")
+
+            def profile(_: FrameType, event: str, function: Any) -> None:
+                if event == "c_return" and function.__name__ == "setdefault":
+                    sys.setprofile(None)
+                    gate.open()
+                    until(future.done)
+
+            def set_result() -> None:
+                sys.setprofile(profile)
+                try:
+                    future.set_result(1)
+                finally:
+                    sys.setprofile(None)
+
+            future = executor.submit(work)
+            gate.arrived()
+
+            with pytest.raises(InvalidStateError, match="is done already"):
+                in_thread(set_result).result(LIMIT)
+
+        assert str(future.exception()) == "lost"
+        with pytest.raises(OSError, match="lost"):
+            future.result()
+
+    def test_set_before_the_exception(
+        self, executor: AsyncExecutor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An outcome that was set just before that of the call stays."""
+        with Gate() as gate:
+
+            async def work() -> int:
+                await gate.wait()
+                raise OSError("dropped")
+
+            def make(exception: BaseException, report: Callable[..., object]) -> UnfetchedException:
+                future.set_result(1)
+                return UnfetchedException(exception, report)
+
+            monkeypatch.setattr(_state, "UnfetchedException", make)
+            future = executor.submit(work)
+            gate.arrived()
+        executor.shutdown()
+
+        assert future.result() == 1
+        assert future.exception() is None
 
     def test_outcome_set_and_task_cancelled(self, executor: AsyncExecutor) -> None:
         """The outcome that somebody sets stays also when the task is cancelled."""
