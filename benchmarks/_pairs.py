@@ -10,11 +10,19 @@ from ._lines import Samples
 
 
 def alternate(ours: Callable[[], float], theirs: Callable[[], float], rounds: int) -> Samples:
-    """Measure both sides in turn, after one turn of each that does not count."""
+    """Measure both sides in turn, after one turn of each that does not count.
+
+    Each is the first in every other round, as whoever comes second may find the machine otherwise.
+    """
     _measure(ours)
     _measure(theirs)
-    pairs = [(_measure(ours), _measure(theirs)) for _ in range(rounds)]
-    return Samples([mine for mine, _ in pairs], [their for _, their in pairs])
+    samples: tuple[list[float], list[float]] = ([], [])
+    sides = [(ours, samples[0]), (theirs, samples[1])]
+    for _ in range(rounds):
+        for side, times in sides:
+            times.append(_measure(side))
+        sides.reverse()
+    return Samples(*samples)
 
 
 def _measure(side: Callable[[], float]) -> float:

@@ -76,7 +76,7 @@ def test_target_depends_on_eager_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sides_take_turns() -> None:
-    """Both sides run once without being counted, then in alternation."""
+    """Both sides run once without being counted, then in turn, each as often the first."""
     calls: list[str] = []
 
     def side(name: str) -> float:
@@ -85,8 +85,8 @@ def test_sides_take_turns() -> None:
 
     samples = alternate(lambda: side("ours"), lambda: side("theirs"), 3)
 
-    assert calls == ["ours", "theirs"] * 4
-    assert samples == Samples([3, 5, 7], [4, 6, 8])
+    assert calls == ["ours", "theirs", "ours", "theirs", "theirs", "ours", "ours", "theirs"]
+    assert samples == Samples([3, 6, 7], [4, 5, 8])
 
 
 def test_a_child_returns_or_fails() -> None:
@@ -156,7 +156,7 @@ def test_a_line_runs(each: Line) -> None:
     """A comparison that needs no other library has samples of both sides."""
     samples = each.measure(TINY)
 
-    assert len(samples.ours) == len(samples.theirs) == 1
+    assert len(samples.ours) == len(samples.theirs) > 0
     assert min(*samples.ours, *samples.theirs) > 0
 
 
