@@ -256,16 +256,13 @@ class FutureState(concurrent.futures.Future[T]):
 
     def _settle_exception(self, exception: BaseException) -> None:
         """Finish the future with what its call raised. Loop thread only."""
-        unfetched = None
         if self._host is not None and (self._watchers is None or not self._watchers.callbacks):
-            unfetched = UnfetchedException(exception, self._host.call_exception_handler)
-        # From here on no line calls anything, and no other thread can write an outcome.
+            self._unfetched = UnfetchedException(exception, self._host.call_exception_handler)
         if self._status != RUNNING:
-            if unfetched is not None:
-                unfetched.exception = None
+            self._mark_fetched()  # it is dropped, and needs no report
             return
+        # Since the look no line calls anything, and so no other thread can write an outcome.
         self._exception = exception
-        self._unfetched = unfetched
         self._status = FAILED
         self._notify()
 
