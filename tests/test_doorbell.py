@@ -97,3 +97,19 @@ def test_error_of_the_loop() -> None:
     with pytest.raises(RuntimeError, match="refused"):
         doorbell(loop, lambda: None).ring()
     loop.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="such files are of Linux")
+def test_reported_twice() -> None:
+    """A ring that the loop reports once more, as after a SystemExit, is answered once."""
+    answers: list[object] = []
+    loop = asyncio.new_event_loop()
+    bell = EventDoorbell(loop, lambda: answers.append(1))
+    bell.ring()
+
+    bell._read()
+    bell._read()
+
+    assert answers == [1]
+    bell.remove()
+    loop.close()
