@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from typing import TypedDict
@@ -31,7 +31,7 @@ class Cost(TypedDict):
 def cost(name: str, count: int) -> Cost:
     """Have so many tasks sleep for a second and return what that costs."""
     if name == ALONE:
-        return asyncio.run(_cost_alone(count))
+        return asyncio.run(cost_alone(SLEEP, count))
     peer = peers.load(name)
     with peer.submitting(count) as submit:
         submit(peer.function(TRIVIAL)).result()
@@ -43,10 +43,14 @@ def cost(name: str, count: int) -> Cost:
     return cost
 
 
-async def _cost_alone(count: int) -> Cost:
+async def cost_alone(
+    work: peers.Task, count: int, then: Callable[[], Awaitable[object]] = TRIVIAL.asynchronous
+) -> Cost:
+    """Return what so many tasks of this event loop cost; `then` comes when all of them wait."""
     await start(TRIVIAL.asynchronous())
     with measuring(count) as cost:
-        tasks = [start(SLEEP.asynchronous()) for _ in range(count)]
+        tasks = [start(work.asynchronous()) for _ in range(count)]
+        await then()
         for task in tasks:
             await task
     return cost

@@ -7,8 +7,8 @@ import asyncio
 from . import peers
 from ._child import ChildError, in_child
 from ._lines import Effort
-from ._tasks import TRIVIAL, Gate, start
-from .asleep import ALONE, Cost, measuring
+from ._tasks import TRIVIAL, Gate
+from .asleep import ALONE, Cost, cost_alone, measuring
 
 _COUNTS = (1_000, 3_000, 10_000, 30_000, 100_000)
 _MOST_THREADS = 3_000  # with more, the rest of the machine stands still
@@ -20,9 +20,10 @@ Curves = dict[str, list[tuple[int, float, float]]]
 
 def cost(name: str, count: int) -> Cost:
     """Have so many tasks wait until all of them do, and return what that costs."""
+    gate = Gate()
     if name == ALONE:
-        return asyncio.run(_cost_alone(count))
-    peer, gate = peers.load(name), Gate()
+        return asyncio.run(cost_alone(gate.wait, count, gate.open_for_tasks))
+    peer = peers.load(name)
     with peer.submitting(count) as submit:
         submit(peer.function(TRIVIAL)).result()
         function = peer.function(gate.wait)
@@ -31,17 +32,6 @@ def cost(name: str, count: int) -> Cost:
             gate.open(peer, submit)
             for future in futures:
                 future.result()
-    return cost
-
-
-async def _cost_alone(count: int) -> Cost:
-    gate = Gate()
-    await start(TRIVIAL.asynchronous())
-    with measuring(count) as cost:
-        tasks = [start(gate.wait.asynchronous()) for _ in range(count)]
-        await gate.open_for_tasks()
-        for task in tasks:
-            await task
     return cost
 
 

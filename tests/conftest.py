@@ -7,11 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import hypothesis
 import pytest
-from support import LIMIT, MakeExecutor
+from support import LIMIT, MakeExecutor, loop_that_calls
 from typing_extensions import override
 
 from aiofutures import AsyncExecutor, _default, _lifecycle, set_default_executor
@@ -104,14 +103,7 @@ def _eager_loop() -> asyncio.AbstractEventLoop:
 
 
 def _lazy_loop() -> asyncio.AbstractEventLoop:
-    """Return one whose tasks a factory of the user's makes: none of them begins at once."""
-
-    def make_task(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
-        return asyncio.Task(coro, loop=loop, **options)
-
-    loop = asyncio.new_event_loop()
-    loop.set_task_factory(make_task)
-    return loop
+    return loop_that_calls(lambda _: None)
 
 
 def _uvloop() -> asyncio.AbstractEventLoop:

@@ -359,6 +359,23 @@ def in_thread(
         pool.shutdown(wait=False)
 
 
+def loop_that_calls(note: Callable[[Any], object]) -> asyncio.AbstractEventLoop:
+    """Return an event loop with a task factory of the user's: no task begins at once.
+
+    It calls `note` with the coroutine of each task before it makes that.
+    """
+
+    def make_task(
+        loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
+    ) -> asyncio.Task[Any]:
+        note(coroutine)
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    loop = asyncio.new_event_loop()
+    loop.set_task_factory(make_task)
+    return loop
+
+
 def in_child(check: Callable[[], object], limit: float = LIMIT) -> None:
     """Call `check` in a forked child, which must end without an error in so many seconds."""
     child = os.fork()

@@ -38,6 +38,7 @@ from support import (
     in_thread,
     interpreter,
     interrupted_at,
+    loop_that_calls,
     run_python,
     until,
 )
@@ -865,19 +866,11 @@ class TestTimeout:
         """The task that begins nevertheless ends again."""
         gate = Gate()
 
-        def make_loop() -> asyncio.AbstractEventLoop:
-            def make_task(
-                loop: asyncio.AbstractEventLoop, coro: Any, **options: Any
-            ) -> asyncio.Task[Any]:
-                if coro.__qualname__ == "OneTask._serve":
-                    gate.block()
-                return asyncio.Task(coro, loop=loop, **options)
+        def block(coroutine: Any) -> None:
+            if coroutine.__qualname__ == "OneTask._serve":
+                gate.block()
 
-            loop = asyncio.new_event_loop()
-            loop.set_task_factory(make_task)
-            return loop
-
-        executor = AsyncExecutor(loop_factory=make_loop)
+        executor = AsyncExecutor(loop_factory=lambda: loop_that_calls(block))
         generator = to_sync(timeout=0.1, executor=executor)(count)(3)
         with gate, pytest.raises(TimeoutError):
             next(generator)

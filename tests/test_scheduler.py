@@ -20,6 +20,7 @@ from support import (
     echo_later,
     in_thread,
     is_in,
+    loop_that_calls,
     silence,
     thread_error,
     until,
@@ -37,21 +38,6 @@ from aiofutures._scheduler import Scheduler
 from aiofutures._workers import Workers
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
-
-
-def loop_that_calls(note: Callable[[asyncio.Task[Any]], object]) -> asyncio.AbstractEventLoop:
-    """Return an event loop with a task factory that calls `note` with each task."""
-
-    def make_task(
-        loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
-    ) -> asyncio.Task[Any]:
-        task = asyncio.Task(coroutine, loop=loop, **options)
-        note(task)
-        return task
-
-    loop = asyncio.new_event_loop()
-    loop.set_task_factory(make_task)
-    return loop
 
 
 class TestWakeUp:
@@ -199,7 +185,7 @@ class TestStart:
         names: list[str] = []
 
         def make_loop() -> asyncio.AbstractEventLoop:
-            return loop_that_calls(lambda task: names.append(task.get_name()))
+            return loop_that_calls(lambda coroutine: names.append(coroutine.__qualname__))
 
         with AsyncExecutor(loop_factory=make_loop) as executor:
             assert executor.submit(echo, 1).result(LIMIT) == 1
