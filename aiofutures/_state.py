@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ._exceptions import DeadlockError, InvalidStateError
 from ._typing import Call, T, override
 from ._waiting import Lender, block, place_lent
-from ._watchers import Guard, StdlibWaiters, UnfetchedException, Watchers
+from ._watchers import StdlibWaiters, UnfetchedException, Watchers
 
 _LOGGER = logging.getLogger("aiofutures")
 
@@ -178,8 +178,8 @@ class FutureState(concurrent.futures.Future[T]):
     def _get_snapshot(self) -> tuple[bool, bool, T | None, BaseException | None]:
         """Tell whether it is done, whether it is cancelled, and the outcome.
 
-        From Python 3.14 on asyncio asks for it. The inherited one waits for the guard, and so
-        would the event loop of whoever awaits.
+        From Python 3.14 on asyncio asks for it. The inherited one reads attributes that are not
+        there.
         """
         return self.done(), self.cancelled(), self._result, self._exception
 
@@ -187,33 +187,21 @@ class FutureState(concurrent.futures.Future[T]):
 
         @property
         def _state(self) -> str:
-            """The state as `concurrent.futures.wait` and `as_completed` may see it.
-
-            They look at it under the guard, and their waiters are to be told of what happens after
-            that look, and of nothing else.
-            """
-            watchers = self._watchers
-            if watchers is not None and watchers.guards and not watchers.told and self.done():
+            """The state as `concurrent.futures.wait` and `as_completed` see it."""
+            stdlib = None if self._watchers is None else self._watchers.stdlib
+            if stdlib is not None and stdlib.looks_done() is False:
                 return RUNNING
             return FINISHED if self._status == FAILED else self._status
 
         @property
-        def _condition(self) -> Guard:
-            """The lock that `concurrent.futures.wait` and `as_completed` hold."""
+        def _condition(self) -> StdlibWaiters:
+            """What `concurrent.futures.wait` and `as_completed` take for the future's lock."""
             watchers = self._watch()
-            # One for each process: a thread of the parent's may have held it at the fork.
-            guard = watchers.guards.setdefault(os.getpid(), Guard())
-            if self.done():  # whoever settled it has perhaps not seen the guard
-                watchers.tell(self)
-            return guard
+            if watchers.stdlib is None:
+                vars(watchers).setdefault("stdlib", StdlibWaiters(self))
+            return watchers.stdlib
 
-        @property
-        def _waiters(self) -> list[Any]:
-            """The waiters of `concurrent.futures.wait` and `as_completed`."""
-            watchers = self._watch()
-            if watchers.waiters is None:
-                vars(watchers).setdefault("waiters", StdlibWaiters(self))
-            return watchers.waiters
+        _waiters = _condition
 
     def _take(self, status: str = RUNNING) -> Call | None:
         """Take the call out, to run it or to drop it; None where somebody has taken it already.
@@ -275,16 +263,15 @@ class FutureState(concurrent.futures.Future[T]):
 
     def _abandon(self, exception: BaseException) -> None:
         """Finish the future in a forked child, where no other thread is left to do it."""
-        watchers = self._watchers
-        if watchers is not None and not watchers.told:
-            # Their threads and loops are the parent's, but for the iterators.
-            self._watchers = watchers.of_child(self)
-        if self._status in DONE:
-            return
-        call = self._take()
-        self._exception = exception
-        self._status = FAILED
-        del call  # as in `_withdraw`
+        if self._status not in DONE:
+            call = self._take()
+            self._exception = exception
+            self._status = FAILED
+            del call  # as in `_withdraw`
+        # The threads and loops that wait are the parent's, but for iterators of `as_completed`.
+        watchers = vars(self).pop("_watchers", None)
+        if watchers is not None and watchers.stdlib is not None:
+            watchers.stdlib.notify_in_child(self)
 
     # Those who wait.
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import weakref
 from _thread import LockType
-from collections import deque
-from collections.abc import Callable
-from functools import partial
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from threading import get_ident
+from typing import Any, Protocol, TypeAlias
 
 from ._typing import override
 from ._waiting import Lender, LendingEvent
@@ -37,138 +35,142 @@ class Watchers:
     looks here after the state has changed: one of the two sees the other.
     """
 
+    stdlib: StdlibWaiters | None = None  # made when the standard library asks for them
+
     def __init__(self) -> None:
         self.callbacks: list[Callable[[Any], object]] = []
         self.gates: list[LockType] = []  # locked; each is released for one blocked thread
-
-        # What concurrent.futures.wait and as_completed use, by the process.
-        self.guards: dict[int, Guard] = {}
-
-    waiters: StdlibWaiters | None = None  # theirs too, made when they do
-    told = False  # they know that the future is done
-    _is_telling = False
 
     def wake(self, future: Watched) -> None:
         """Wake the threads that wait for `future`, for who settles it. Once more is harmless."""
         for gate in tuple(self.gates):
             if gate.locked():
                 gate.release()
-        self.tell(future)
-
-    def tell(self, future: Watched) -> None:
-        """Tell the waiters of `concurrent.futures` that `future` is done, from any thread."""
-        guard = self.guards.get(os.getpid()) if self.guards else None
-        if guard is not None and not self.told:
-            guard.run(partial(self._tell, future))
-
-    def _tell(self, future: Watched) -> None:
-        """Tell the waiters of `concurrent.futures`, once each; they count. Under the guard."""
-        was_interrupted, self._is_telling = self._is_telling, True
-        if self.told:
-            return
-        for waiter in self.waiters or ():
-            if was_interrupted and future in waiter.finished_futures:
-                waiter.event.set()  # it may not have counted: rather too early than never
-                continue
-            if future.cancelled():
-                waiter.add_cancelled(future)
-            elif future._exception is None:
-                waiter.add_result(future)
-            else:
-                waiter.add_exception(future)
-        self.told = True
-
-    def of_child(self, future: Watched) -> Watchers:
-        """Return what of it is of use in a forked child: what iterators of `as_completed` wait for.
-
-        Their locks may be held by threads of the parent's.
-        """
-        watchers = Watchers()
-        for waiter in self.waiters or ():
-            waiter.lock = threading.Lock()
-            waiter.event = threading.Event()
-            waiter.event.set()
-            if future not in waiter.finished_futures:
-                waiter.finished_futures.append(future)
-        watchers.waiters = self.waiters
-        watchers.told = True
-        return watchers
+        if self.stdlib is not None:
+            self.stdlib.notify(future)
 
 
-class Guard:
-    """What `concurrent.futures.wait` and `as_completed` hold while they look at futures.
+#: Whether the future was done, and the snapshot before that.
+_Snapshot: TypeAlias = "tuple[bool, _Snapshot | None]"
 
-    The loop thread never waits for it. A signal handler that raises in one of these functions can
-    leave it locked for ever, and all calls of the executor would stand still.
+
+class StdlibWaiters:
+    """What `concurrent.futures.wait` and `as_completed` take for a future's lock and its waiters.
+
+    Nothing is locked. A thread that enters the "lock" sees the future as it is at that moment,
+    until it leaves: a snapshot. Its waiters hear of what happens after the snapshot and of nothing
+    else, once: they count. Who notifies a waiter is decided by deleting it from `_unheard`; it
+    stays in `_waiters` until it has heard, for a child that is forked meanwhile.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may wait for the same futures
-        self._depth = 0  # how often its thread has it
-        self._delayed: deque[Callable[[], object]] = deque()
+    def __init__(self, future: Watched) -> None:
+        self._future = weakref.ref(future)
+        # By the thread; with the one before it, which a signal handler may have interrupted.
+        self._snapshots: dict[int, _Snapshot] = {}
+        self._waiters: dict[Any, None] = {}
+        self._unheard: dict[Any, None] = {}
+
+    # As a lock.
 
     def acquire(self) -> bool:
-        """Lock it."""
-        self._lock.acquire()
-        self._depth += 1
+        """Take a snapshot for the calling thread."""
+        future = self._future()
+        thread = get_ident()
+        is_done = future is None or future.done()
+        self._snapshots[thread] = is_done, self._snapshots.get(thread)
         return True
 
     def release(self) -> None:
-        """Unlock it, and do what was delayed."""
-        self._depth -= 1
-        self._lock.release()
-        self._run_delayed()
+        """Drop the snapshot of the calling thread."""
+        thread = get_ident()
+        _, before = self._snapshots.pop(thread)
+        if before is not None:
+            self._snapshots[thread] = before
 
     __enter__ = acquire
 
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def run(self, fn: Callable[[], object]) -> None:
-        """Call `fn` under the lock: now, or as soon as whoever has it releases it."""
-        self._delayed.append(fn)
-        self._run_delayed()
+    def looks_done(self) -> bool | None:
+        """Tell whether the future was done in the caller's snapshot; None if there is none."""
+        snapshot = self._snapshots.get(get_ident())
+        return None if snapshot is None else snapshot[0]
 
-    def _run_delayed(self) -> None:
-        while self._delayed and self._lock.acquire(blocking=False):
-            try:
-                if self._depth:  # a signal handler of the thread that has it
-                    return
-                self._do_delayed()
-            except BaseException:  # a signal handler has raised: leave nobody waiting
-                self._do_delayed()
-                raise
-            finally:
-                self._lock.release()
+    # As a list.
 
-    def _do_delayed(self) -> None:
-        while self._delayed:
-            fn = self._delayed[0]
-            fn()
-            if self._delayed and self._delayed[0] is fn:  # a signal handler may have done it too
-                self._delayed.popleft()
-
-
-class StdlibWaiters(list[Any]):
-    """The waiters of `concurrent.futures.wait` and `as_completed`.
-
-    Both add one exactly when they are about to wait, and release their locks if that raises.
-    """
-
-    def __init__(self, future: Watched) -> None:
-        super().__init__()
-        self._future = weakref.ref(future)
-
-    @override
     def append(self, waiter: Any) -> None:
+        """Add a waiter, unless the calling thread has seen that the future is done.
+
+        Both functions add one exactly when they are about to wait.
+
+        Raises:
+            DeadlockError: The wait would block the event loop that runs the call.
+        """
         future = self._future()
-        if future is not None and not future.done():
+        if future is None or self.looks_done():
+            return
+        if not future.done():
             future._refuse_wait_on_own_loop()
-            if type(waiter.event) is threading.Event:
-                waiter.event = LendingEvent()
-            if future._host is not None and isinstance(waiter.event, LendingEvent):
-                waiter.event.hosts.add(future._host)
-        super().append(waiter)
+        if type(waiter.event) is threading.Event:
+            waiter.event = LendingEvent()
+        if future._host is not None and isinstance(waiter.event, LendingEvent):
+            waiter.event.hosts.add(future._host)
+        self._waiters[waiter] = self._unheard[waiter] = None
+        if future.done():  # whoever settled it has perhaps not seen the waiter
+            self.notify(future)
+
+    def remove(self, waiter: Any) -> None:
+        """Drop a waiter, if it is still there."""
+        self._unheard.pop(waiter, None)
+        self._waiters.pop(waiter, None)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(tuple(self._waiters))
+
+    def __len__(self) -> int:
+        return len(self._waiters)
+
+    # For who settles the future.
+
+    def notify(self, future: Watched) -> None:
+        """Tell each waiter that `future` is done, once."""
+        try:
+            for waiter in self._unheard.copy():
+                self._notify(waiter, future)
+        except BaseException:  # a signal handler has raised: leave nobody waiting
+            self.notify(future)
+            raise
+
+    def _notify(self, waiter: Any, future: Watched) -> None:
+        try:
+            del self._unheard[waiter]
+        except KeyError:
+            return
+        try:
+            if future.cancelled():
+                waiter.add_cancelled(future)
+            elif future._exception is None:
+                waiter.add_result(future)
+            else:
+                waiter.add_exception(future)
+        except BaseException:
+            waiter.event.set()  # it may not have counted: rather too early than never
+            raise
+        finally:
+            self._waiters.pop(waiter, None)
+
+    def notify_in_child(self, future: Watched) -> None:
+        """Tell those who have not heard it yet, in a forked child.
+
+        Only iterators of `as_completed` go on there. A thread of the parent's may hold their lock.
+        """
+        for waiter in self:
+            waiter.lock = threading.Lock()
+            if future not in waiter.finished_futures:
+                waiter.finished_futures.append(future)
+            waiter.event.set()
+            self.remove(waiter)
 
 
 class AsyncWaiter(asyncio.Future[None]):

@@ -175,7 +175,9 @@ def test_interruption_at_every_point(
             except InvalidStateError:
                 assert action in {shut_down, cancel_and_shut_down, leave}
             in_thread(executor.shutdown).result(LIMIT)
-            for future in futures:  # not `wait`: an interrupted one keeps its locks
+            waited = in_thread(concurrent.futures.wait, futures, LIMIT).result(LIMIT)
+            assert not waited.not_done
+            for future in futures:
                 in_thread(_outcome, future).result(LIMIT)
         except TimeoutError:
             pytest.fail(f"hangs after an interruption at point {point} of {action.__name__}")

@@ -378,7 +378,7 @@ for thread in waiting:
     thread.start()
 called = []
 future.add_done_callback(lambda _: called.append(os.getpid()))
-while len(future._watchers.gates) < 1 or not future._watchers.waiters:
+while len(future._watchers.gates) < 1 or not len(future._waiters):
     pass
 
 def check():

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import gc
 import threading
+import weakref
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from typing_extensions import override
 
 from aiofutures import Future, _state
 from aiofutures._waiting import block
-from aiofutures._watchers import AsyncWaiter, Guard, StdlibWaiters, UnfetchedException, Watchers
+from aiofutures._watchers import AsyncWaiter, StdlibWaiters, UnfetchedException, Watchers
 
 
 def test_wait_sees_a_future_that_is_done() -> None:
@@ -117,23 +118,48 @@ def test_waiters_of_the_standard_library_count() -> None:
         assert not waiting.result(LIMIT).not_done
 
 
-def test_state_is_what_the_waiters_have_been_told() -> None:
-    """While somebody holds the guard, a future that ends does not look done to `wait`."""
+def test_state_is_that_of_the_snapshot() -> None:
+    """A thread that has the lock that `wait` takes sees the future as it was; others do not."""
+    future: Future[int] = Future()
+    with future._condition:
+        in_thread(future.set_result, 1).result(LIMIT)
+        held = future._state
+        elsewhere = in_thread(lambda: future._state).result(LIMIT)
+
+    assert (held, elsewhere, future._state) == ("RUNNING", "FINISHED", "FINISHED")
+
+
+def test_snapshot_of_a_signal_handler() -> None:
+    """A signal handler that waits in the middle of `wait` leaves the snapshot of that alone."""
     future: Future[int] = Future()
     with future._condition:
         future.set_result(1)
+        assert concurrent.futures.wait([future], LIMIT).done == {future}
         held = future._state
 
     assert (held, future._state) == ("RUNNING", "FINISHED")
 
 
-def test_asyncio_does_not_wait_for_the_guard() -> None:
-    """What asyncio asks for, from Python 3.14 on, is there while somebody holds the guard."""
+def test_nothing_is_locked() -> None:
+    """A thread that is interrupted while it has the lock that `wait` takes holds up nobody."""
+    future: Future[int] = Future()
+    future._condition.acquire()
+    waiting = in_thread(concurrent.futures.wait, [future], LIMIT)
+    until(lambda: len(future._waiters) == 1)
+
+    future.set_result(1)
+
+    assert waiting.result(LIMIT).done == {future}
+    assert concurrent.futures.wait([future], LIMIT).done == {future}
+
+
+def test_snapshot_that_asyncio_takes() -> None:
+    """What asyncio asks for, from Python 3.14 on, is what is true now."""
     future: Future[int] = Future()
     with future._condition:
         future.set_result(1)
 
-        assert in_thread(future._get_snapshot).result(LIMIT) == (True, False, 1, None)
+        assert future._get_snapshot() == (True, False, 1, None)
 
 
 def test_only_who_settles_releases_the_gates() -> None:
@@ -156,14 +182,20 @@ def test_only_who_settles_releases_the_gates() -> None:
 
 
 def test_told_by_several_threads() -> None:
-    """Whoever finds that the waiters are to be told does it, and they are told once."""
+    """Whoever finds that a waiter is to be told does it, and it is told once."""
     future: Future[int] = Future()
-    completed = concurrent.futures.as_completed([future])
-    with future._condition:
-        in_thread(future.set_result, 1).result(LIMIT)
-        in_thread(lambda: future._condition).result(LIMIT)
+    with Halt(StdlibWaiters.append, "self._waiters[waiter] =") as halt:
+        waiting = in_thread(halt.call, list, concurrent.futures.as_completed([future], LIMIT))
+        halt.arrived()
+        with Halt(Watchers.wake, "self.stdlib.notify") as settling_halt:
+            settling = in_thread(settling_halt.call, future.set_result, 1)
+            settling_halt.arrived()
+            halt.go_on()
 
-    assert list(completed) == [future]
+            assert waiting.result(LIMIT) == [future]
+
+    settling.result(LIMIT)
+    assert len(future._waiters) == 0
 
 
 class Interrupted(list[Any]):
@@ -198,17 +230,35 @@ def test_iterator_of_a_child_that_knows() -> None:
     completed = concurrent.futures.as_completed([future, other], LIMIT)
     waiting = in_thread(next, completed)
     until(lambda: bool(future._waiters))
-    watchers = future._watch()
     waiters = list(future._waiters)
 
     future.set_result(1)
     assert waiting.result(LIMIT) is future
-    for waiter in waiters:
-        waiter.finished_futures.append(other)
-    other._watch().of_child(other)
+    future._condition.notify_in_child(future)
+    other._condition.notify_in_child(other)
 
     assert [waiter.finished_futures for waiter in waiters] == [[other]]
-    assert watchers.told
+
+
+def test_iterator_of_a_child_that_is_just_being_told() -> None:
+    """At a fork in the moment when another thread tells an iterator, its lock is made anew."""
+    future: Future[int] = Future()
+    iterating = in_thread(list, concurrent.futures.as_completed([future], LIMIT))
+    until(lambda: bool(future._waiters))
+    waiter: Any = next(iter(future._waiters))
+    with Halt(type(waiter).add_result, "(_AsCompletedWaiter, self).add_result") as halt:
+        settling = in_thread(halt.call, future.set_result, 1)
+        halt.arrived()
+        held = waiter.lock
+
+        future._condition.notify_in_child(future)
+
+        assert held.locked()
+        assert not waiter.lock.locked()
+        assert waiter.finished_futures == [future]
+        halt.go_on()
+    settling.result(LIMIT)
+    iterating.exception(LIMIT)
 
 
 def test_every_thread_is_woken() -> None:
@@ -285,11 +335,15 @@ def test_stdlib_waiters_hear_the_outcome_once(outcome: str) -> None:
 def test_stdlib_waiters_do_not_keep_their_future() -> None:
     """The waiters of a future do not refer back to it, so that it dies without the collector."""
     future: Future[int] = Future()
-    waiters = StdlibWaiters(future)
+    waiters: Any = future._condition
+    waiters.append(Recorder())
+    reference = weakref.ref(future)
+
     del future
 
-    waiters.append(Recorder())
-
+    assert reference() is None
+    with waiters:
+        waiters.append(Recorder())
     assert len(waiters) == 1
 
 
@@ -392,18 +446,3 @@ def test_gate_is_not_needed_for_threads_that_come_late() -> None:
 
         gate.open()
         assert late.result(LIMIT) == 1
-
-
-def test_guard_in_a_signal_handler() -> None:
-    """A signal handler that does what is delayed while its thread is at that does no harm."""
-    guard = Guard()
-    calls: list[int] = []
-
-    def tell() -> None:
-        calls.append(1)
-        if len(calls) == 1:
-            guard._do_delayed()
-
-    guard.run(tell)
-
-    assert calls == [1, 1]
