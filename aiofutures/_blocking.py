@@ -27,7 +27,11 @@ class SubmitsCalls(Protocol):
     def submit(
         self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
-        """Run `await fn(*args, **kwargs)`."""
+        """Run `await fn(*args, **kwargs)`.
+
+        An executor may have several event loops. The steps of a generator or a `with` block go to
+        the host of the future that the first call gives, not to the executor: they are one task.
+        """
         ...
 
 

@@ -11,8 +11,8 @@ from inspect import isawaitable
 from types import CoroutineType, TracebackType
 from typing import Any, NoReturn, Protocol
 
-from ._blocking import SubmitsCalls
 from ._one_task import EndedError, OneTask
+from ._state import Host
 from ._typing import override
 
 
@@ -28,9 +28,9 @@ class Unopened:
         self._value = value
         self._view = view
 
-    def open(self, executor: SubmitsCalls, timeout: float | None, name: str) -> Any:
-        """Return the view: a context manager or a generator."""
-        return self._view(self._value, partial(OneTask, executor, timeout, name))
+    def open(self, host: Host, timeout: float | None, name: str) -> Any:
+        """Return the view, a context manager or a generator, whose steps `host` runs."""
+        return self._view(self._value, partial(OneTask, host, timeout, name))
 
 
 class Call:

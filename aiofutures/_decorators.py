@@ -116,6 +116,7 @@ def to_sync(
             changes = ContextChanges()
             runner = get_default_executor() if executor is None else executor
             future = runner.submit(call, *args, **kwargs)
+            host = future._host
             try:
                 result = wait(future, timeout, name, stacklevel=2)
             except BaseException:
@@ -126,8 +127,8 @@ def to_sync(
                 if call.context is not None:
                     changes.take_over(call.context)
                 del future  # the traceback of its exception has this frame
-            if isinstance(result, Unopened):
-                return result.open(runner, timeout, name)
+            if isinstance(result, Unopened) and host is not None:
+                return result.open(host, timeout, name)
             return result
 
         return dress(blocking, fn, lambda returned: returned)

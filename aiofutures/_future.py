@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ._calls import name_of
 from ._exceptions import InvalidStateError
-from ._state import DONE, FutureState
+from ._state import DONE, FutureState, Host
 from ._typing import T, override
 from ._watchers import AsyncWaiter
 
@@ -240,12 +240,16 @@ class Future(FutureState[T]):
         *args: Any,
     ) -> Future[Any]:
         """Run `await fn(*args)` where the call of this future runs."""
-        host = self._host
-        if host is None:
+        if self._host is None:
             raise InvalidStateError(f"{self!r} is not of an executor: nothing can run after it")
-        future: Future[Any] = Future(host, Derivation(fn, sources), args, None, copy_context())
-        host.submit(future)
-        return future
+        return submitted(self._host, Derivation(fn, sources), *args)
+
+
+def submitted(host: Host, fn: Callable[..., Awaitable[T]], /, *args: Any) -> Future[T]:
+    """Return the future of `await fn(*args)`, which `host` runs."""
+    future: Future[T] = Future(host, fn, args, None, copy_context())
+    host.submit(future)
+    return future
 
 
 class Derivation:

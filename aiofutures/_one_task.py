@@ -12,12 +12,13 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from ._blocking import ContextChanges, SubmitsCalls, wait
+from ._blocking import ContextChanges, wait
 from ._calls import as_coroutine
 from ._exceptions import InvalidStateError
-from ._future import Future
+from ._future import Future, submitted
 from ._loop_thread import LoopThread
 from ._places import holder
+from ._state import Host
 from ._typing import override
 from ._watchers import UnfetchedException
 
@@ -106,7 +107,7 @@ class OneTask:
     with the step that is the last, or that raises.
 
     Args:
-        executor: Where the task runs.
+        host: Where the task runs.
         timeout: The most seconds for a step; None for no limit.
         name: The name of the task.
         on_cancel: What the task does when it is cancelled between two steps, for whatever reason.
@@ -115,13 +116,13 @@ class OneTask:
 
     def __init__(
         self,
-        executor: SubmitsCalls,
+        host: Host,
         timeout: float | None,
         name: str,
         on_cancel: Callable[[BaseException], Awaitable[Any]],
     ) -> None:
         self.__qualname__ = name  # of the tasks
-        self._executor = executor
+        self._host = host
         self._timeout = timeout
         self._on_cancel = on_cancel
         self._changes: ContextChanges | None = None
@@ -157,7 +158,7 @@ class OneTask:
             self._changes = ContextChanges()
             self._process = os.getpid()
         try:
-            return self._receive(self._executor.submit(self, fn, must_run, is_last))
+            return self._receive(submitted(self._host, self, fn, must_run, is_last))
         finally:
             # The traceback of an exception that was thrown in has this frame.
             del fn
@@ -177,7 +178,7 @@ class OneTask:
         if self._task is not None and self._task.done():
             return None
         try:
-            future = self._executor.submit(self, fn, is_last=True)
+            future = submitted(self._host, self, fn, True, True)  # noqa: FBT003
         except InvalidStateError:  # shut down: the task was cancelled, and cleaned up after that
             return None
         # Somebody may cancel it before it begins: the end of a wait, or `cancel_futures`.

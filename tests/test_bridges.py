@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import inspect
+import itertools
 import logging
 import os
 import signal
@@ -28,7 +29,7 @@ from contextlib import (
 )
 from contextvars import ContextVar, copy_context
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 
 import pytest
 from support import (
@@ -48,12 +49,17 @@ from aiofutures import (
     AsyncExecutor,
     CancelledError,
     DeadlockError,
+    Future,
     InvalidStateError,
     to_sync,
 )
+from aiofutures._blocking import SubmitsCalls
 from aiofutures._bridges import _generate
 from aiofutures._decorators import ToSync
 from aiofutures._waiting import _acquire
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 needs_signals = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs SIGUSR1")
 
@@ -202,6 +208,50 @@ class Logged:
         await asyncio.sleep(0)
         self.log += [asyncio.current_task(), exc_type, exc_val, exc_tb]
         return self.suppress
+
+
+class TestTwoLoops:
+    """An executor that has several event loops, and sends each call to the next."""
+
+    @pytest.fixture
+    def alternating(self, make_executor: MakeExecutor) -> SubmitsCalls:
+        """Return one of two loops."""
+        loops = itertools.cycle([make_executor(), make_executor()])
+
+        class Alternating:
+            def submit(
+                self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+            ) -> Future[T]:
+                return next(loops).submit(fn, *args, **kwargs)
+
+        return Alternating()
+
+    def test_items(self, alternating: SubmitsCalls) -> None:
+        """All steps of a generator go to one of them: no item is lost."""
+
+        @to_sync(executor=alternating)
+        async def generate() -> AsyncIterator[int]:
+            for number in range(4):
+                await asyncio.sleep(0)
+                yield number
+
+        assert [list(generate()) for _ in range(3)] == [[0, 1, 2, 3]] * 3
+
+    def test_entering_and_leaving(self, alternating: SubmitsCalls) -> None:
+        """A `with` block is left where it was entered, also after another call."""
+        loops: list[asyncio.AbstractEventLoop] = []
+
+        @to_sync(executor=alternating)
+        @asynccontextmanager
+        async def manage() -> AsyncIterator[None]:
+            loops.append(asyncio.get_running_loop())
+            yield
+            loops.append(asyncio.get_running_loop())
+
+        with manage():
+            alternating.submit(asyncio.sleep, 0).result(LIMIT)
+
+        assert loops[0] is loops[1]
 
 
 class TestWhatIsReturned:

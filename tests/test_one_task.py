@@ -24,7 +24,7 @@ def one_task(
     timeout: float | None = None,
 ) -> OneTask:
     """Return one without a task yet."""
-    return OneTask(executor, timeout, "steps", on_cancel)
+    return OneTask(executor._loop_thread, timeout, "steps", on_cancel)
 
 
 async def current_task() -> asyncio.Task[object]:

@@ -185,7 +185,8 @@ def test_told_by_several_threads() -> None:
     """Whoever finds that a waiter is to be told does it, and it is told once."""
     future: Future[int] = Future()
     with Halt(StdlibWaiters.append, "self._waiters[waiter] =") as halt:
-        waiting = in_thread(halt.call, list, concurrent.futures.as_completed([future], LIMIT))
+        completed = concurrent.futures.as_completed([future], LIMIT)
+        waiting = in_thread(halt.call, lambda: list(completed))
         halt.arrived()
         with Halt(Watchers.wake, "self.stdlib.notify") as settling_halt:
             settling = in_thread(settling_halt.call, future.set_result, 1)
@@ -234,8 +235,9 @@ def test_iterator_of_a_child_that_knows() -> None:
 
     future.set_result(1)
     assert waiting.result(LIMIT) is future
-    future._condition.notify_in_child(future)
-    other._condition.notify_in_child(other)
+    for each in (future, other):
+        condition: Any = each._condition
+        condition.notify_in_child(each)
 
     assert [waiter.finished_futures for waiter in waiters] == [[other]]
 
@@ -251,7 +253,8 @@ def test_iterator_of_a_child_that_is_just_being_told() -> None:
         halt.arrived()
         held = waiter.lock
 
-        future._condition.notify_in_child(future)
+        condition: Any = future._condition
+        condition.notify_in_child(future)
 
         assert held.locked()
         assert not waiter.lock.locked()
