@@ -16,34 +16,35 @@ class Job(Protocol):
     @property
     def _host(self) -> object: ...
 
-    _status: str
     _task: asyncio.Task[Any] | None
 
     def cancel(self) -> bool: ...
+    def running(self) -> bool: ...
+    def done(self) -> bool: ...
     def exception(self) -> BaseException | None: ...
-    def _take(self) -> Call | None: ...
-    def _settle(self, result: Any, /) -> None: ...
-    def _settle_exception(self, exception: BaseException, /) -> None: ...
-    def _settle_cancelled(self) -> None: ...
-    def _abandon(self, exception: BaseException, /) -> None: ...
+    def take(self) -> Call | None: ...
+    def settle(self, result: Any, /) -> None: ...
+    def fail(self, error: BaseException, /) -> None: ...
+    def settle_cancelled(self) -> None: ...
+    def abandon(self, error: BaseException, /) -> None: ...
 
 
 def settle(job: Job, task: asyncio.Task[Any]) -> None:
     """Hand the outcome of `task` to `job`. Loop thread only."""
     if task.cancelled():
-        job._settle_cancelled()
+        job.settle_cancelled()
         return
     exception = task.exception()
     if exception is None:
-        job._settle(task.result())
+        job.settle(task.result())
     else:
-        job._settle_exception(exception)
+        job.fail(exception)
 
 
 def settle_raised(job: Job, exception: BaseException) -> None:
     """Hand what its first step has raised to `job`. Loop thread only."""
     if isinstance(exception, asyncio.CancelledError):
-        job._settle_cancelled()
+        job.settle_cancelled()
         return
     # Without our own frame: it would keep the job, and with it the exception, alive.
     exception.__traceback__ = exception.__traceback__ and exception.__traceback__.tb_next
@@ -51,7 +52,7 @@ def settle_raised(job: Job, exception: BaseException) -> None:
         error = RuntimeError("the function raised StopIteration")
         error.__cause__ = exception
         exception = error
-    job._settle_exception(exception)
+    job.fail(exception)
 
 
 def clean_up(coroutine: object, task: asyncio.Task[Any] | None) -> None:

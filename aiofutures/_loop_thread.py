@@ -213,8 +213,7 @@ class LoopThread(Scheduler):
         if not isinstance(exception, Exception):
             exception = BrokenExecutor(f"the start of the loop was interrupted: {exception!r}")
         for job in jobs:
-            job._take()
-            job._settle_exception(exception)
+            job.fail(exception)
 
     # On the loop thread.
 
@@ -302,7 +301,7 @@ class LoopThread(Scheduler):
         """
         broken = BrokenExecutor("the process that runs this call was forked; submit it again here")
         for job in (*self._queue, *self._running.values()):
-            job._abandon(broken)
+            job.abandon(broken)
         tasks = self.tasks()
         for task in tasks:
             setattr(task, "_log_destroy_pending", False)  # noqa: B010  asyncio's own switch

@@ -12,7 +12,6 @@ import sys
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures._base import PENDING, RUNNING
 from functools import partial
 from inspect import CORO_CREATED, getcoroutinestate
 from time import monotonic
@@ -106,8 +105,8 @@ class Scheduler(ABC):
                 job.exception()  # it is raised here, and needs no report
             raise
         # A job appended after the last look at the queue is nobody's: take it back.
-        if self._phase == SEALED and job._take() is not None:
-            job._settle_cancelled()
+        if self._phase == SEALED and job.take() is not None:
+            job.settle_cancelled()
             raise self._refusal()
 
     def _refusal(self) -> Exception:
@@ -123,7 +122,7 @@ class Scheduler(ABC):
     def cancel_all(self) -> None:
         """Cancel what is queued, at once, and what runs."""
         for job in self._queue.copy():
-            if job._status == PENDING:
+            if not job.running():
                 job.cancel()
         self._call_soon(self._cancel_tasks)
 
@@ -172,8 +171,9 @@ class Scheduler(ABC):
         # The queue first, so that a job on its way from it is found; and as a set, as the head of
         # the queue may have a task already.
         queued = self._queue.copy()
-        states = [job._status for job in {*queued, *tuple(self._running.values())}]
-        return states.count(PENDING), states.count(RUNNING)
+        jobs = [job for job in {*queued, *tuple(self._running.values())} if not job.done()]
+        running = sum(job.running() for job in jobs)
+        return len(jobs) - running, running
 
     def call_exception_handler(self, context: dict[str, Any], /) -> None:
         """Hand an error that no caller can receive to the event loop's exception handler."""
@@ -235,7 +235,7 @@ class Scheduler(ABC):
         self, job: Job, loop: asyncio.AbstractEventLoop, eager: bool, settle_running: _Settle
     ) -> None:
         """Call the function and make a task of what it returns. Loop thread only."""
-        call = job._take()
+        call = job.take()
         if call is None:  # cancelled
             return
         fn, args, kwargs, context = call
@@ -268,7 +268,7 @@ class Scheduler(ABC):
             clean_up(coroutine, task)
             settle_raised(job, exception)
         else:
-            job._settle(result)
+            job.settle(result)
             del result
         if self.max_workers is not None:
             self._places.leave(job)
@@ -316,5 +316,4 @@ class Scheduler(ABC):
         self._failure = exception
         self._phase = SEALED
         for job in (*self._queue.copy(), *self._running.values()):
-            job._take()
-            job._settle_exception(broken(exception))
+            job.fail(broken(exception))

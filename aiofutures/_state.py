@@ -1,8 +1,9 @@
-"""What a future is in: its state, its outcome and those who wait for it.
+"""The state machine of a future: its call, its outcome and those who wait for it.
 
-There is no lock. Whoever takes the function out of a future decides what becomes of its call: the
-loop thread runs it, `cancel` drops it; and from then on that one thread alone writes the outcome.
-With no lock to hold, nothing is ever stuck in a forked child, a signal handler or a finalizer.
+There is no lock. Two questions are decided by deleting an attribute, which is atomic: of several
+threads one succeeds. Who deletes `_fn` decides what becomes of the call: its host runs it, `cancel`
+drops it. Who deletes `_context` writes the outcome: the host, `cancel` or `set_result`. With no
+lock to hold, nothing is ever stuck in a forked child, a signal handler or a finalizer.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 from _thread import allocate_lock
 from collections.abc import Awaitable, Callable
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
+from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from time import monotonic, sleep
@@ -87,10 +89,9 @@ class FutureState(concurrent.futures.Future[T]):
         /,
     ) -> None:
         self._host = host
+        # PENDING until the future is done, also while its call runs: see `running`.
         self._status = PENDING
-        # Gone once it was taken. Deleting an attribute is atomic: of several threads one succeeds.
         self._fn: Any = fn
-        # None once they were taken.
         self._args: Any = args
         self._kwargs: Any = kwargs
         self._context: Any = context
@@ -103,7 +104,7 @@ class FutureState(concurrent.futures.Future[T]):
     @override
     def running(self) -> bool:
         """Tell whether the call has started and has not finished yet."""
-        return self._status == RUNNING
+        return not hasattr(self, "_fn") and self._status == PENDING
 
     @override
     def done(self) -> bool:
@@ -117,6 +118,8 @@ class FutureState(concurrent.futures.Future[T]):
             state = f"finished returned {type(self._result).__name__}"
         elif self._status == FAILED:
             state = f"finished raised {type(self._exception).__name__}"
+        elif self.running():
+            state = "running"
         return f"<{type(self).__name__} at {id(self):#x} state={state}>"
 
     # What else the standard library's contract asks for; only executors and tests call it.
@@ -131,7 +134,7 @@ class FutureState(concurrent.futures.Future[T]):
         Raises:
             InvalidStateError: The future runs or is finished already.
         """
-        if self._take() is not None:
+        if self.take() is not None:
             return True
         if self.cancelled():
             return False
@@ -144,10 +147,7 @@ class FutureState(concurrent.futures.Future[T]):
         Raises:
             InvalidStateError: The future is done already.
         """
-        self._claim_outcome()
-        self._result = result
-        self._status = FINISHED
-        self._notify()
+        self._set(FINISHED, result, None)
 
     @override
     def set_exception(self, exception: BaseException | None) -> None:
@@ -156,24 +156,12 @@ class FutureState(concurrent.futures.Future[T]):
         Raises:
             InvalidStateError: The future is done already.
         """
-        self._claim_outcome()
-        self._exception = exception
-        self._status = FAILED if exception is not None else FINISHED
-        self._notify()
+        self._set(FINISHED if exception is None else FAILED, None, exception)
 
-    def _claim_outcome(self) -> None:
-        """Let one caller alone write the outcome.
-
-        Raises:
-            InvalidStateError: Another one does, or did.
-        """
-        if self._take(PENDING) is not None:
-            return
-        mine = object()
-        # The state comes last: until the caller has written the outcome no line calls anything,
-        # and so no other thread can.
-        if vars(self).setdefault("_writer", mine) is not mine or self._status != RUNNING:
+    def _set(self, status: str, result: T | None, exception: BaseException | None) -> None:
+        if not self._decide(status, result, exception):
             raise InvalidStateError(f"{self!r} is done already")
+        self._notify_and_drop_call()
 
     def _get_snapshot(self) -> tuple[bool, bool, T | None, BaseException | None]:
         """Tell whether it is done, whether it is cancelled, and the outcome.
@@ -189,7 +177,7 @@ class FutureState(concurrent.futures.Future[T]):
         def _state(self) -> str:
             """The state as `concurrent.futures.wait` and `as_completed` see it."""
             stdlib = None if self._watchers is None else self._watchers.stdlib
-            if stdlib is not None and stdlib.looks_done() is False:
+            if self.running() or (stdlib is not None and stdlib.looks_done() is False):
                 return RUNNING
             return FINISHED if self._status == FAILED else self._status
 
@@ -203,75 +191,103 @@ class FutureState(concurrent.futures.Future[T]):
 
         _waiters = _condition
 
-    def _take(self, status: str = RUNNING) -> Call | None:
-        """Take the call out, to run it or to drop it; None where somebody has taken it already.
+    # For the host.
 
-        No signal handler can run between the deletion and the end: no line calls anything.
-        """
+    def take(self) -> Call | None:
+        """Take the call out, to run it; None where it was cancelled, or taken before."""
         try:
-            fn = self._fn
+            call = self._fn, self._args, self._kwargs, self._context
             del self._fn
         except AttributeError:
             return None
-        self._status = status
-        call = fn, self._args, self._kwargs, self._context
-        self._args = self._kwargs = self._context = None
+        self._args = self._kwargs = None
         return call
 
-    def _withdraw(self) -> bool:
-        """Cancel the future, unless its call was taken; tell whether that was so."""
-        call = self._take(CANCELLED_AND_NOTIFIED)
-        if call is None:
-            return False
+    def settle(self, result: T) -> None:
+        """Finish the future with what its call has returned."""
+        # As in `_decide`, which would be a call more for each future.
         try:
-            self._notify()
-        except BaseException:  # a signal handler has raised: leave nobody waiting
-            self._notify()
-            raise
-        del call  # not before: the arguments may have finalizers
-        return True
-
-    # For the loop thread.
-
-    def _settle(self, result: T) -> None:
-        """Finish the future with what its call returned. Loop thread only."""
-        if self._status != RUNNING:  # somebody has called set_result
+            del self._context
+        except AttributeError:
             return
         self._result = result
         self._status = FINISHED
         if self._watchers is not None:
             self._notify()
 
-    def _settle_exception(self, exception: BaseException) -> None:
-        """Finish the future with what its call raised. Loop thread only."""
+    def fail(self, error: BaseException) -> None:
+        """Finish the future with what its call has raised, or what kept it from being run."""
+        if self._status in DONE:
+            return
+        # First this: as soon as the future is done another thread may fetch the exception.
         if self._host is not None and (self._watchers is None or not self._watchers.callbacks):
-            self._unfetched = UnfetchedException(exception, self._host.call_exception_handler)
-        if self._status != RUNNING:
+            self._unfetched = UnfetchedException(error, self._host.call_exception_handler)
+        if self._decide(FAILED, None, error):
+            self._notify_and_drop_call()
+        else:
             self._mark_fetched()  # it is dropped, and needs no report
-            return
-        # Since the look no line calls anything, and so no other thread can write an outcome.
-        self._exception = exception
-        self._status = FAILED
-        self._notify()
 
-    def _settle_cancelled(self) -> None:
-        """Finish the future as cancelled: its task was. Loop thread only."""
-        if self._status != RUNNING:
-            return
-        self._status = CANCELLED_AND_NOTIFIED
-        self._notify()
+    def settle_cancelled(self) -> None:
+        """Finish the future as cancelled: its call was."""
+        if self._decide(CANCELLED_AND_NOTIFIED, None, None):
+            self._notify()
 
-    def _abandon(self, exception: BaseException) -> None:
+    def abandon(self, error: BaseException) -> None:
         """Finish the future in a forked child, where no other thread is left to do it."""
-        if self._status not in DONE:
-            call = self._take()
-            self._exception = exception
+        if self._status not in DONE:  # also where one was just about to
+            self._exception = error
             self._status = FAILED
-            del call  # as in `_withdraw`
+            self._decide(FAILED, None, error)
+            self._drop_call()
         # The threads and loops that wait are the parent's, but for iterators of `as_completed`.
         watchers = vars(self).pop("_watchers", None)
         if watchers is not None and watchers.stdlib is not None:
             watchers.stdlib.notify_in_child(self)
+
+    # Who decides.
+
+    def _decide(self, status: str, result: Any, error: BaseException | None) -> bool:
+        """Write the outcome; False where another one was, or is about to be."""
+        # No line calls anything, and so no signal handler can raise halfway.
+        try:
+            del self._context
+        except AttributeError:
+            return False
+        self._result = result
+        self._exception = error
+        self._status = status
+        return True
+
+    def _withdraw(self) -> bool:
+        """Cancel the future, unless its call was taken; tell whether that was so."""
+        # As in `_decide`, no line calls anything.
+        try:
+            fn = self._fn
+            del self._fn
+            del self._context
+        except AttributeError:
+            return False
+        self._status = CANCELLED_AND_NOTIFIED
+        try:
+            self._notify_and_drop_call()
+        except BaseException:  # a signal handler has raised: leave nobody waiting
+            self._notify()
+            raise
+        del fn  # not before: it may have a finalizer
+        return True
+
+    def _notify_and_drop_call(self) -> None:
+        """Notify first: the function and its arguments may have finalizers."""
+        try:
+            self._notify()
+        finally:
+            self._drop_call()
+
+    def _drop_call(self) -> None:
+        """Let go of a call that nobody is going to run."""
+        with suppress(AttributeError):
+            del self._fn
+        self._args = self._kwargs = None
 
     # Those who wait.
 

@@ -9,7 +9,6 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -1091,7 +1090,7 @@ class TestDirectUse:
         """Of two threads that finish one running future, one alone succeeds."""
         future: Future[int] = Future()
         future.set_running_or_notify_cancel()
-        with Halt(Future.set_result, "self._result = result") as halt:
+        with Halt(Future._decide, "self._result = result") as halt:
             setting = in_thread(halt.call, future.set_result, 1)
             halt.arrived()
 
@@ -1107,7 +1106,7 @@ class TestDirectUse:
     def test_cancel_between_claim_and_outcome(self) -> None:
         """A pending future whose outcome is being written cannot be cancelled any more."""
         future: Future[int] = Future()
-        with Halt(Future.set_result, "self._result = result") as halt:
+        with Halt(Future._decide, "self._result = result") as halt:
             setting = in_thread(halt.call, future.set_result, 1)
             halt.arrived()
 
@@ -1145,24 +1144,17 @@ class TestDirectUse:
                 await gate.wait()
                 raise OSError("lost")
 
-            def profile(_: FrameType, event: str, function: Any) -> None:
-                if event == "c_return" and function.__name__ == "setdefault":
-                    sys.setprofile(None)
-                    gate.open()
-                    until(future.done)
-
-            def set_result() -> None:
-                sys.setprofile(profile)
-                try:
-                    future.set_result(1)
-                finally:
-                    sys.setprofile(None)
-
             future = executor.submit(work)
             gate.arrived()
+            with Halt(Future._decide, "del self._context") as halt:
+                setting = in_thread(halt.call, future.set_result, 1)
+                halt.arrived()
+
+                gate.open()
+                until(future.done)
 
             with pytest.raises(InvalidStateError, match="is done already"):
-                in_thread(set_result).result(LIMIT)
+                setting.result(LIMIT)
 
         assert str(future.exception()) == "lost"
         with pytest.raises(OSError, match="lost"):

@@ -89,8 +89,8 @@ def test_settled_before_the_registration() -> None:
 def test_waiters_of_the_standard_library_are_told_once() -> None:
     """`as_completed` that has seen futures done is not told of them again: it would fail."""
     futures: list[Future[int]] = [Future() for _ in range(3)]
-    with Halt(Future.set_result, "self._notify()") as one:
-        with Halt(Future.set_result, "self._notify()") as two:
+    with Halt(Future._set, "self._notify_and_drop_call()") as one:
+        with Halt(Future._set, "self._notify_and_drop_call()") as two:
             settling = [in_thread(one.call, futures[0].set_result, 0)]
             one.arrived()
             settling.append(in_thread(two.call, futures[1].set_result, 1))
