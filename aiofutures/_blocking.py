@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from ._exceptions import BlockingCallWarning, DeadlockError
 from ._future import Future
-from ._places import holder
+from ._limit import running_call
 from ._typing import P, T
 
 _CLEANUP_SECONDS: Final = 5.0  # what an interrupted call may take for its cleanup
@@ -95,8 +95,8 @@ class ContextChanges:
         """Change here what has changed in `context` since the last time."""
         seen, self._seen = self._seen, context
         for variable, value in context.items():
-            if variable is holder or seen.get(variable, _UNSET) is value:
-                continue  # the holder says who runs a task, which its caller does not
+            if variable is running_call or seen.get(variable, _UNSET) is value:
+                continue  # it says who runs a task, which its caller does not
             if variable.get(_UNSET) is not value:
                 self._tokens.setdefault(variable, variable.set(value))
         for variable in [variable for variable in self._tokens if variable not in context]:

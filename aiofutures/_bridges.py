@@ -11,8 +11,8 @@ from inspect import isawaitable
 from types import CoroutineType, TracebackType
 from typing import Any, NoReturn, Protocol
 
+from ._contract import Host
 from ._one_task import EndedError, OneTask
-from ._state import Host
 from ._typing import override
 
 
@@ -28,7 +28,7 @@ class Unopened:
         self._value = value
         self._view = view
 
-    def open(self, host: Host, timeout: float | None, name: str) -> Any:
+    def open(self, host: Host | None, timeout: float | None, name: str) -> Any:
         """Return the view, a context manager or a generator, whose steps `host` runs."""
         return self._view(self._value, partial(OneTask, host, timeout, name))
 

@@ -127,7 +127,7 @@ def to_sync(
                 if call.context is not None:
                     changes.take_over(call.context)
                 del future  # the traceback of its exception has this frame
-            if isinstance(result, Unopened) and host is not None:
+            if isinstance(result, Unopened):
                 return result.open(host, timeout, name)
             return result
 

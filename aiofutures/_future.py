@@ -10,8 +10,9 @@ from contextvars import copy_context
 from typing import Any, TypeVar
 
 from ._calls import name_of
+from ._contract import Host
 from ._exceptions import InvalidStateError
-from ._state import DONE, FutureState, Host
+from ._state import DONE, BaseFuture
 from ._typing import T, override
 from ._watchers import AsyncWaiter
 
@@ -19,7 +20,7 @@ E = TypeVar("E", bound=BaseException)
 U = TypeVar("U")
 
 
-class Future(FutureState[T]):
+class Future(BaseFuture[T]):
     """The outcome of a call that an `AsyncExecutor` runs, now or later.
 
     A `concurrent.futures.Future` for everything that takes one. It can also be awaited, from any
@@ -112,7 +113,7 @@ class Future(FutureState[T]):
                 sources.extend(fn.sources)
         elif self._host is not None:  # its task cancels what it waits for
             self._cancel_requested = True
-            self._host.request_cancel(self)
+            self._host.cancel(self)
         else:
             return False
         return True
@@ -151,12 +152,12 @@ class Future(FutureState[T]):
         """
         if self._status not in DONE:
             waiter = AsyncWaiter(self)
-            host = self._host
-            place = None if host is None else host.lend_place()
-            if host is None or place is None:
+            limit = None if self._host is None else self._host.limit
+            take_back = None if limit is None else limit.lend()
+            if take_back is None:
                 self.add_done_callback(waiter.wake)
             else:
-                self.add_done_callback(lambda _: host.take_place_back(place, waiter.wake))
+                self.add_done_callback(lambda _: take_back(waiter.wake))
             yield from waiter
         if self._status == CANCELLED_AND_NOTIFIED:
             raise asyncio.CancelledError
@@ -242,7 +243,7 @@ class Future(FutureState[T]):
         """Run `await fn(*args)` where the call of this future runs."""
         if self._host is None:
             raise InvalidStateError(f"{self!r} is not of an executor: nothing can run after it")
-        return submitted(self._host, Derivation(fn, sources), *args)
+        return submitted(self._host.local, Derivation(fn, sources), *args)
 
 
 def submitted(host: Host, fn: Callable[..., Awaitable[T]], /, *args: Any) -> Future[T]:

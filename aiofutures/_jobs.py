@@ -1,58 +1,39 @@
-"""What a scheduler knows of a future, and how an outcome gets there."""
+"""The way of an outcome from a task to its future."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
 from concurrent.futures import BrokenExecutor
-from typing import Any, Protocol
+from typing import Any
 
-from ._typing import Call
-
-
-class Job(Protocol):
-    """What a loop thread knows of a future: a call to take, an outcome to settle."""
-
-    @property
-    def _host(self) -> object: ...
-
-    _task: asyncio.Task[Any] | None
-
-    def cancel(self) -> bool: ...
-    def running(self) -> bool: ...
-    def done(self) -> bool: ...
-    def exception(self) -> BaseException | None: ...
-    def take(self) -> Call | None: ...
-    def settle(self, result: Any, /) -> None: ...
-    def fail(self, error: BaseException, /) -> None: ...
-    def settle_cancelled(self) -> None: ...
-    def abandon(self, error: BaseException, /) -> None: ...
+from ._contract import Runnable
 
 
-def settle(job: Job, task: asyncio.Task[Any]) -> None:
-    """Hand the outcome of `task` to `job`. Loop thread only."""
+def settle(future: Runnable, task: asyncio.Task[Any]) -> None:
+    """Hand the outcome of `task` to `future`. Loop thread only."""
     if task.cancelled():
-        job.settle_cancelled()
+        future.settle_cancelled()
         return
     exception = task.exception()
     if exception is None:
-        job.settle(task.result())
+        future.settle(task.result())
     else:
-        job.fail(exception)
+        future.fail(exception)
 
 
-def settle_raised(job: Job, exception: BaseException) -> None:
-    """Hand what its first step has raised to `job`. Loop thread only."""
+def settle_raised(future: Runnable, exception: BaseException) -> None:
+    """Hand what its first step has raised to `future`. Loop thread only."""
     if isinstance(exception, asyncio.CancelledError):
-        job.settle_cancelled()
+        future.settle_cancelled()
         return
-    # Without our own frame: it would keep the job, and with it the exception, alive.
+    # Without our own frame: it would keep the future, and with it the exception, alive.
     exception.__traceback__ = exception.__traceback__ and exception.__traceback__.tb_next
     if isinstance(exception, StopIteration):  # would end the caller's loop in silence (PEP 479)
         error = RuntimeError("the function raised StopIteration")
         error.__cause__ = exception
         exception = error
-    job.fail(exception)
+    future.fail(exception)
 
 
 def clean_up(coroutine: object, task: asyncio.Task[Any] | None) -> None:

@@ -12,13 +12,13 @@ from contextvars import Context
 from inspect import iscoroutinefunction
 from typing import Any, Protocol
 
+from ._contract import Runnable
 from ._doorbell import Doorbell, doorbell
 from ._exceptions import InvalidStateError
-from ._jobs import Job
 from ._lifecycle import abandonable, exiting, started
 from ._scheduler import CLOSING, OPEN, SEALED, Scheduler
 from ._typing import P, T, override
-from ._waiting import LendingEvent
+from ._watchers import LendingEvent
 
 
 class Workers(Protocol):
@@ -115,7 +115,7 @@ class LoopThread(Scheduler):
         except BaseException:
             self._awake = False  # or no later call would wake it
             # A signal handler may have raised, when others relied on this call already.
-            self._call_soon(self._drain)
+            self.call_soon(self._drain)
             raise
 
     def close(self) -> None:
@@ -124,7 +124,7 @@ class LoopThread(Scheduler):
             self._phase = CLOSING
         # Not only a look whether it is idle: a signal handler may have raised in `submit`, before
         # that could wake the loop.
-        self._call_soon(self._drain)
+        self.call_soon(self._drain)
 
     def join(self) -> None:
         """Wait until the thread has ended."""
@@ -157,7 +157,7 @@ class LoopThread(Scheduler):
     def _notice_worker(self) -> None:
         """Look whether a worker was the last that a closing loop waited for."""
         if self._phase != OPEN:
-            self._call_soon(self._stop_if_idle)
+            self.call_soon(self._stop_if_idle)
 
     @override
     def _is_inside(self) -> bool:
@@ -168,7 +168,7 @@ class LoopThread(Scheduler):
         if exiting.is_set():
             raise InvalidStateError("cannot schedule new futures after interpreter shutdown")
         loop = self._loop_factory()
-        queued: list[Job] = []  # while a start that fails was under way
+        queued: list[Runnable] = []  # while a start that fails was under way
         try:
             with self._start_lock:
                 return self._start_thread(loop, queued)
@@ -180,7 +180,7 @@ class LoopThread(Scheduler):
                 loop.close()
 
     def _start_thread(
-        self, loop: asyncio.AbstractEventLoop, queued: list[Job]
+        self, loop: asyncio.AbstractEventLoop, queued: list[Runnable]
     ) -> asyncio.AbstractEventLoop:
         if self._loop is None and self._phase != OPEN and not self._is_inside():
             raise self._refusal()
@@ -208,7 +208,7 @@ class LoopThread(Scheduler):
             raise
         return loop
 
-    def _fail(self, jobs: list[Job], exception: BaseException) -> None:
+    def _fail(self, jobs: list[Runnable], exception: BaseException) -> None:
         """Leave none of those behind that were queued while the thread did not start."""
         if not isinstance(exception, Exception):
             exception = BrokenExecutor(f"the start of the loop was interrupted: {exception!r}")
@@ -250,8 +250,8 @@ class LoopThread(Scheduler):
 
     def _end(self, loop: asyncio.AbstractEventLoop, bell: Doorbell) -> None:
         """Free what the event loop has used. It does not run any more."""
-        for key in tuple(self._returning):
-            self._resume(key)
+        if self.limit is not None:
+            self.limit.close()
         self._workers.shutdown()
         if self._watchdog is not None:
             self._watchdog.stop()

@@ -14,11 +14,11 @@ from typing import Any, Final, NamedTuple
 
 from ._blocking import ContextChanges, wait
 from ._calls import as_coroutine
+from ._contract import Host
 from ._exceptions import InvalidStateError
 from ._future import Future, submitted
+from ._limit import running_call
 from ._loop_thread import LoopThread
-from ._places import holder
-from ._state import Host
 from ._typing import override
 from ._watchers import UnfetchedException
 
@@ -107,7 +107,7 @@ class OneTask:
     with the step that is the last, or that raises.
 
     Args:
-        host: Where the task runs.
+        host: Where the task runs, if it has an event loop of its own in this process.
         timeout: The most seconds for a step; None for no limit.
         name: The name of the task.
         on_cancel: What the task does when it is cancelled between two steps, for whatever reason.
@@ -116,7 +116,7 @@ class OneTask:
 
     def __init__(
         self,
-        host: Host,
+        host: Host | None,
         timeout: float | None,
         name: str,
         on_cancel: Callable[[BaseException], Awaitable[Any]],
@@ -148,6 +148,7 @@ class OneTask:
 
         Raises:
             EndedError: The task has ended.
+            TypeError: The host has no event loop here for a task that takes steps.
             BrokenExecutor: The task was left behind in the process that was forked.
         """
         if self.is_left_behind():
@@ -155,13 +156,23 @@ class OneTask:
                 f"{self.__qualname__} runs in the process that was forked; begin it again here"
             )
         if self._changes is None:
+            self._local_host()
             self._changes = ContextChanges()
             self._process = os.getpid()
         try:
-            return self._receive(submitted(self._host, self, fn, must_run, is_last))
+            return self._receive(submitted(self._local_host(), self, fn, must_run, is_last))
         finally:
             # The traceback of an exception that was thrown in has this frame.
             del fn
+
+    def _local_host(self) -> Host:
+        if self._host is None or self._host.local is not self._host:
+            raise TypeError(
+                f"{self.__qualname__}() returns what is iterated or entered, one step after "
+                "another in one task, and its executor has no event loop of its own here: run it "
+                "on an AsyncExecutor, or await it in an async function and submit that"
+            )
+        return self._host
 
     def close(self, fn: Callable[[], Awaitable[Any]]) -> None:
         """Run `await fn()` as the last step, unless the task has ended or never begun."""
@@ -178,7 +189,7 @@ class OneTask:
         if self._task is not None and self._task.done():
             return None
         try:
-            future = submitted(self._host, self, fn, True, True)  # noqa: FBT003
+            future = submitted(self._local_host(), self, fn, True, True)  # noqa: FBT003
         except InvalidStateError:  # shut down: the task was cancelled, and cleaned up after that
             return None
         # Somebody may cancel it before it begins: the end of a wait, or `cancel_futures`.
@@ -246,7 +257,7 @@ class OneTask:
                     await self._arrival
                 step = self._steps.popleft()
             except asyncio.CancelledError as error:
-                holder.set(None)
+                running_call.set(None)
                 self._unasked.append(await _outcome_of(partial(self._on_cancel, error)))
                 is_last = self._unasked[-1].error is not None
                 continue
@@ -256,9 +267,9 @@ class OneTask:
                 continue
             self._unasked.clear()
             changes.take_over(step.context)
-            place = step.context.get(holder)
-            if holder.get() is not place:
-                holder.set(place)
+            place = step.context.get(running_call)
+            if running_call.get() is not place:
+                running_call.set(place)
             outcome = await _outcome_of(step.fn)
             is_last = step.is_last or outcome.error is not None
             step.set_result(outcome)
@@ -284,7 +295,7 @@ def _unfetched(error: BaseException) -> UnfetchedException | None:
     host = LoopThread.running()
     if host is None or isinstance(error, _ENDS):
         return None
-    return UnfetchedException(error, host.call_exception_handler)
+    return UnfetchedException(error, host.report)
 
 
 async def _outcome_of(fn: Callable[[], Awaitable[Any]]) -> Outcome:

@@ -12,17 +12,16 @@ import sys
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from inspect import CORO_CREATED, getcoroutinestate
 from time import monotonic
 from types import CoroutineType
 from typing import Any, Final
-from weakref import ref
 
 from ._calls import ensure_coroutine, name_of
+from ._contract import Host, Runnable
 from ._exceptions import InvalidStateError
-from ._jobs import Job, broken, clean_up, settle, settle_raised
-from ._places import Places, holder
+from ._jobs import broken, clean_up, settle, settle_raised
+from ._limit import Limit
 
 _LOGGER = logging.getLogger("aiofutures")
 
@@ -61,10 +60,9 @@ class Scheduler(ABC):
     def _reset(self) -> None:
         """Return to the state before the first job."""
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._queue: deque[Job] = deque()
-        self._running: dict[asyncio.Task[Any], Job] = {}
-        self._places: Places[Job] = Places(self.max_workers)
-        self._returning: dict[object, Callable[[], object]] = {}  # threads that want a place back
+        self._queue: deque[Runnable] = deque()
+        self._running: dict[asyncio.Task[Any], Runnable] = {}
+        self.limit = None if self.max_workers is None else Limit(self.max_workers, self)
         self._awake = False  # a _drain is scheduled that has not begun to look at the queue
         self._failure: BaseException | None = None  # of the event loop itself
 
@@ -82,11 +80,16 @@ class Scheduler(ABC):
 
     # From any thread.
 
+    @property
+    def local(self) -> Host:
+        """The host of what follows a future: this one."""
+        return self
+
     def is_current(self) -> bool:
         """Tell whether the caller runs on this event loop."""
         return self._loop is not None and asyncio._get_running_loop() is self._loop
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Runnable) -> None:
         """Queue `job`, starting the thread with the first.
 
         Raises:
@@ -115,52 +118,16 @@ class Scheduler(ABC):
             return InvalidStateError("cannot schedule new futures after shutdown")
         return broken(self._failure)
 
-    def request_cancel(self, job: Job, /) -> None:
+    def cancel(self, job: Runnable, /) -> None:
         """Ask for the cancellation of the task that runs `job`."""
-        self._call_soon(self._cancel_task, job)
+        self.call_soon(self._cancel_task, job)
 
     def cancel_all(self) -> None:
         """Cancel what is queued, at once, and what runs."""
         for job in self._queue.copy():
             if not job.running():
                 job.cancel()
-        self._call_soon(self._cancel_tasks)
-
-    def lend_place(self) -> Job | None:
-        """Let another job run while the caller waits for one of this loop thread.
-
-        Returns:
-            The job whose place was lent, for `take_place_back`; None where none is needed.
-        """
-        if self.max_workers is None:
-            return None
-        reference = holder.get()
-        job: Job | None = None if reference is None else reference()
-        if job is None or job._host is not self:
-            return None
-        if self.is_current():
-            self._lend_place(job)
-        else:
-            self._call_soon(self._lend_place, job)
-        return job
-
-    def take_place_back(self, job: Job, resume: Callable[[], object]) -> None:
-        """Call `resume` when the job has a place again."""
-        if self.is_current():
-            self._places.take_back(job, resume)
-            return
-        key = object()
-        self._returning[key] = resume
-        # First the entry, then the look: a loop that has ended sees the one, or is seen here.
-        self._call_soon(self._places.take_back, job, partial(self._resume, key))
-        if self._loop is None or self._phase == SEALED:
-            self._resume(key)
-
-    def _resume(self, key: object) -> None:
-        """Let a thread go on that wanted a place back, once."""
-        resume = self._returning.pop(key, None)
-        if resume is not None:
-            resume()
+        self.call_soon(self._cancel_tasks)
 
     def tasks(self) -> set[asyncio.Task[Any]]:
         """Return the tasks of the event loop that are not done."""
@@ -175,15 +142,15 @@ class Scheduler(ABC):
         running = sum(job.running() for job in jobs)
         return len(jobs) - running, running
 
-    def call_exception_handler(self, context: dict[str, Any], /) -> None:
+    def report(self, context: dict[str, Any], /) -> None:
         """Hand an error that no caller can receive to the event loop's exception handler."""
         loop = self._loop
         if loop is None:
             _LOGGER.error(context["message"], exc_info=context["exception"])
-        elif not self._call_soon(loop.call_exception_handler, context):
+        elif not self.call_soon(loop.call_exception_handler, context):
             loop.call_exception_handler(context)
 
-    def _call_soon(self, callback: Callable[..., object], *args: Any) -> bool:
+    def call_soon(self, callback: Callable[..., object], /, *args: Any) -> bool:
         """Schedule `callback` on the loop; False where there is no loop to do it."""
         loop = self._loop
         if loop is None:
@@ -218,10 +185,10 @@ class Scheduler(ABC):
         """Start some of what is queued; tell whether there may be more. Loop thread only."""
         queue = self._queue
         eager = _HAS_EAGER_TASKS and loop.get_task_factory() in _EAGER_FACTORIES
-        limited = self.max_workers is not None
+        limit = self.limit
         settle_running = self._settle_running  # one bound method for all, not one for each
         for _ in range(_SLICE):
-            if not queue or (limited and not self._places.free()):
+            if not queue or (limit is not None and not limit.has_place()):
                 return False
             # The job stays in the queue while it starts, so that a fork at any moment finds it.
             job = queue[0]
@@ -232,16 +199,15 @@ class Scheduler(ABC):
         return True
 
     def _start_job(
-        self, job: Job, loop: asyncio.AbstractEventLoop, eager: bool, settle_running: _Settle
+        self, job: Runnable, loop: asyncio.AbstractEventLoop, eager: bool, settle_running: _Settle
     ) -> None:
         """Call the function and make a task of what it returns. Loop thread only."""
         call = job.take()
         if call is None:  # cancelled
             return
         fn, args, kwargs, context = call
-        if self.max_workers is not None:
-            self._places.take(job)
-            context.run(holder.set, ref(job))
+        if self.limit is not None:
+            self.limit.take(job, context)
         coroutine: Any = None
         task: asyncio.Task[Any] | None = None
         try:
@@ -270,8 +236,8 @@ class Scheduler(ABC):
         else:
             job.settle(result)
             del result
-        if self.max_workers is not None:
-            self._places.leave(job)
+        if self.limit is not None:
+            self.limit.leave(job)
         # The frames of an exception may lead back to this one, which would hold the exception.
         del job, call, args, coroutine, task
 
@@ -281,20 +247,20 @@ class Scheduler(ABC):
         job._task = None
         settle(job, task)
         del self._running[task]
-        self._places.leave(job)
+        if self.limit is not None:
+            self.limit.leave(job)
         if self._queue and not self._awake:
             self._drain()
         elif self._phase != OPEN:
             self._stop_if_idle()
 
-    def _lend_place(self, job: Job) -> None:
-        """Give the place of `job` to another one. Loop thread only."""
-        self._places.lend(job)
+    def look_soon(self) -> None:
+        """Look at the queue soon, as there is a place. Loop thread only."""
         if self._queue and not self._awake:
             self._awake = True
             asyncio.get_running_loop().call_soon(self._drain)
 
-    def _cancel_task(self, job: Job) -> None:
+    def _cancel_task(self, job: Runnable) -> None:
         """Cancel the task of `job`, unless it is done. Loop thread only."""
         task = job._task
         if task is None:

@@ -19,11 +19,12 @@ from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
+from ._contract import BoundCall, Host
 from ._exceptions import DeadlockError, InvalidStateError
-from ._typing import Call, T, override
-from ._waiting import Lender, block, place_lent
+from ._typing import T, override
+from ._waiting import block
 from ._watchers import StdlibWaiters, UnfetchedException, Watchers
 
 _LOGGER = logging.getLogger("aiofutures")
@@ -40,25 +41,7 @@ DONE: Final = frozenset({CANCELLED_AND_NOTIFIED, FINISHED, FAILED})
 _give_way: Final[Callable[[], object]] = getattr(os, "sched_yield", partial(sleep, 0))
 
 
-class Host(Lender, Protocol):
-    """What a future knows of the loop thread that runs its call."""
-
-    def is_current(self) -> bool:
-        """Tell whether the caller runs on this event loop."""
-        ...
-
-    def submit(self, future: Any, /) -> None:
-        """Run the call of `future`."""
-        ...
-
-    def request_cancel(self, future: Any, /) -> None:
-        """Ask for the cancellation of the task that runs the call of `future`."""
-
-    def call_exception_handler(self, context: dict[str, Any], /) -> None:
-        """Hand an error that no caller can receive to the event loop's exception handler."""
-
-
-class FutureState(concurrent.futures.Future[T]):
+class BaseFuture(concurrent.futures.Future[T]):
     """The state of a `Future`.
 
     Args:
@@ -193,7 +176,7 @@ class FutureState(concurrent.futures.Future[T]):
 
     # For the host.
 
-    def take(self) -> Call | None:
+    def take(self) -> BoundCall | None:
         """Take the call out, to run it; None where it was cancelled, or taken before."""
         try:
             call = self._fn, self._args, self._kwargs, self._context
@@ -221,7 +204,7 @@ class FutureState(concurrent.futures.Future[T]):
             return
         # First this: as soon as the future is done another thread may fetch the exception.
         if self._host is not None and (self._watchers is None or not self._watchers.callbacks):
-            self._unfetched = UnfetchedException(error, self._host.call_exception_handler)
+            self._unfetched = UnfetchedException(error, self._host.report)
         if self._decide(FAILED, None, error):
             self._notify_and_drop_call()
         else:
@@ -303,12 +286,16 @@ class FutureState(concurrent.futures.Future[T]):
         if timeout is not None and timeout <= 0:
             raise TimeoutError
         host = self._host
-        if host is not None and host.is_current():
-            self._refuse_wait_on_own_loop()
-        if host is None or host.max_workers is None:
+        if host is None:
             self._block(timeout)
             return
-        with place_lent((host,), timeout):
+        if host.is_current():
+            self._refuse_wait_on_own_loop()
+        limit = host.limit
+        if limit is None:
+            self._block(timeout)
+            return
+        with limit.lent(timeout):
             self._block(timeout)
 
     def _block(self, timeout: float | None) -> None:

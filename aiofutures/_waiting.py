@@ -1,33 +1,19 @@
-"""How a thread waits, and what it lends to others meanwhile."""
+"""The wait of a thread for a lock."""
 
 from __future__ import annotations
 
 import math
 import sys
 import threading
-from _thread import TIMEOUT_MAX, LockType, allocate_lock
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager, suppress
+from _thread import TIMEOUT_MAX, LockType
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import Final
 
 from ._pool import WorkerPool
 
 # A time-out costs a wait a tenth, so not on systems where signals do end it.
 _LOOKS_FOR_SIGNALS = sys.platform == "win32"
 _LOOK: Final = 1.0  # seconds
-
-
-class Lender(Protocol):
-    """What those who wait know of the loop thread that runs the call."""
-
-    max_workers: int | None
-
-    def lend_place(self) -> Any | None:
-        """Let another call run while the caller's waits; return whose place it is."""
-
-    def take_place_back(self, place: Any, resume: Callable[[], object], /) -> None:
-        """Call `resume` when `place` is free again."""
 
 
 def block(gate: LockType, timeout: float | None = None) -> bool:
@@ -57,72 +43,3 @@ def _acquire(gate: LockType, timeout: float | None) -> bool:
         if gate.acquire(timeout=_LOOK):
             return True
     return gate.acquire(timeout=max(0.0, left))
-
-
-@contextmanager
-def place_lent(hosts: Iterable[Lender], timeout: float | None) -> Generator[None]:
-    """Leave the place of the job that the caller belongs to to another one meanwhile.
-
-    Whoever is interrupted, by a time-out for instance, goes on without waiting for a place.
-
-    Args:
-        hosts: What runs the calls that are waited for. The place of one of these is lent.
-        timeout: The most seconds for all, also for the wait for a place afterwards.
-    """
-    end = None if timeout is None else monotonic() + timeout
-    for host in hosts:
-        place = None if host.max_workers is None else host.lend_place()
-        if place is not None:
-            break
-    else:
-        yield
-        return
-    gate = allocate_lock()
-    gate.acquire()
-    try:
-        yield
-    finally:
-        host.take_place_back(place, gate.release)
-    block(gate, None if end is None else end - monotonic())
-
-
-class LendingEvent:
-    """A `threading.Event` for which a thread waits as for a future: it lends its places meanwhile.
-
-    It has no lock that a signal handler that raises could leave locked, for the loop thread to
-    hang on.
-    """
-
-    def __init__(self) -> None:
-        self.hosts: set[Lender] = set()  # of the futures that it stands for
-        self._is_set = False
-        self._gates: list[LockType] = []  # as those of `Watchers`
-
-    def is_set(self) -> bool:
-        """Tell whether it is set."""
-        return self._is_set
-
-    def set(self) -> None:
-        """Wake the threads that wait."""
-        self._is_set = True
-        for gate in tuple(self._gates):
-            with suppress(RuntimeError):  # another thread has released it
-                gate.release()
-
-    def clear(self) -> None:
-        """Have threads wait from now on."""
-        self._is_set = False
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set; False after the time-out."""
-        gate = allocate_lock()
-        gate.acquire()
-        self._gates.append(gate)
-        try:
-            with suppress(TimeoutError), place_lent(self.hosts, timeout):
-                if self._is_set or block(gate, timeout):
-                    return True
-                raise TimeoutError
-        finally:
-            self._gates.remove(gate)
-        return False

@@ -5,25 +5,22 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from _thread import LockType
+from _thread import LockType, allocate_lock
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from threading import get_ident
 from typing import Any, Protocol, TypeAlias
 
+from ._contract import LendsPlaces, Runnable
 from ._typing import override
-from ._waiting import Lender, LendingEvent
+from ._waiting import block
 
 
-class Watched(Protocol):
-    """What those who wait know of a future."""
-
-    @property
-    def _host(self) -> Lender | None: ...
+class Awaited(Runnable, Protocol):
+    """A future, as those who wait for it see it."""
 
     _exception: BaseException | None
 
-    def done(self) -> bool: ...
-    def cancel(self) -> bool: ...
     def cancelled(self) -> bool: ...
     def _refuse_wait_on_own_loop(self) -> None: ...
 
@@ -41,7 +38,7 @@ class Watchers:
         self.callbacks: list[Callable[[Any], object]] = []
         self.gates: list[LockType] = []  # locked; each is released for one blocked thread
 
-    def wake(self, future: Watched) -> None:
+    def wake(self, future: Awaited) -> None:
         """Wake the threads that wait for `future`, for who settles it. Once more is harmless."""
         for gate in tuple(self.gates):
             if gate.locked():
@@ -63,7 +60,7 @@ class StdlibWaiters:
     stays in `_waiters` until it has heard, for a child that is forked meanwhile.
     """
 
-    def __init__(self, future: Watched) -> None:
+    def __init__(self, future: Awaited) -> None:
         self._future = weakref.ref(future)
         # By the thread; with the one before it, which a signal handler may have interrupted.
         self._snapshots: dict[int, _Snapshot] = {}
@@ -114,8 +111,9 @@ class StdlibWaiters:
             future._refuse_wait_on_own_loop()
         if type(waiter.event) is threading.Event:
             waiter.event = LendingEvent()
-        if future._host is not None and isinstance(waiter.event, LendingEvent):
-            waiter.event.hosts.add(future._host)
+        limit = None if future._host is None else future._host.limit
+        if limit is not None and isinstance(waiter.event, LendingEvent):
+            waiter.event.limits.add(limit)
         self._waiters[waiter] = self._unheard[waiter] = None
         if future.done():  # whoever settled it has perhaps not seen the waiter
             self.notify(future)
@@ -133,7 +131,7 @@ class StdlibWaiters:
 
     # For who settles the future.
 
-    def notify(self, future: Watched) -> None:
+    def notify(self, future: Awaited) -> None:
         """Tell each waiter that `future` is done, once."""
         try:
             for waiter in self._unheard.copy():
@@ -142,7 +140,7 @@ class StdlibWaiters:
             self.notify(future)
             raise
 
-    def _notify(self, waiter: Any, future: Watched) -> None:
+    def _notify(self, waiter: Any, future: Awaited) -> None:
         try:
             del self._unheard[waiter]
         except KeyError:
@@ -160,7 +158,7 @@ class StdlibWaiters:
         finally:
             self._waiters.pop(waiter, None)
 
-    def notify_in_child(self, future: Watched) -> None:
+    def notify_in_child(self, future: Awaited) -> None:
         """Tell those who have not heard it yet, in a forked child.
 
         Only iterators of `as_completed` go on there. A thread of the parent's may hold their lock.
@@ -173,10 +171,51 @@ class StdlibWaiters:
             self.remove(waiter)
 
 
+class LendingEvent:
+    """A `threading.Event` for which a thread waits as for a future: it lends its places meanwhile.
+
+    It has no lock that a signal handler that raises could leave locked, for the loop thread to
+    hang on.
+    """
+
+    def __init__(self) -> None:
+        self.limits: set[LendsPlaces] = set()  # of the futures that it stands for
+        self._is_set = False
+        self._gates: list[LockType] = []  # as those of `Watchers`
+
+    def is_set(self) -> bool:
+        """Tell whether it is set."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Wake the threads that wait."""
+        self._is_set = True
+        for gate in tuple(self._gates):
+            with suppress(RuntimeError):  # another thread has released it
+                gate.release()
+
+    def clear(self) -> None:
+        """Have threads wait from now on."""
+        self._is_set = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set; False after the time-out."""
+        gate = allocate_lock()
+        gate.acquire()
+        self._gates.append(gate)
+        try:
+            with ExitStack() as places:  # the caller has a place of one of them at most
+                for limit in self.limits:
+                    places.enter_context(limit.lent(timeout))
+                return self._is_set or block(gate, timeout)
+        finally:
+            self._gates.remove(gate)
+
+
 class AsyncWaiter(asyncio.Future[None]):
     """Completes when a future does, on the event loop of the task that awaits it."""
 
-    def __init__(self, future: Watched) -> None:
+    def __init__(self, future: Awaited) -> None:
         super().__init__(loop=asyncio.get_running_loop())
         self._awaited = future
 

@@ -21,6 +21,7 @@ from typing import Any, Final, NoReturn, ParamSpec, Protocol, Self, TypeVar, Typ
 from typing_extensions import override
 
 from aiofutures import AsyncExecutor
+from aiofutures._limit import Limit
 from aiofutures._waiting import _acquire
 
 P = ParamSpec("P")
@@ -430,6 +431,13 @@ def is_in(thread: threading.Thread | None, function: Callable[..., Any]) -> bool
     while frame is not None and frame.f_code is not function.__code__:
         frame = frame.f_back
     return frame is not None
+
+
+def limit_of(executor: AsyncExecutor) -> Limit:
+    """Return the limit of an executor that has one."""
+    limit = executor._loop_thread.limit
+    assert limit is not None
+    return limit
 
 
 async def until_blocked(thread: int) -> None:

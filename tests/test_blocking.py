@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import weakref
 from contextlib import nullcontext
 from contextvars import Context, ContextVar, copy_context
 from types import ModuleType, SimpleNamespace
@@ -20,7 +21,7 @@ from aiofutures import (
     TimeoutError,
 )
 from aiofutures._blocking import ContextChanges, wait
-from aiofutures._places import holder
+from aiofutures._limit import running_call
 
 
 class TestWait:
@@ -215,8 +216,8 @@ class TestContextChanges:
         """Who runs a task is not handed on."""
         changes = ContextChanges()
         there = copy_context()
-        there.run(holder.set, object())
+        there.run(running_call.set, weakref.ref(Future()))
 
         changes.take_over(there)
 
-        assert holder.get() is None
+        assert running_call.get() is None

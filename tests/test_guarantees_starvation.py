@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, echo_later, in_thread, until
+from support import LIMIT, Gate, MakeExecutor, echo, echo_later, in_thread, limit_of, until
 
 from aiofutures import AsyncExecutor, DeadlockError, Future, to_sync
 
@@ -298,13 +298,13 @@ def test_cancelled_while_it_waits_for_its_place(make_executor: MakeExecutor) -> 
         source.append(executor.submit(source_gate.wait))
         source_gate.arrived()
         waiting = [executor.submit(wait_for_it, LIMIT), executor.submit(wait_for_it, 0.1)]
-        until(lambda: len(executor._loop_thread._places._lent) == 2)
+        until(lambda: len(limit_of(executor)._lent) == 2)
         others = [executor.submit(gate.wait)]
         gate.arrived()
         others.append(executor.submit(gate.wait))
         source_gate.open()
         gate.arrived()  # now others run in both places
-        until(lambda: len(executor._loop_thread._places._returning) == 2 or bool(outcomes))
+        until(lambda: len(limit_of(executor)._returning) == 2 or bool(outcomes))
 
         waiting[0].cancel()
 

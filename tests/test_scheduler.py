@@ -20,6 +20,7 @@ from support import (
     echo_later,
     in_thread,
     is_in,
+    limit_of,
     loop_that_calls,
     silence,
     thread_error,
@@ -34,6 +35,7 @@ from aiofutures import (
     Future,
     InvalidStateError,
 )
+from aiofutures._limit import Limit
 from aiofutures._scheduler import Scheduler
 from aiofutures._workers import Workers
 
@@ -271,7 +273,7 @@ class TestPlaceOfAThread:
         """One that asks after the loop has failed goes on by itself."""
         loop = Breaking()
         executor = AsyncExecutor(loop_factory=lambda: loop, max_workers=1)
-        halt = Halt(Scheduler.take_place_back, "self._returning[key] = resume")
+        halt = Halt(Limit._take_back, "self._threads[key] = resume")
         with Gate() as gate, halt:
 
             def work() -> int:
@@ -294,7 +296,7 @@ class TestPlaceOfAThread:
         """One that has asked before is let go on by the loop, once."""
         loop = Breaking()
         executor = AsyncExecutor(loop_factory=lambda: loop, max_workers=1)
-        halt = Halt(Scheduler.take_place_back, "if self._loop is None or")
+        halt = Halt(Limit._take_back, "if self._is_closed")
         with Gate() as first, Gate() as second, halt:
 
             def work() -> int:
@@ -309,7 +311,7 @@ class TestPlaceOfAThread:
                 halt.arrived()
                 silence(executor.tasks)
                 loop.fail()
-                until(lambda: not executor._loop_thread._returning)
+                until(lambda: not limit_of(executor)._threads)
                 halt.go_on()
             executor.shutdown()
 
