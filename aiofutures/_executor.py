@@ -15,8 +15,9 @@ from typing import Any, TypeVar, overload
 from ._calls import not_callable
 from ._exceptions import DeadlockError
 from ._future import Future
-from ._loop_thread import LoopThread, run_forever
+from ._loop_thread import LoopThread
 from ._results import Results
+from ._run import run_forever
 from ._statistics import ExecutorStatistics
 from ._typing import P, T, override
 from ._watchdog import Watchdog

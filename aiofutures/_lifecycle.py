@@ -18,7 +18,7 @@ class Abandonable(Protocol):
     def abandon(self) -> None: ...
 
 
-class Started(Abandonable, Protocol):
+class EndsAtExit(Abandonable, Protocol):
     """What is known here of a loop thread."""
 
     cancel_at_exit: bool
@@ -29,7 +29,7 @@ class Started(Abandonable, Protocol):
 
 
 #: The loop threads that have started and not ended, by their event loop.
-started: dict[asyncio.AbstractEventLoop, Started] = {}
+running_loop_threads: dict[asyncio.AbstractEventLoop, EndsAtExit] = {}
 
 #: What has threads, or is about to start one, or holds a lock: for a forked child.
 abandonable: weakref.WeakSet[Abandonable] = weakref.WeakSet()
@@ -42,20 +42,20 @@ def _finish() -> None:
     """Let what was submitted finish before the interpreter ends; Ctrl-C cancels it."""
     try:
         exiting.set()
-        for loop_thread in started.copy().values():
+        for loop_thread in running_loop_threads.copy().values():
             loop_thread.close()
             if loop_thread.cancel_at_exit:
                 loop_thread.cancel_all()
         _join()
     except (KeyboardInterrupt, SystemExit):
-        for loop_thread in started.copy().values():
+        for loop_thread in running_loop_threads.copy().values():
             loop_thread.close()
             loop_thread.cancel_all()
         _join()
 
 
 def _join() -> None:
-    for loop_thread in started.copy().values():
+    for loop_thread in running_loop_threads.copy().values():
         loop_thread.join()
 
 
@@ -63,7 +63,7 @@ def _abandon() -> None:
     """Leave the parent's threads to the parent."""
     for abandoned in tuple(abandonable):
         abandoned.abandon()
-    started.clear()
+    running_loop_threads.clear()
 
 
 # Exit hooks run in the reverse order: that of the worker threads is registered by now.

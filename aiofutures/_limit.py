@@ -6,7 +6,7 @@ from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from contextvars import Context, ContextVar
+from contextvars import ContextVar
 from functools import partial
 from time import monotonic
 from typing import Any, Protocol
@@ -113,10 +113,9 @@ class Limit:
         """Tell whether one more call may run. Loop thread only."""
         return len(self._taken) - len(self._lent) < self.max_workers
 
-    def take(self, call: Runnable, context: Context) -> None:
-        """Give `call`, which runs in `context`, a place until `leave`. Loop thread only."""
+    def take(self, call: Runnable) -> None:
+        """Give `call` a place until `leave`. Loop thread only."""
         self._taken.add(call)
-        context.run(running_call.set, ref(call))
 
     def leave(self, call: Runnable) -> None:
         """Take the place from `call`, which is done. Loop thread only."""
@@ -125,7 +124,7 @@ class Limit:
         self._give_back()
 
     def close(self) -> None:
-        """Let all threads go on: the event loop has ended. Loop thread only."""
+        """Let all threads go on that wait for a place: the event loop runs no more."""
         self._is_closed = True
         for key in tuple(self._threads):
             self._resume(key)

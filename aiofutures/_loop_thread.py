@@ -5,57 +5,35 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Callable, Coroutine
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
 from contextvars import Context
 from inspect import iscoroutinefunction
-from typing import Any, Protocol
+from typing import Any
 
-from ._contract import Runnable
-from ._doorbell import Doorbell, doorbell
+from ._contract import Host, Runnable
+from ._doorbell import doorbell
 from ._exceptions import InvalidStateError
-from ._lifecycle import abandonable, exiting, started
-from ._scheduler import CLOSING, OPEN, SEALED, Scheduler
-from ._typing import P, T, override
-from ._watchers import LendingEvent
+from ._lifecycle import abandonable, exiting, running_loop_threads
+from ._limit import Limit
+from ._run import Run
+from ._typing import P, T
+from ._watchdog import Watchdog
+from ._workers import Workers
 
 
-class Workers(Protocol):
-    """What a loop thread knows of the worker threads that its tasks use."""
+class LoopThread:
+    """A host: it runs calls on an event loop in a thread of its own.
 
-    def submit(
-        self,
-        notice: Callable[[], object],
-        fn: Callable[P, T],
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> concurrent.futures.Future[T]: ...
-    def default_executor(
-        self, submit: Callable[..., concurrent.futures.Future[Any]], /
-    ) -> ThreadPoolExecutor: ...
-    def busy(self) -> bool: ...
-    def is_current(self) -> bool: ...
-    def shutdown(self) -> None: ...
-
-
-class Watchdog(Protocol):
-    """What a loop thread knows of the watchdog that watches it."""
-
-    def start(self, loop: asyncio.AbstractEventLoop) -> None: ...
-    def stop(self) -> None: ...
-    def abandon(self) -> None: ...
-
-
-class LoopThread(Scheduler):
-    """An event loop in a thread of its own. It starts with the first job and ends after the last.
+    The thread starts with the first call and ends, once closed, after the last. What belongs to
+    one event loop is in its `Run`. A forked child, and a thread after one that could not be
+    started, begin with a new one.
 
     Args:
         loop_factory: Makes the event loop.
         name: The thread's name.
         workers: The worker threads; they end with the loop.
-        max_workers: The most tasks in flight; None for no limit.
+        max_workers: Maximum number of calls that run at once; None for no limit.
         cancel_at_exit: Whether the end of the interpreter cancels what is left.
         watchdog: Watches the event loop; None for no watch.
     """
@@ -70,72 +48,109 @@ class LoopThread(Scheduler):
         cancel_at_exit: bool,
         watchdog: Watchdog | None,
     ) -> None:
+        self.max_workers = max_workers
         self.cancel_at_exit = cancel_at_exit
         self._loop_factory = loop_factory
         self._name = name
         self._workers = workers
         self._watchdog = watchdog
-        self._parents: list[object] = []  # what a forked child keeps so that nothing closes it
+        self._run = Run(max_workers, workers, closing=False)
+        self._of_parents: list[object] = []  # what a forked child keeps so that nothing closes it
         # Lets one thread alone start the loop thread. Nothing of the user's runs under it but
         # signal handlers, which may submit: hence reentrant.
         self._start_lock = threading.RLock()
-        super().__init__(max_workers)
         abandonable.add(self)
-
-    @override
-    def _reset(self) -> None:
-        super()._reset()
-        self._thread: threading.Thread | None = None
-        self._doorbell: Doorbell | None = None
-        self._ended = LendingEvent()  # set when the thread has ended
-
-    # From any thread.
 
     @staticmethod
     def running() -> LoopThread | None:
         """Return the loop thread on whose event loop the caller runs."""
         loop = asyncio._get_running_loop()
-        loop_thread = None if loop is None else started.get(loop)
+        loop_thread = None if loop is None else running_loop_threads.get(loop)
         return loop_thread if isinstance(loop_thread, LoopThread) else None
 
-    @override
-    def wake(self) -> None:
-        """Have the loop thread look at its queue, starting it where it is not running yet."""
-        # In a context of its own: the loop would keep that of the first caller, and its variables.
-        loop = self._loop or Context().run(self._start)
-        bell = self._doorbell
-        if bell is None:  # the thread has ended, or looks at its queue as soon as it has started
-            return
-        self._awake = True
+    # As a host.
+
+    @property
+    def limit(self) -> Limit | None:
+        """The limit on how many calls run at once; None for no limit."""
+        return self._run.limit
+
+    @property
+    def local(self) -> Host:
+        """The host of what follows a future: this one."""
+        return self
+
+    def submit(self, future: Runnable, /) -> None:
+        """Queue the call of `future`, starting the thread with the first.
+
+        Raises:
+            InvalidStateError: The loop thread takes no more calls.
+            BrokenExecutor: Its event loop has failed.
+            Exception: What went wrong at the start of the thread. A later call may succeed.
+        """
+        run = self._run
+        if run.closing and self._refuses(run):
+            raise run.refusal()
         try:
-            if asyncio._get_running_loop() is loop:
-                loop.call_soon(self._drain)
-            else:
-                bell.ring()
-        except BaseException:
-            self._awake = False  # or no later call would wake it
-            # A signal handler may have raised, when others relied on this call already.
-            self.call_soon(self._drain)
+            run.queue.append(future)
+            if not run.awake:
+                self._wake(run)
+        except BaseException:  # also of a signal handler
+            if not future.cancel():
+                future.exception()  # it is raised here, and needs no report
             raise
+        if run.closing and self._refuses(run) and future.take() is not None:
+            future.settle_cancelled()
+            raise run.refusal()
+
+    def cancel(self, future: Runnable, /) -> None:
+        """Ask for the cancellation of the task that runs the call of `future`."""
+        self._run.cancel(future)
+
+    def is_current(self) -> bool:
+        """Tell whether the caller runs on this event loop."""
+        return self._run.is_current()
+
+    def report(self, context: dict[str, Any], /) -> None:
+        """Hand an error that no caller can receive to the event loop's exception handler."""
+        self._run.report(context)
+
+    # For its executor.
+
+    def wake(self) -> None:
+        """Start the thread, if it does not run yet."""
+        self._wake(self._run)
+
+    def cancel_all(self) -> None:
+        """Cancel what is queued, at once, and what runs."""
+        self._run.cancel_all()
+
+    def tasks(self) -> set[asyncio.Task[Any]]:
+        """Return the tasks of the event loop that are not done."""
+        return self._run.tasks()
+
+    def count(self) -> tuple[int, int]:
+        """Return how many calls are pending and how many are running."""
+        return self._run.count()
 
     def close(self) -> None:
-        """Take no more work from outside, and end when there is none left."""
-        if self._phase == OPEN:
-            self._phase = CLOSING
-        # Not only a look whether it is idle: a signal handler may have raised in `submit`, before
-        # that could wake the loop.
-        self.call_soon(self._drain)
+        """Take no more calls from outside, and end when there is none left."""
+        run = None
+        while run is not self._run:  # again, where its start has failed meanwhile
+            run = self._run
+            run.close()
 
     def join(self) -> None:
         """Wait until the thread has ended."""
         with self._start_lock:  # not while it is about to start
-            thread, ended = self._thread, self._ended
+            run = self._run
+            thread = run.thread
         if thread is None:
             self._workers.shutdown()
             return
         # First this: before Python 3.13 a thread counts as ended when Ctrl-C interrupts its `join`,
         # and the interpreter would not wait for it any more.
-        ended.wait()
+        run.ended.wait()
         thread.join()
 
     def run_in_worker(
@@ -145,8 +160,8 @@ class LoopThread(Scheduler):
         if iscoroutinefunction(fn):
             raise TypeError(f"{fn!r} is async already: await it instead")
         loop = asyncio.get_running_loop()
-        if self._phase != OPEN and not self._is_inside():
-            raise self._refusal()
+        if self._run.closing and self._refuses(self._run):
+            raise self._run.refusal()
         return asyncio.wrap_future(self._submit_to_worker(fn, *args, **kwargs), loop=loop)
 
     def _submit_to_worker(
@@ -156,140 +171,100 @@ class LoopThread(Scheduler):
 
     def _notice_worker(self) -> None:
         """Look whether a worker was the last that a closing loop waited for."""
-        if self._phase != OPEN:
-            self.call_soon(self._stop_if_idle)
+        run = self._run
+        if run.closing:
+            run.call_soon(run.stop_if_idle)
 
-    @override
-    def _is_inside(self) -> bool:
-        """Tell whether the caller belongs to a task: on the loop or in a worker thread."""
-        return self.is_current() or self._workers.is_current()
+    def _refuses(self, run: Run) -> bool:
+        """Tell whether a closing run takes nothing of the caller's, who is not one of its own."""
+        return run.is_over or not (run.is_current() or self._workers.is_current())
 
-    def _start(self) -> asyncio.AbstractEventLoop:
+    # Its start and end.
+
+    def _wake(self, run: Run) -> None:
+        """Have the loop look at its queue, starting the thread where it does not run yet."""
+        if run.loop is None:
+            # In a context of its own: the loop would keep that of the first caller.
+            Context().run(self._start, run)
+        run.wake()
+
+    def _start(self, run: Run) -> None:
         if exiting.is_set():
             raise InvalidStateError("cannot schedule new futures after interpreter shutdown")
         loop = self._loop_factory()
-        queued: list[Runnable] = []  # while a start that fails was under way
         try:
             with self._start_lock:
-                return self._start_thread(loop, queued)
-        except BaseException as exception:
-            self._fail(queued, exception)
+                if run.loop is None:
+                    self._start_thread(run, loop)
+        except BaseException as error:
+            if run.failure is error:
+                run.fail_all(error, _start_error(error))
             raise
         finally:
-            if self._loop is not loop:  # another thread was first, or this one has failed
+            if run.loop is not loop:  # another thread was first, or this one has failed
                 loop.close()
 
-    def _start_thread(
-        self, loop: asyncio.AbstractEventLoop, queued: list[Runnable]
-    ) -> asyncio.AbstractEventLoop:
-        if self._loop is None and self._phase != OPEN and not self._is_inside():
-            raise self._refusal()
-        # No signal handler can run between this look and the assignment, as neither is a call.
-        if self._loop is not None:
-            return self._loop
-        unclaimed = [loop]  # whoever takes it decides whether the thread runs it
+    def _start_thread(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the thread, unless a signal handler has done it meanwhile. Under the lock."""
+        if run.closing and self._refuses(run):
+            raise run.refusal()
         try:
-            self._loop = loop  # at once: a signal handler may submit from here on
-            started[loop] = self
-            self._doorbell = bell = doorbell(loop, self._drain)
-            self._thread = thread = threading.Thread(
-                target=self._run,
-                args=(unclaimed, bell, self._ended),
-                name=self._name,
-                daemon=False,
+            bell = doorbell(loop, run.drain)
+            thread = threading.Thread(
+                target=self._serve, args=(run,), name=self._name, daemon=False
             )
+            # No line calls anything, and so no signal handler can submit halfway.
+            if run.loop is not None:
+                return
+            run.bell = bell
+            run.thread = thread
+            run.loop = loop
+            running_loop_threads[loop] = self
             thread.start()
-        except BaseException:  # no thread to be had, or a signal handler has raised
-            with suppress(IndexError):  # it runs nevertheless
-                unclaimed.pop()
-                started.pop(loop, None)
-                queued.extend(self._queue)
-                self._reset()
+        except BaseException as error:  # no thread to be had, or a signal handler has raised
+            if run.loop in {None, loop} and run.claim():  # else it runs nevertheless
+                self._begin_anew(run, loop, error)
             raise
-        return loop
 
-    def _fail(self, jobs: list[Runnable], exception: BaseException) -> None:
-        """Leave none of those behind that were queued while the thread did not start."""
-        if not isinstance(exception, Exception):
-            exception = BrokenExecutor(f"the start of the loop was interrupted: {exception!r}")
-        for job in jobs:
-            job.fail(exception)
-
-    # On the loop thread.
-
-    def _run(
-        self, unclaimed: list[asyncio.AbstractEventLoop], bell: Doorbell, ended: LendingEvent
+    def _begin_anew(
+        self, run: Run, loop: asyncio.AbstractEventLoop, failure: BaseException
     ) -> None:
-        """Run the event loop until it is closed and nothing is left to do."""
-        try:
-            loop = unclaimed.pop()
-        except IndexError:
+        """Put another run in the place of one that could not start. Under the lock."""
+        running_loop_threads.pop(loop, None)
+        run.loop = run.thread = run.bell = None
+        self._run = Run(self.max_workers, self._workers, closing=False)
+        if run.closing:
+            self._run.close()
+        run.failure = failure
+        run.closing = run.is_over = True
+
+    def _serve(self, run: Run) -> None:
+        """Run the event loop until it is closed and nothing is left to do. The thread's work."""
+        if not run.claim():
             return
+        loop = run.loop
+        assert loop is not None  # noqa: S101  it was made before the thread
         try:
-            self._run_loop(loop)
+            loop.set_default_executor(self._workers.default_executor(self._submit_to_worker))
+            if self._watchdog is not None:
+                self._watchdog.start(loop)
+            run.run()
         except BaseException as exception:
-            self._break(exception)
+            run.fail_all(exception)
             raise
         finally:
             try:
-                self._end(loop, bell)
+                self._end(run, loop)
             finally:
-                ended.set()
+                run.ended.set()
 
-    def _run_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        loop.set_default_executor(self._workers.default_executor(self._submit_to_worker))
-        if self._watchdog is not None:
-            self._watchdog.start(loop)
-        loop.call_soon(self._drain)  # whoever found no doorbell relies on it
-        while self._phase != SEALED:
-            run_forever(loop)
-            self._end_background_tasks(loop)
-            self._seal(loop)
-        _run_until_complete(loop, loop.shutdown_asyncgens())
-        self._end_background_tasks(loop)
-
-    def _end(self, loop: asyncio.AbstractEventLoop, bell: Doorbell) -> None:
-        """Free what the event loop has used. It does not run any more."""
-        if self.limit is not None:
-            self.limit.close()
+    def _end(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
+        """Free what the event loop has used. Loop thread only."""
         self._workers.shutdown()
         if self._watchdog is not None:
             self._watchdog.stop()
-        self._doorbell = None
-        bell.remove()
-        started.pop(loop, None)
-        loop.close()
-
-    @override
-    def _stop_if_idle(self) -> None:
-        """Stop a closing loop that has nothing submitted left to do. Loop thread only."""
-        if self._phase != OPEN and not self._has_work():
-            asyncio.get_running_loop().stop()
-
-    def _has_work(self) -> bool:
-        return bool(self._queue or self._running) or self._workers.busy()
-
-    def _end_background_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Cancel the tasks that submitted work has left behind. Loop thread only."""
-        if self._phase == OPEN:  # somebody has called loop.stop()
-            return
-        # More than once: their cleanup may leave tasks behind, too.
-        while tasks := asyncio.all_tasks(loop).difference(self._running):
-            for task in tasks:
-                task.cancel()
-            _run_until_complete(loop, asyncio.wait(tasks))
-
-    def _seal(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Take no more work from anyone, unless some has come meanwhile. Loop thread only."""
-        if self._phase == OPEN or self._has_work():
-            return
-        # First the phase, then the last look: a job that the look misses was appended after the
-        # phase was set, and `submit` takes it back.
-        self._phase = SEALED
-        if self._queue:
-            self._phase = CLOSING
-            # A signal handler may raise in the thread that was about to wake the loop.
-            loop.call_soon(self._drain)
+        running_loop_threads.pop(loop, None)
+        run.end()
 
     # In a forked child.
 
@@ -299,41 +274,24 @@ class LoopThread(Scheduler):
         Its loop must never be closed here. That would take the parent's sockets out of the epoll
         set that both processes share.
         """
-        broken = BrokenExecutor("the process that runs this call was forked; submit it again here")
-        for job in (*self._queue, *self._running.values()):
-            job.abandon(broken)
-        tasks = self.tasks()
+        run = self._run
+        error = BrokenExecutor("the process that runs this call was forked; submit it again here")
+        for future in run.futures():
+            future.abandon(error)
+        tasks = run.tasks()
         for task in tasks:
             setattr(task, "_log_destroy_pending", False)  # noqa: B010  asyncio's own switch
         # Kept here, where the frames of the parent's thread keep it too, and nothing frees those:
         # else the `finally` blocks of the parent's tasks would run at the end of the child.
-        self._parents.append((self._loop, self._doorbell, tasks, self._queue))
+        self._of_parents.append((run, tasks))
         if self._watchdog is not None:
             self._watchdog.abandon()
-        if self._phase != OPEN:
-            self._phase = SEALED
         self._start_lock = threading.RLock()  # a thread of the parent's may hold the other one
-        self._reset()
+        self._run = Run(self.max_workers, self._workers, closing=run.closing)
 
 
-def run_forever(loop: asyncio.AbstractEventLoop) -> None:
-    """Run `loop` until it is stopped.
-
-    SystemExit and KeyboardInterrupt of a task are in its future; asyncio raises them here too.
-    """
-    while True:
-        try:
-            loop.run_forever()
-        except (SystemExit, KeyboardInterrupt):
-            continue
-        return
-
-
-def _run_until_complete(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any]
-) -> None:
-    """Run `loop` until `coroutine` has ended, whatever other tasks raise meanwhile."""
-    task = loop.create_task(coroutine)
-    task.add_done_callback(lambda _: loop.stop())
-    while not task.done():
-        run_forever(loop)
+def _start_error(failure: BaseException) -> Exception:
+    """Return what the futures get that were queued while the thread did not start."""
+    if isinstance(failure, Exception):
+        return failure
+    return BrokenExecutor(f"the start of the loop was interrupted: {failure!r}")

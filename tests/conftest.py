@@ -82,7 +82,7 @@ def _no_leaks(logged_errors: list[logging.LogRecord]) -> Iterator[None]:
         thread.join(max(0.0, deadline - time.monotonic()))
     _collect()  # what it finds and was not closed warns, and warnings are errors
     assert set(threading.enumerate()) <= threads
-    assert not _lifecycle.started
+    assert not _lifecycle.running_loop_threads
     assert not _default._default
     assert [record.getMessage() for record in logged_errors] == []
 

@@ -690,7 +690,7 @@ def test_cancelled_before_its_parts_begin(
 
         async def work() -> Future[tuple[int, int]]:
             combined = combine(*parts)
-            executor._loop_thread._drain()  # its first step comes next
+            executor._loop_thread._run.drain()  # its first step comes next
             assert combined.cancel()
             return combined
 

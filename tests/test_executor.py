@@ -24,7 +24,7 @@ from aiofutures import (
     InvalidStateError,
 )
 from aiofutures._loop_thread import LoopThread
-from aiofutures._scheduler import _SLICE, _TURN
+from aiofutures._run import _SLICE, _TURN
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -150,7 +150,7 @@ class TestSubmit:
 
         assert thread is not threading.current_thread()
         assert executor.submit(echo_later, 1).result(LIMIT) == 1
-        assert executor._loop_thread._loop is loop
+        assert executor._loop_thread._run.loop is loop
 
     def test_context_of_the_caller(self, executor: AsyncExecutor) -> None:
         """A call sees the context variables as they were at its submit, and changes only a copy."""

@@ -252,7 +252,7 @@ class TestOwnThreads:
             executor.submit(start).result(LIMIT)
             gate.arrived()
             shutdown = in_thread(executor.shutdown)
-            until(lambda: executor._loop_thread._phase != 0)
+            until(lambda: executor._loop_thread._run.closing)
             gate.open()
 
             shutdown.result(LIMIT)

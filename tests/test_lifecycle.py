@@ -19,7 +19,7 @@ sys.path.insert(0, "tests")
 from support import Gate, echo, echo_later, in_child
 import aiofutures
 from aiofutures import AsyncExecutor, BrokenExecutor, CancelledError
-from aiofutures._lifecycle import started
+from aiofutures._lifecycle import running_loop_threads
 
 warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads, from 3.12 on
 """
@@ -179,11 +179,11 @@ class TestExit:
             sys.path.insert(0, "tests")
             from support import echo
             from aiofutures import AsyncExecutor
-            from aiofutures._lifecycle import started
+            from aiofutures._lifecycle import running_loop_threads
 
             with AsyncExecutor() as executor:
                 print(executor.submit(echo, 1).result(10))
-            assert not started
+            assert not running_loop_threads
             """
         )
 
@@ -261,7 +261,7 @@ assert executor.submit(where).result(10) == (os.getpid(), os.getpid())
 
 def check():
     assert executor.tasks == set()
-    assert not started
+    assert not running_loop_threads
     assert executor.submit(where).result(10) == (os.getpid(), os.getpid())
     assert executor.submit(where).result(10) == (os.getpid(), os.getpid())
     executor.shutdown()

@@ -1,7 +1,6 @@
 """The places of the calls that run at once, and who waits for one."""
 
 from collections.abc import Callable
-from contextvars import copy_context
 from typing import Any
 
 from aiofutures import Future
@@ -38,9 +37,9 @@ def test_limit() -> None:
     limit = Limit(2, Here())
     first, second = Call(), Call()
 
-    limit.take(first, copy_context())
+    limit.take(first)
     assert limit.has_place()
-    limit.take(second, copy_context())
+    limit.take(second)
     assert not limit.has_place()
     limit.leave(first)
     assert limit.has_place()
@@ -50,13 +49,13 @@ def test_lent_place_is_free() -> None:
     """A place that is lent is free, once, however often its call waits."""
     limit = Limit(1, Here())
     call, other = Call(), Call()
-    limit.take(call, copy_context())
+    limit.take(call)
 
     limit._lend(call)
     limit._lend(call)
 
     assert limit.has_place()
-    limit.take(other, copy_context())
+    limit.take(other)
     assert not limit.has_place()
 
 
@@ -64,7 +63,7 @@ def test_call_without_a_place_cannot_lend_one() -> None:
     """A call that is done, or never ran, has nothing to lend."""
     limit = Limit(1, Here())
     call = Call()
-    limit.take(call, copy_context())
+    limit.take(call)
 
     limit._lend(Call())
 
@@ -76,7 +75,7 @@ def test_taken_back_at_once() -> None:
     limit = Limit(1, Here())
     events: list[str] = []
     call = Call()
-    limit.take(call, copy_context())
+    limit.take(call)
     limit._lend(call)
 
     limit._return(call, noting(events, "back"))
@@ -90,11 +89,11 @@ def test_taken_back_when_there_is_one() -> None:
     limit = Limit(1, Here())
     events: list[str] = []
     first, second, third = Call(), Call(), Call()
-    limit.take(first, copy_context())
+    limit.take(first)
     limit._lend(first)
-    limit.take(second, copy_context())
+    limit.take(second)
     limit._lend(second)
-    limit.take(third, copy_context())
+    limit.take(third)
 
     limit._return(first, noting(events, "first"))
     limit._return(second, noting(events, "second"))
@@ -114,9 +113,9 @@ def test_given_back_when_another_lends() -> None:
     limit = Limit(1, Here())
     events: list[str] = []
     first, second = Call(), Call()
-    limit.take(first, copy_context())
+    limit.take(first)
     limit._lend(first)
-    limit.take(second, copy_context())
+    limit.take(second)
     limit._return(first, noting(events, "first"))
 
     limit._lend(second)
@@ -130,10 +129,10 @@ def test_others_of_the_call_still_wait() -> None:
     limit = Limit(1, Here())
     events: list[str] = []
     call, other = Call(), Call()
-    limit.take(call, copy_context())
+    limit.take(call)
     limit._lend(call)
     limit._lend(call)
-    limit.take(other, copy_context())
+    limit.take(other)
 
     limit._return(call, noting(events, "one"))
     assert events == ["one"]
@@ -148,12 +147,12 @@ def test_call_that_is_done_lends_nothing() -> None:
     """What a call that is done had lent is not counted any more."""
     limit = Limit(1, Here())
     call = Call()
-    limit.take(call, copy_context())
+    limit.take(call)
     limit._lend(call)
 
     limit.leave(call)
 
-    limit.take(Call(), copy_context())
+    limit.take(Call())
     assert not limit.has_place()
 
 
@@ -162,7 +161,7 @@ def test_call_that_is_done_goes_on_at_once() -> None:
     limit = Limit(1, Here())
     events: list[str] = []
     call = Call()
-    limit.take(call, copy_context())
+    limit.take(call)
     limit._lend(call)
     limit.leave(call)
 

@@ -38,6 +38,7 @@ from aiofutures import (
     InvalidStateError,
 )
 from aiofutures._loop_thread import LoopThread
+from aiofutures._run import Run
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -222,7 +223,7 @@ class TestStart:
         assert str(waiting.result(LIMIT)) == "can't start new thread"
         assert called.wait(LIMIT)
 
-    @pytest.mark.parametrize("line", ["started[loop] = self", "thread.start()"])
+    @pytest.mark.parametrize("line", ["running_loop_threads[loop] = self", "thread.start()"])
     def test_interrupted(self, line: str) -> None:
         """Ctrl-C during the start is raised; what others have queued fails; a later call works."""
         executor = AsyncExecutor()
@@ -252,7 +253,7 @@ class TestStart:
         def interrupt() -> None:
             raise KeyboardInterrupt
 
-        with Halt(LoopThread._run, "unclaimed.pop()") as halt:
+        with Halt(LoopThread._serve, "if not run.claim()") as halt:
             halt.in_new_threads()
             with (
                 pytest.raises(KeyboardInterrupt),
@@ -449,7 +450,7 @@ class TestBroken:
         assert type(kept[0].exception()) is error
 
 
-class TestSeal:
+class TestLateSubmit:
     """A submit that races the shutdown is refused or completed, never left pending."""
 
     def test_refused_or_completed(self) -> None:
@@ -477,11 +478,11 @@ class TestSeal:
                 futures = thread.result(LIMIT)
                 assert [future.result(0) for future in futures] == list(range(len(futures)))
 
-    def test_appended_after_the_seal(self) -> None:
+    def test_appended_after_the_end(self) -> None:
         """A submit that was let in and comes after the end takes its job back."""
         executor = AsyncExecutor()
         executor.submit(echo, 0).result(LIMIT)
-        with Halt(LoopThread.submit, "self._queue.append(job)") as halt:
+        with Halt(LoopThread.submit, "run.queue.append(future)") as halt:
             late = in_thread(halt.call, lambda: executor.submit(echo, 1))
             halt.arrived()
             executor.shutdown()
@@ -492,49 +493,44 @@ class TestSeal:
 
         assert executor.statistics() == ExecutorStatistics(0, 0, None)
 
-    def test_appended_before_the_seal(self) -> None:
-        """A submit that was let in and comes before the end is completed."""
+    def test_appended_before_the_last_look(self) -> None:
+        """A submit from outside that has overlooked the shutdown takes its call back."""
         executor = AsyncExecutor()
-        with Halt(LoopThread._seal, "self._phase = SEALED") as sealing:
-            sealing.in_new_threads()
+        with Halt(Run.run, "if self.closing and not self._has_work()") as ending:
+            ending.in_new_threads()
             executor.submit(echo, 0).result(LIMIT)
-            with Halt(LoopThread.submit, "self._queue.append(job)") as halt:
+            with Halt(LoopThread.submit, "run.queue.append(future)") as halt:
                 late = in_thread(halt.call, lambda: executor.submit(echo, 1))
                 halt.arrived()
                 executor.shutdown(wait=False)
-                sealing.arrived()
+                ending.arrived()
                 halt.go_on()
-                future = late.result(LIMIT)
-            sealing.go_on()
-
-            assert future.result(LIMIT) == 1
-
-    def test_appended_between_the_seal_and_the_last_look(self) -> None:
-        """A job that the last look finds is run; its submit does not take it back as well."""
-        executor = AsyncExecutor()
-        with Halt(LoopThread._seal, "if self._queue:") as sealing:
-            sealing.in_new_threads()
-            executor.submit(echo, 0).result(LIMIT)
-            with Halt(LoopThread.submit, "self._queue.append(job)") as halt:
-                late = in_thread(halt.call, lambda: executor.submit(echo, 1))
-                halt.arrived()
-                executor.shutdown(wait=False)
-                sealing.arrived()
-                halt.go_on()
-                with contextlib.suppress(InvalidStateError):
-                    late.result(LIMIT).cancel()
-            sealing.go_on()
+                with pytest.raises(InvalidStateError, match="after shutdown"):
+                    _ = late.result(LIMIT)
+            ending.go_on()
             executor.shutdown()
 
         assert executor.statistics() == ExecutorStatistics(0, 0, None)
 
-    def test_appended_after_the_seal_while_another_wakes(self) -> None:
+    def test_taken_before_it_is_taken_back(self) -> None:
+        """A call that the loop has begun by then completes."""
+        executor = AsyncExecutor()
+        executor.submit(echo, 0).result(LIMIT)
+        with Halt(LoopThread.submit, "if run.closing and self._refuses(run) and") as halt:
+            late = in_thread(halt.call, lambda: executor.submit(echo, 1))
+            halt.arrived()
+            executor.shutdown()
+            halt.go_on()
+
+            assert late.result(LIMIT).result(0) == 1
+
+    def test_appended_after_the_end_while_another_wakes(self) -> None:
         """A late submit that finds a wake-up under way is not left pending either."""
         loop = Pausing()
         executor = AsyncExecutor(loop_factory=lambda: loop)
         executor.submit(echo, 0).result(LIMIT)
-        until(lambda: not executor._loop_thread._awake)  # the wake-up of the start was served
-        with Gate() as gate, Halt(LoopThread.submit, "self._queue.append(job)") as halt:
+        until(lambda: not executor._loop_thread._run.awake)  # the wake-up of the start was served
+        with Gate() as gate, Halt(LoopThread.submit, "run.queue.append(future)") as halt:
             late = in_thread(halt.call, lambda: executor.submit(echo, 2))
             halt.arrived()
 
@@ -542,7 +538,7 @@ class TestSeal:
                 loop.gates[threading.get_ident()] = gate
                 return executor.submit(echo, 1)
 
-            with Halt(LoopThread.wake, "self._awake = True") as waking_halt:
+            with Halt(Run.wake, "self.awake = True") as waking_halt:
                 waking = in_thread(waking_halt.call, wake)
                 waking_halt.arrived()
                 executor.submit(echo, 3).result(LIMIT)  # its wake-up serves both
@@ -558,7 +554,7 @@ class TestSeal:
 
         assert all(future.done() for future in outcome)
 
-    def test_background_work_before_the_seal(self) -> None:
+    def test_background_work_before_the_end(self) -> None:
         """Work that comes while background tasks are cancelled is finished before the end."""
         executor = AsyncExecutor()
         children: list[Future[int]] = []
@@ -581,7 +577,7 @@ class TestSeal:
         assert children[0].result(0) == 1
 
     def test_generators_cannot_submit_any_more(self) -> None:
-        """What runs after the seal, the `finally` of a left generator, is refused."""
+        """What runs after the end, the `finally` of a left generator, is refused."""
         executor = AsyncExecutor()
         errors: list[BaseException] = []
         kept: list[Any] = []

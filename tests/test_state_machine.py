@@ -117,7 +117,7 @@ class ExecutorMachine(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         """Let the event loop do what it has to do."""
-        loop = self.executor._loop_thread._loop
+        loop = self.executor._loop_thread._run.loop
         if loop is not None and not loop.is_closed():
             turned = threading.Event()
             try:

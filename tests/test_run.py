@@ -1,4 +1,4 @@
-"""The queue of jobs, and the tasks that run them."""
+"""The queue of calls, and the tasks that run them."""
 
 import asyncio
 import concurrent.futures
@@ -36,7 +36,8 @@ from aiofutures import (
     InvalidStateError,
 )
 from aiofutures._limit import Limit
-from aiofutures._scheduler import Scheduler
+from aiofutures._loop_thread import LoopThread
+from aiofutures._run import Run
 from aiofutures._workers import Workers
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -65,7 +66,7 @@ class TestWakeUp:
     def test_appended_after_the_last_look(self) -> None:
         """A job that comes after the loop's last look at its queue wakes it again."""
         executor = AsyncExecutor()
-        with Halt(Scheduler._drain, "if self._phase != OPEN") as halt:
+        with Halt(Run.drain, "if self.closing") as halt:
             halt.in_new_threads()
             first = executor.submit(echo, 1)
             halt.arrived()
@@ -79,7 +80,7 @@ class TestWakeUp:
     def test_appended_before_the_first_look(self) -> None:
         """A job that comes between the wake-up and the first look is not lost."""
         executor = AsyncExecutor()
-        with Halt(Scheduler._start_slice, "queue = self._queue") as halt:
+        with Halt(Run._start_some, "queue, limit = self.queue") as halt:
             halt.in_new_threads()
             first = executor.submit(echo, 1)
             halt.arrived()
@@ -97,7 +98,7 @@ class TestWakeUp:
         loop = Refusing()
         with AsyncExecutor(loop_factory=lambda: loop) as executor:
             executor.submit(echo, 1).result(LIMIT)
-            until(lambda: not executor._loop_thread._awake)
+            until(lambda: not executor._loop_thread._run.awake)
             loop.errors = [OSError("no buffer space") for _ in range(times)]
 
             with pytest.raises(OSError, match="no buffer space"):
@@ -131,11 +132,11 @@ class TestWakeUp:
 class TestStatistics:
     """What is counted while it changes."""
 
-    @pytest.mark.parametrize("line", ["if queue and queue[0] is job", "queue.popleft()"])
+    @pytest.mark.parametrize("line", ["if queue and queue[0] is future", "queue.popleft()"])
     def test_started_job_counts_once(self, line: str) -> None:
         """A job that has a task and is still at the head of the queue counts once."""
         executor = AsyncExecutor()
-        with Gate() as gate, Halt(Scheduler._start_slice, line) as halt:
+        with Gate() as gate, Halt(Run._start_some, line) as halt:
             halt.in_new_threads()
             future = executor.submit(gate.wait)
             halt.arrived()
@@ -151,7 +152,7 @@ class TestStatistics:
         """A submit that was refused after all is neither pending nor running."""
         executor = AsyncExecutor()
         executor.submit(echo, 0).result(LIMIT)
-        with Halt(Scheduler.submit, "self._queue.append(job)") as halt:
+        with Halt(LoopThread.submit, "run.queue.append(future)") as halt:
             late = in_thread(halt.call, lambda: executor.submit(echo, 1))
             halt.arrived()
             executor.shutdown()
@@ -170,7 +171,7 @@ class TestStart:
 
         def work() -> Awaitable[int]:
             others.extend(executor.submit(echo, number) for number in range(3))
-            executor._loop_thread._drain()
+            executor._loop_thread._run.drain()
             started.extend(other.running() or other.done() for other in others)
             return echo(3)
 
@@ -251,7 +252,7 @@ class TestStart:
 
         executor = AsyncExecutor(loop_factory=make_loop)
         source: Future[int] = Future(executor._loop_thread)
-        with Halt(Scheduler._start_job, "if kwargs is None") as halt:
+        with Halt(Run._start, "if kwargs is None") as halt:
             halt.in_new_threads()
             derived = source.then(echo)
             halt.arrived()
@@ -285,7 +286,7 @@ class TestPlaceOfAThread:
                 silence(executor.tasks)
                 loop.fail()
                 halt.arrived()
-                until(lambda: is_in(executor._loop_thread._thread, Workers.shutdown))
+                until(lambda: is_in(executor._loop_thread._run.thread, Workers.shutdown))
                 halt.go_on()
             executor.shutdown()
 
