@@ -12,7 +12,7 @@ from types import CoroutineType, TracebackType
 from typing import Any, NoReturn, Protocol
 
 from ._contract import Host
-from ._one_task import EndedError, OneTask
+from ._steps import EndedError, StepTask
 from ._typing import override
 
 
@@ -30,7 +30,7 @@ class Unopened:
 
     def open(self, host: Host | None, timeout: float | None, name: str) -> Any:
         """Return the view, a context manager or a generator, whose steps `host` runs."""
-        return self._view(self._value, partial(OneTask, host, timeout, name))
+        return self._view(self._value, partial(StepTask, host, timeout, name))
 
 
 class Call:
@@ -61,9 +61,9 @@ class Call:
 
 
 class _NewTask(Protocol):
-    """Makes a `OneTask`; the options of `to_sync` are there already."""
+    """Makes a `StepTask`; the options of `to_sync` are there already."""
 
-    def __call__(self, *, on_cancel: Callable[[BaseException], Awaitable[Any]]) -> OneTask: ...
+    def __call__(self, *, on_cancel: Callable[[BaseException], Awaitable[Any]]) -> StepTask: ...
 
 
 def _iterate(iterator: AsyncIterator[Any], new_task: _NewTask) -> Any:
@@ -74,7 +74,7 @@ def _iterate(iterator: AsyncIterator[Any], new_task: _NewTask) -> Any:
     return generator
 
 
-def _generate(iterator: AsyncIterator[Any], task: OneTask) -> Generator[Any, Any, None]:
+def _generate(iterator: AsyncIterator[Any], task: StepTask) -> Generator[Any, Any, None]:
     """Iterate `iterator` in `task`."""
     step = following = partial(task.run, iterator.__anext__)
     try:
@@ -150,7 +150,7 @@ class _ContextManager(AbstractContextManager[Any, Any]):
     def __init__(self, manager: AbstractAsyncContextManager[Any, Any], new_task: _NewTask) -> None:
         self._manager = manager
         self._new_task = new_task
-        self._tasks: list[OneTask] = []  # one for each time that it is entered and not yet left
+        self._tasks: list[StepTask] = []  # one for each time that it is entered and not yet left
 
     @override
     def __enter__(self) -> Any:

@@ -13,6 +13,7 @@ dropped.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from contextvars import Context
@@ -103,6 +104,11 @@ class Runnable(Protocol):
     _task: Any
 
     @property
+    def _starter(self) -> Starter | None:
+        """What starts the call on the loop thread; None: it gets a task of its own."""
+        ...
+
+    @property
     def _host(self) -> Host | None: ...
 
     def cancel(self) -> bool: ...
@@ -128,3 +134,26 @@ class Runnable(Protocol):
 
     def abandon(self, error: BaseException, /) -> None:
         """Finish the future in a forked child, in which nothing runs its call."""
+
+
+class Starter(Protocol):
+    """What takes calls out of the queue of an event loop to run them in a task that is there."""
+
+    def start(self, future: Any, turns: Turns, /) -> None:
+        """Start a call that is at the head of the queue; there is a place. Loop thread only."""
+
+
+class Turns(Protocol):
+    """An event loop, as such a task sees it. All of it is for the loop thread only."""
+
+    def begin(self, future: Runnable, task: asyncio.Task[Any], /) -> None:
+        """Note that `task` runs the call of `future` now; it takes a place."""
+
+    def end(self, future: Runnable, /) -> None:
+        """Note that the call of `future` is done; it leaves its place."""
+
+    def park(self, future: Runnable, /) -> None:
+        """Keep a call that cannot begin yet. It takes no place."""
+
+    def unpark(self, future: Runnable, /) -> None:
+        """Put a call that was parked at the head of the queue."""

@@ -264,7 +264,7 @@ class LoopThread:
         if self._watchdog is not None:
             self._watchdog.stop()
         running_loop_threads.pop(loop, None)
-        run.end()
+        run.free()
 
     # In a forked child.
 

@@ -202,7 +202,7 @@ class Run:
         _run_until_complete(loop, loop.shutdown_asyncgens())
         self._end_background_tasks(loop)
 
-    def end(self) -> None:
+    def free(self) -> None:
         """Free what the loop has used, which does not run any more. Loop thread only."""
         bell, self.bell = self.bell, None
         if bell is not None:
@@ -235,6 +235,35 @@ class Run:
         if self.closing and not self._has_work():
             asyncio.get_running_loop().stop()
 
+    # For tasks that take one call after another.
+
+    def begin(self, future: Runnable, task: asyncio.Task[Any], /) -> None:
+        """Note that `task` runs the call of `future` now. Loop thread only."""
+        if self.limit is not None:
+            self.limit.take(future)
+        future._task = task
+        self.unfinished[task] = future
+
+    def end(self, future: Runnable, /) -> None:
+        """Note that the call of `future` is done. Loop thread only."""
+        del self.unfinished[future._task]
+        future._task = None
+        if self.limit is not None:
+            self.limit.leave(future)
+        self.look_soon()
+        if self.closing:
+            self.stop_if_idle()
+
+    def park(self, future: Runnable, /) -> None:
+        """Keep a call that cannot begin yet. Loop thread only."""
+        self.unfinished[future] = future
+
+    def unpark(self, future: Runnable, /) -> None:
+        """Put a call that was parked at the head of the queue. Loop thread only."""
+        self.queue.appendleft(future)  # first this: a fork at any moment finds it
+        del self.unfinished[future]
+        self.look_soon()
+
     def _start_some(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Start some of what is queued; tell whether there may be more. Loop thread only."""
         queue, limit = self.queue, self.limit
@@ -245,7 +274,10 @@ class Run:
                 return False
             # The future stays in the queue while it starts, so that a fork at any moment finds it.
             future = queue[0]
-            self._start(future, loop, eager, settle_running)
+            if future._starter is None:
+                self._start(future, loop, eager, settle_running)
+            else:
+                future._starter.start(future, self)
             if queue and queue[0] is future:  # a function that turns the loop itself takes more
                 queue.popleft()
             del future  # the traceback of an exception holds this frame, as that of _start

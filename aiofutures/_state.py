@@ -21,7 +21,7 @@ from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final
 
-from ._contract import BoundCall, Host
+from ._contract import BoundCall, Host, Starter
 from ._exceptions import DeadlockError, InvalidStateError
 from ._typing import T, override
 from ._waiting import block
@@ -60,6 +60,7 @@ class BaseFuture(concurrent.futures.Future[T]):
     _watchers: Watchers | None = None
     _unfetched: UnfetchedException | None = None
     _task: asyncio.Task[T] | None = None
+    _starter: Starter | None = None
     _cancel_requested = False  # of a call that runs
 
     def __init__(

@@ -4,13 +4,13 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, echo_later, fail, fail_later, in_thread
+from support import LIMIT, Gate, MakeExecutor, echo, echo_later, fail, fail_later, in_thread, until
 
-from aiofutures import AsyncExecutor, CancelledError, InvalidStateError
-from aiofutures._one_task import EndedError, OneTask, Outcome
+from aiofutures import AsyncExecutor, CancelledError, ExecutorStatistics, InvalidStateError
+from aiofutures._steps import EndedError, StepTask
 
 
 async def refuse(error: BaseException) -> NoReturn:
@@ -18,13 +18,13 @@ async def refuse(error: BaseException) -> NoReturn:
     raise error
 
 
-def one_task(
+def step_task(
     executor: AsyncExecutor,
     on_cancel: Callable[[BaseException], Awaitable[object]] = refuse,
     timeout: float | None = None,
-) -> OneTask:
+) -> StepTask:
     """Return one without a task yet."""
-    return OneTask(executor._loop_thread, timeout, "steps", on_cancel)
+    return StepTask(executor._loop_thread, timeout, "steps", on_cancel)
 
 
 async def current_task() -> asyncio.Task[object]:
@@ -50,9 +50,9 @@ class TestTurns:
     """When a step is done on the loop."""
 
     @pytest.fixture
-    def steps(self, executor: AsyncExecutor) -> Iterator[OneTask]:
+    def steps(self, executor: AsyncExecutor) -> Iterator[StepTask]:
         """One whose task waits."""
-        steps = one_task(executor, self.on_cancel)
+        steps = step_task(executor, self.on_cancel)
         steps.run(current_task)
         yield steps
         steps.close(current_task)
@@ -62,49 +62,53 @@ class TestTurns:
         """Take a cancellation in."""
         return "cancelled"
 
-    def test_with_the_call(self, executor: AsyncExecutor, steps: OneTask) -> None:
-        """It is done as soon as it is asked for, not one turn later."""
+    def test_with_the_call(self, executor: AsyncExecutor, steps: StepTask) -> None:
+        """It is taken as soon as the loop looks at its queue, not one turn later."""
         order: list[str] = []
+        stepping: list[Any] = []
 
         async def note() -> None:
             order.append("step")
 
-        def ask() -> Awaitable[Outcome]:
+        def submit(*, must_run: bool = False) -> Awaitable[None]:
             asyncio.get_running_loop().call_soon(order.append, "next turn")
-            answer = steps(note)
-            order.append("asked")
-            return answer
+            stepping.append(steps._submit(note, must_run=must_run, is_last=False))
+            executor._loop_thread._run.drain()
+            return echo(None)
 
-        executor.submit(ask).result(LIMIT)
+        executor.submit(submit).result(LIMIT)
+        stepping[0].result(LIMIT)
 
-        assert order[:2] == ["step", "asked"]
+        assert order == ["step", "next turn"]
 
-    def test_within_another_task(self, executor: AsyncExecutor, steps: OneTask) -> None:
-        """It is done in the next turn: of two tasks one runs at a time."""
+    def test_within_another_task(self, executor: AsyncExecutor, steps: StepTask) -> None:
+        """It is taken in the next turn: of two tasks one runs at a time."""
         order: list[str] = []
 
         async def note() -> str:
             order.append("step")
             return "done"
 
-        async def ask() -> Outcome:
-            answer = steps(note)
+        async def ask() -> object:
+            step = steps._submit(note, must_run=False, is_last=False)
+            executor._loop_thread._run.drain()
             order.append("asked")
-            return await answer
+            return await step
 
-        assert executor.submit(ask).result(LIMIT).value == "done"
+        assert executor.submit(ask).result(LIMIT) == "done"
         assert order == ["asked", "step"]
 
-    def test_cancelled_before_that_turn(self, executor: AsyncExecutor, steps: OneTask) -> None:
-        """The step gets the outcome of the cancellation, and the next one is done."""
+    def test_cancelled_before_that_turn(self, executor: AsyncExecutor, steps: StepTask) -> None:
+        """The step gets the outcome of the cancellation, and the next one is taken."""
         task = steps.run(current_task)
 
-        async def ask() -> Outcome:
-            answer = steps(current_task)
+        async def ask() -> object:
+            step = steps._submit(current_task, must_run=False, is_last=False)
+            executor._loop_thread._run.drain()
             task.cancel()
-            return await answer
+            return await step
 
-        assert executor.submit(ask).result(LIMIT).value == "cancelled"
+        assert executor.submit(ask).result(LIMIT) == "cancelled"
         assert steps.run(current_task) is task
 
 
@@ -114,7 +118,7 @@ def test_must_run(executor: AsyncExecutor) -> None:
     async def on_cancel(_: BaseException) -> str:
         return "cancelled"
 
-    steps = one_task(executor, on_cancel)
+    steps = step_task(executor, on_cancel)
     task = steps.run(current_task)
     cancel(executor, task)
 
@@ -128,7 +132,7 @@ class TestRun:
 
     def test_one_task(self, executor: AsyncExecutor) -> None:
         """All steps run in one task, which bears the name."""
-        steps = one_task(executor)
+        steps = step_task(executor)
 
         task = steps.run(current_task)
 
@@ -139,7 +143,7 @@ class TestRun:
     @pytest.mark.parametrize("fn", [echo, echo_later])
     def test_value(self, executor: AsyncExecutor, fn: Callable[[int], Awaitable[int]]) -> None:
         """It returns what the step returns."""
-        steps = one_task(executor)
+        steps = step_task(executor)
 
         assert steps.run(lambda: fn(1)) == 1
         assert steps.run(lambda: fn(2), is_last=True) == 2
@@ -149,7 +153,7 @@ class TestRun:
         self, executor: AsyncExecutor, fn: Callable[[BaseException], Awaitable[NoReturn]]
     ) -> None:
         """It raises what the step raises; that was the last step."""
-        steps = one_task(executor)
+        steps = step_task(executor)
         error = OSError("lost")
 
         with pytest.raises(OSError, match="lost") as caught:
@@ -167,11 +171,11 @@ class TestRun:
             raise OSError
 
         with pytest.raises(OSError, match=r"^$"):
-            one_task(executor).run(broken)
+            step_task(executor).run(broken)
 
     def test_last_step(self, executor: AsyncExecutor) -> None:
         """After the last step the task is done."""
-        steps = one_task(executor)
+        steps = step_task(executor)
         task = steps.run(current_task)
 
         assert steps.run(current_task, is_last=True) is task
@@ -182,7 +186,7 @@ class TestRun:
 
     def test_after_shutdown(self, executor: AsyncExecutor) -> None:
         """After a shutdown of the executor no step can be done."""
-        steps = one_task(executor)
+        steps = step_task(executor)
         steps.run(current_task)
         executor.shutdown()
 
@@ -192,7 +196,7 @@ class TestRun:
     def test_place_is_lent(self, make_executor: MakeExecutor) -> None:
         """A step that waits for another call of the executor lends it its place."""
         executor = make_executor(max_workers=1)
-        steps = one_task(executor)
+        steps = step_task(executor)
 
         async def nested() -> int:
             return await executor.submit(echo_later, 1)
@@ -212,7 +216,7 @@ class TestCancellation:
             seen.append((error, await current_task()))
             raise OSError
 
-        steps = one_task(executor, on_cancel)
+        steps = step_task(executor, on_cancel)
         task = steps.run(current_task)
 
         cancel(executor, task)
@@ -230,7 +234,7 @@ class TestCancellation:
         async def on_cancel(_: BaseException) -> int:
             return next(outcomes)
 
-        steps = one_task(executor, on_cancel)
+        steps = step_task(executor, on_cancel)
         task = steps.run(current_task)
 
         cancel(executor, task, times=2)
@@ -242,7 +246,7 @@ class TestCancellation:
 
     def test_that_is_handled_before_the_last_step(self, executor: AsyncExecutor) -> None:
         """The last step is done all the same: it has to."""
-        steps = one_task(executor, echo)
+        steps = step_task(executor, echo)
         task = steps.run(current_task)
         cancel(executor, task)
 
@@ -256,7 +260,7 @@ class TestCancellation:
             await asyncio.sleep(0)
             return "cancelled"
 
-        steps = one_task(executor, on_cancel)
+        steps = step_task(executor, on_cancel)
         task = steps.run(current_task)
 
         def cancel_at_once() -> Awaitable[None]:
@@ -280,7 +284,7 @@ class TestCancellation:
 
     def test_of_the_call(self, executor: AsyncExecutor) -> None:
         """Cancelling the call that waits cancels the step."""
-        steps = one_task(executor)
+        steps = step_task(executor)
         with Gate() as gate:
             answer = in_thread(steps.run, gate.wait)
             gate.arrived()
@@ -299,12 +303,13 @@ class TestCancellation:
             begun.append(1)
 
         async def start_and_cancel() -> None:
-            call = asyncio.ensure_future(steps(step))
+            call = steps._submit(step, must_run=False, is_last=False)
             await asyncio.sleep(0)
             call.cancel()
-            await asyncio.wait([call])
+            with suppress(asyncio.CancelledError):
+                await call
 
-        steps = one_task(executor)
+        steps = step_task(executor)
 
         executor.submit(start_and_cancel).result(LIMIT)
 
@@ -315,7 +320,7 @@ class TestCancellation:
 
     def test_several_steps_that_wait(self, executor: AsyncExecutor) -> None:
         """When a step ends the task, those that wait behind it hear that it has ended."""
-        steps = one_task(executor)
+        steps = step_task(executor)
         with Gate() as gate:
 
             async def end() -> None:
@@ -325,8 +330,7 @@ class TestCancellation:
             answer = in_thread(steps.run, end)
             gate.arrived()
             behind = [in_thread(steps.run, current_task) for _ in range(2)]
-            while executor.statistics().running < 3:
-                threading.Event().wait(0.001)
+            until(lambda: executor.statistics() == ExecutorStatistics(2, 1, None))
         with pytest.raises(OSError, match=r"^$"):
             answer.result(LIMIT)
         for late in behind:
@@ -334,22 +338,57 @@ class TestCancellation:
                 late.result(LIMIT)
 
     def test_of_a_step_behind(self, executor: AsyncExecutor) -> None:
-        """Once a step is answered, cancelling the call is too late to reach the task."""
-        steps = one_task(executor)
+        """Once a step is done, cancelling it is too late to reach the task."""
+        steps = step_task(executor)
+        task: asyncio.Task[object] = steps.run(current_task)
 
-        async def answer_and_cancel() -> bool:
-            call = asyncio.ensure_future(steps(lambda: echo(1)))
-            while not call.done():
-                waiting: asyncio.Future[object] | None = getattr(call, "_fut_waiter", None)
-                if waiting is not None and waiting.done():
-                    return call.cancel()
-                await asyncio.sleep(0)
-            return True
+        async def cancel_late() -> bool:
+            step = steps._submit(lambda: echo(1), must_run=False, is_last=False)
+            await step
+            executor._loop_thread.cancel(step)
+            await asyncio.sleep(0)
+            return step.cancel()
 
-        assert executor.submit(answer_and_cancel).result(LIMIT)
-        task = steps.run(current_task)
+        assert not executor.submit(cancel_late).result(LIMIT)
         assert not task.cancelling()
         steps.close(current_task)
+
+    def test_of_a_parked_step(self, executor: AsyncExecutor) -> None:
+        """A step that waits for the one before is cancelled at once."""
+        steps = step_task(executor)
+        with Gate() as gate:
+            answer = in_thread(steps.run, gate.wait)
+            gate.arrived()
+            behind = steps._submit(current_task, must_run=False, is_last=False)
+            until(lambda: bool(steps._parked))
+
+            assert behind.cancel()
+
+            assert behind.cancelled()
+        answer.result(LIMIT)
+        steps.close(current_task)
+
+
+class TestPlaces:
+    """The places that steps take under a limit."""
+
+    def test_parked_step_takes_none(self, make_executor: MakeExecutor) -> None:
+        """A step that waits for the one before holds up nobody that this one waits for."""
+        executor = make_executor(max_workers=1)
+        steps = step_task(executor)
+        with Gate() as gate:
+
+            async def nested() -> int:
+                await gate.wait()
+                return await executor.submit(echo_later, 1)
+
+            answer = in_thread(steps.run, nested)
+            gate.arrived()
+            behind = in_thread(steps.run, current_task, is_last=True)
+            until(lambda: executor.statistics() == ExecutorStatistics(1, 1, 1))
+
+        assert answer.result(LIMIT) == 1
+        assert behind.result(LIMIT)
 
 
 class TestClose:
@@ -357,7 +396,7 @@ class TestClose:
 
     def test_runs_the_last_step(self, executor: AsyncExecutor) -> None:
         """`close` does one more step, and the task is done."""
-        steps = one_task(executor)
+        steps = step_task(executor)
         task = steps.run(current_task)
         log = []
 
@@ -373,7 +412,7 @@ class TestClose:
 
     def test_before_the_first_step(self, executor: AsyncExecutor) -> None:
         """There is nothing to close before the first step."""
-        steps = one_task(executor)
+        steps = step_task(executor)
 
         steps.close(current_task)
 
@@ -381,7 +420,7 @@ class TestClose:
 
     def test_error(self, executor: AsyncExecutor) -> None:
         """`close` raises what the last step raises."""
-        steps = one_task(executor)
+        steps = step_task(executor)
         steps.run(current_task)
 
         with pytest.raises(OSError, match=r"^$"):
@@ -389,7 +428,7 @@ class TestClose:
 
     def test_cancelled_meanwhile(self, executor: AsyncExecutor) -> None:
         """Where the task is cancelled meanwhile, it is closed too."""
-        steps = one_task(executor)
+        steps = step_task(executor)
         task = steps.run(current_task)
         with Gate() as gate:
             closing = in_thread(steps.close, gate.wait)
@@ -401,8 +440,8 @@ class TestClose:
         assert task.done()
 
     def test_cancelled_before_it_began(self, executor: AsyncExecutor) -> None:
-        """A close that is cancelled in the queue is done after all."""
-        steps = one_task(executor)
+        """A close that waits in the queue cannot be cancelled: something would stay open."""
+        steps = step_task(executor)
         task = steps.run(current_task)
         closed = threading.Event()
 
@@ -416,10 +455,10 @@ class TestClose:
 
             blocking = executor.submit(block)
             gate.arrived()
-            future = steps.start_closing(last)
-            assert future
+            step = steps.start_closing(last)
+            assert step
 
-            assert future.cancel()
+            assert not step.cancel()
 
         assert closed.wait(LIMIT)
         assert blocking.result(LIMIT) is None
@@ -427,7 +466,7 @@ class TestClose:
 
     def test_after_shutdown(self, executor: AsyncExecutor) -> None:
         """After a shutdown, or while it is under way, there is nothing left to close."""
-        steps = one_task(executor)
+        steps = step_task(executor)
         steps.run(current_task)
         with Gate() as gate:
             running = executor.submit(gate.wait)
@@ -441,7 +480,7 @@ class TestClose:
 
     def test_on_the_own_loop(self, executor: AsyncExecutor) -> None:
         """On the event loop itself `close` does not wait."""
-        steps = one_task(executor)
+        steps = step_task(executor)
         task: asyncio.Task[object] = steps.run(current_task)
 
         async def close() -> bool:
