@@ -248,9 +248,9 @@ class Run:
         """Note that the call of `future` is done. Loop thread only."""
         del self.unfinished[future._task]
         future._task = None
-        if self.limit is not None:
+        if self.limit is not None:  # else nothing waits in the queue
             self.limit.leave(future)
-        self.look_soon()
+            self.look_soon()
         if self.closing:
             self.stop_if_idle()
 

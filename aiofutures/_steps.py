@@ -144,6 +144,8 @@ class StepTask:
             The next step gets the outcome, instead of being taken, unless it must run.
     """
 
+    _loop_host: Host  # the given one, once it was found to have a loop
+
     def __init__(
         self,
         host: Host | None,
@@ -152,7 +154,7 @@ class StepTask:
         on_cancel: Callable[[BaseException], Awaitable[Any]],
     ) -> None:
         self.__qualname__ = name
-        self._host = host
+        self._given_host = host
         self._timeout = timeout
         self._on_cancel = on_cancel
         self._changes: ContextChanges | None = None
@@ -186,14 +188,24 @@ class StepTask:
                 f"{self.__qualname__} runs in the process that was forked; begin it again here"
             )
         if self._changes is None:
-            self._loop_host()
-            self._changes = ContextChanges()
-            self._process = os.getpid()
+            self._begin()
         try:
             return self._receive(self._submit(fn, must_run=must_run or is_last, is_last=is_last))
         finally:
             # The traceback of an exception that was thrown in has this frame.
             del fn
+
+    def _begin(self) -> None:
+        host = self._given_host
+        if host is None or host.local is not host:
+            raise TypeError(
+                f"{self.__qualname__}() returns what is iterated or entered, one step after "
+                "another in one task, and its executor has no event loop of its own here: run it "
+                "on an AsyncExecutor, or await it in an async function and submit that"
+            )
+        self._loop_host = host
+        self._changes = ContextChanges()
+        self._process = os.getpid()
 
     def close(self, fn: Callable[[], Awaitable[Any]]) -> None:
         """Run `await fn()` as the last step, unless the task has ended or never begun."""
@@ -241,37 +253,28 @@ class StepTask:
     @property
     def limit(self) -> LendsPlaces | None:
         """The limit of the event loop."""
-        return self._loop_host().limit
+        return self._loop_host.limit
 
     @property
     def local(self) -> Host:
         """The host of what follows a step: that of the event loop."""
-        return self._loop_host()
+        return self._loop_host
 
     def submit(self, future: Runnable, /) -> None:
         """Have the task take a step."""
-        self._loop_host().submit(future)
+        self._loop_host.submit(future)
 
     def cancel(self, future: Runnable, /) -> None:
         """Cancel the task while it takes this step."""
-        self._loop_host().cancel(future)
+        self._loop_host.cancel(future)
 
     def is_current(self) -> bool:
         """Tell whether the caller runs on the event loop."""
-        return self._loop_host().is_current()
+        return self._loop_host.is_current()
 
     def report(self, context: dict[str, Any], /) -> None:
         """Report an error that no caller can receive."""
-        self._loop_host().report(context)
-
-    def _loop_host(self) -> Host:
-        if self._host is None or self._host.local is not self._host:
-            raise TypeError(
-                f"{self.__qualname__}() returns what is iterated or entered, one step after "
-                "another in one task, and its executor has no event loop of its own here: run it "
-                "on an AsyncExecutor, or await it in an async function and submit that"
-            )
-        return self._host
+        self._loop_host.report(context)
 
     # On the loop thread.
 
@@ -307,7 +310,7 @@ class StepTask:
 
     async def _serve(self, turns: Turns) -> None:
         """Take the steps. The body of the task. Loop thread only."""
-        changes = ContextChanges()
+        changes, limit = ContextChanges(), self.limit
         self._next = _NextStep()
         is_over = False
         while not is_over:
@@ -325,7 +328,7 @@ class StepTask:
             else:
                 self._between_steps.clear()
                 changes.take_over(context)
-                if self.limit is not None:
+                if limit is not None:
                     running_call.set(ref(step))
                 is_over = await self._take(step, fn)
             if not is_over:
