@@ -204,12 +204,16 @@ class BaseFuture(concurrent.futures.Future[T]):
         if self._status in DONE:
             return
         # First this: as soon as the future is done another thread may fetch the exception.
-        if self._host is not None and (self._watchers is None or not self._watchers.callbacks):
+        if self._host is not None and self._must_be_fetched(error):
             self._unfetched = UnfetchedException(error, self._host.report)
         if self._decide(FAILED, None, error):
             self._notify_and_drop_call()
         else:
             self._mark_fetched()  # it is dropped, and needs no report
+
+    def _must_be_fetched(self, error: BaseException) -> bool:
+        """Tell whether `error` is to be reported where nobody fetches it."""
+        return self._watchers is None or not self._watchers.callbacks
 
     def settle_cancelled(self) -> None:
         """Finish the future as cancelled: its call was."""

@@ -45,11 +45,9 @@ class Step(Future[Any]):
     context: Context | None = None
 
     @override
-    def fail(self, error: BaseException) -> None:
-        """Finish it with what it has raised; nobody has to fetch how somebody has ended it."""
-        super().fail(error)
-        if isinstance(error, _ENDS):
-            self._mark_fetched()
+    def _must_be_fetched(self, error: BaseException) -> bool:
+        """Tell whether `error` is more than how a step ends that somebody has ended."""
+        return not isinstance(error, _ENDS) and super()._must_be_fetched(error)
 
     def adopt(self, outcome: Step) -> None:
         """Finish it with the outcome of another one."""

@@ -32,6 +32,8 @@ def interrupt(point: int, fn: Callable[[], object]) -> bool:
 
     def profile(frame: FrameType, event: str, _: Any) -> None:
         nonlocal seen
+        if frame.f_code.co_name == "__del__":  # Python drops what is raised there
+            return
         if event in {"call", "c_return"} and frame.f_code.co_filename.startswith(_FILES):
             seen += 1
             if seen == point:

@@ -78,6 +78,7 @@ class TestTurns:
 
         executor.submit(submit).result(LIMIT)
         stepping[0].result(LIMIT)
+        executor.submit(asyncio.sleep, 0).result(LIMIT)
 
         assert order == ["step", "next turn"]
 
@@ -303,6 +304,7 @@ class TestCancellation:
             begun.append(1)
 
         async def start_and_cancel() -> None:
+            steps._begin()
             call = steps._submit(step, must_run=False, is_last=False)
             await asyncio.sleep(0)
             call.cancel()
