@@ -1,4 +1,4 @@
-"""Waiting for a call in synchronous code."""
+"""A call of an async function in synchronous code."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import warnings
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context, ContextVar, Token, copy_context
+from inspect import isawaitable
 from time import monotonic
-from typing import Any, Final, Protocol
+from types import CoroutineType
+from typing import Any, Final, NamedTuple, Protocol
 
 from ._exceptions import BlockingCallWarning, DeadlockError
 from ._future import Future
@@ -79,6 +81,40 @@ def _cancel_and_wait(future: Future[Any]) -> None:
     if not future.done():
         future.cancel()
         concurrent.futures.wait([future], _CLEANUP_SECONDS)
+
+
+class Openable(NamedTuple):
+    """What is not awaited but iterated or entered: the caller gets a synchronous view of it."""
+
+    value: Any  # the async iterator or context manager
+    is_iterator: bool
+
+
+class SyncCall:
+    """An async function as `to_sync` calls it. It keeps the context in which the call ends."""
+
+    def __init__(self, fn: Callable[..., Any], name: str) -> None:
+        self.fn = fn
+        self.context: Context | None = None
+        self.__qualname__ = name  # of the task
+
+    async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call the function and await what it returns, or return it as `Openable`."""
+        try:
+            result = self.fn(*args, **kwargs)
+            if isinstance(result, CoroutineType) or isawaitable(result):
+                return await result
+            if hasattr(type(result), "__aenter__") and hasattr(type(result), "__aexit__"):
+                return Openable(result, is_iterator=False)
+            if hasattr(type(result), "__aiter__"):
+                return Openable(aiter(result), is_iterator=True)
+            raise TypeError(
+                f"{self.fn!r} returned {result!r}, which is neither awaitable nor an async context "
+                "manager nor an async iterator. It is a sync function and has just blocked the "
+                "event loop: call it as it is"
+            )
+        finally:
+            self.context = copy_context()
 
 
 class ContextChanges:

@@ -1,63 +1,24 @@
-"""Synchronous views of what an async function returns."""
+"""The synchronous views of async generators, iterators and context managers."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from contextvars import Context, copy_context
 from functools import partial
-from inspect import isawaitable
-from types import CoroutineType, TracebackType
+from types import TracebackType
 from typing import Any, NoReturn, Protocol
 
+from ._blocking import Openable
 from ._contract import Host
 from ._steps import EndedError, StepTask
 from ._typing import override
 
 
-class Unopened:
-    """What is not awaited but iterated or entered: the caller gets a synchronous view of it.
-
-    Args:
-        value: The async context manager or iterator.
-        view: Makes the view of it.
-    """
-
-    def __init__(self, value: Any, view: Callable[..., Any]) -> None:
-        self._value = value
-        self._view = view
-
-    def open(self, host: Host | None, timeout: float | None, name: str) -> Any:
-        """Return the view, a context manager or a generator, whose steps `host` runs."""
-        return self._view(self._value, partial(StepTask, host, timeout, name))
-
-
-class Call:
-    """An async function as `to_sync` calls it. It keeps the context in which the call ends."""
-
-    def __init__(self, fn: Callable[..., Any], name: str) -> None:
-        self.fn = fn
-        self.context: Context | None = None
-        self.__qualname__ = name  # of the task
-
-    async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Call the function and await what it returns, or return it as `Unopened`."""
-        try:
-            result = self.fn(*args, **kwargs)
-            if isinstance(result, CoroutineType) or isawaitable(result):
-                return await result
-            if hasattr(type(result), "__aenter__") and hasattr(type(result), "__aexit__"):
-                return Unopened(result, _ContextManager)
-            if hasattr(type(result), "__aiter__"):
-                return Unopened(aiter(result), _iterate)
-            raise TypeError(
-                f"{self.fn!r} returned {result!r}, which is neither awaitable nor an async context "
-                "manager nor an async iterator. It is a sync function and has just blocked the "
-                "event loop: call it as it is"
-            )
-        finally:
-            self.context = copy_context()
+def open_view(openable: Openable, host: Host | None, timeout: float | None, name: str) -> Any:
+    """Return a generator or a context manager, whose steps `host` runs."""
+    view = _iterate if openable.is_iterator else _ContextManager
+    return view(openable.value, partial(StepTask, host, timeout, name))
 
 
 class _NewTask(Protocol):

@@ -8,12 +8,12 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from inspect import iscoroutine
 from typing import Any, Protocol, TypeVar, overload
 
-from ._blocking import ContextChanges, SubmitsCalls, wait
-from ._bridges import Call, Unopened
+from ._blocking import ContextChanges, Openable, SubmitsCalls, SyncCall, wait
+from ._bridges import open_view
 from ._calls import name_of
 from ._default import get_default_executor
 from ._future import Future
-from ._signatures import dress
+from ._signatures import copy_signature
 from ._typing import P, T
 
 Y = TypeVar("Y")
@@ -112,7 +112,7 @@ def to_sync(
         name = name_of(fn)
 
         def blocking(*args: Any, **kwargs: Any) -> Any:
-            call = Call(fn, name)
+            call = SyncCall(fn, name)
             changes = ContextChanges()
             runner = get_default_executor() if executor is None else executor
             future = runner.submit(call, *args, **kwargs)
@@ -127,11 +127,11 @@ def to_sync(
                 if call.context is not None:
                     changes.take_over(call.context)
                 del future  # the traceback of its exception has this frame
-            if isinstance(result, Unopened):
-                return result.open(host, timeout, name)
+            if isinstance(result, Openable):
+                return open_view(result, host, timeout, name)
             return result
 
-        return dress(blocking, fn, lambda returned: returned)
+        return copy_signature(blocking, fn, lambda returned: returned)
 
     return _apply("to_sync", decorate, fn)
 
@@ -169,7 +169,7 @@ def in_executor(
             runner = get_default_executor() if executor is None else executor
             return runner.submit(fn, *args, **kwargs)
 
-        return dress(starting, fn, Future.__class_getitem__)
+        return copy_signature(starting, fn, Future.__class_getitem__)
 
     return _apply("in_executor", decorate, fn)
 

@@ -155,9 +155,9 @@ class Future(BaseFuture[T]):
             limit = None if self._host is None else self._host.limit
             take_back = None if limit is None else limit.lend()
             if take_back is None:
-                self.add_done_callback(waiter.wake)
+                self.add_done_callback(waiter.notify)
             else:
-                self.add_done_callback(lambda _: take_back(waiter.wake))
+                self.add_done_callback(lambda _: take_back(waiter.notify))
             yield from waiter
         if self._status == CANCELLED_AND_NOTIFIED:
             raise asyncio.CancelledError

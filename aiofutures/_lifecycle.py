@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import concurrent.futures.thread
+
+# Exit hooks run in the reverse order: that of the worker threads has to be registered by now.
+import concurrent.futures.thread  # noqa: F401
 import os
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 
 
 class Abandonable(Protocol):
@@ -66,8 +68,6 @@ def _abandon() -> None:
     running_loop_threads.clear()
 
 
-# Exit hooks run in the reverse order: that of the worker threads is registered by now.
-_registered_before: Final = concurrent.futures.thread
 # Before the interpreter joins its threads and before concurrent.futures stops its workers; plain
 # atexit would come after both.
 _register: Callable[..., object] = getattr(threading, "_register_atexit", atexit.register)

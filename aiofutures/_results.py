@@ -28,16 +28,16 @@ class Results(Iterator[T]):
     """
 
     def __init__(
-        self, calls: Iterator[Future[T]], *, timeout: float | None, buffersize: int | None
+        self, submissions: Iterator[Future[T]], *, timeout: float | None, buffersize: int | None
     ) -> None:
         self._deadline = None if timeout is None else monotonic() + timeout
-        self._calls = calls  # submits one more with each step
+        self._submissions = submissions  # submits one more with each step
         self._source_error: Exception | None = None
         self._finished: deque[ref[Future[T]]] = deque()  # weak: `__next__` takes some of them
-        self._arrival: Future[None] = Future()
+        self._next_done: Future[None] = Future()
         self._buffersize = buffersize
         self._futures: deque[Future[T]] | _InAnyOrder[T]
-        self._futures = deque(calls if buffersize is None else ())
+        self._futures = deque(submissions if buffersize is None else ())
         self._submit_ahead()
 
     @property
@@ -86,7 +86,7 @@ class Results(Iterator[T]):
         if not isinstance(futures, _InAnyOrder):
             self._futures = futures = _InAnyOrder((future, None) for future in futures)
             for future in self.futures:
-                future.add_done_callback(self._note_finished)
+                future.add_done_callback(self._notify_finished)
                 del future  # or this frame would keep the result
         while futures:
             finished = [self._next_finished()]
@@ -99,7 +99,7 @@ class Results(Iterator[T]):
 
     def close(self) -> None:
         """Cancel what is left and let go of it."""
-        self._calls = iter(())
+        self._submissions = iter(())
         self._finished.clear()
         while self._futures:
             future = self._futures.popleft()
@@ -114,16 +114,16 @@ class Results(Iterator[T]):
         """Keep `buffersize` calls submitted. An error of the input waits for its place."""
         while self._buffersize is not None and len(self._futures) < self._buffersize:
             try:
-                future = next(self._calls)
+                future = next(self._submissions)
             except StopIteration:
                 return
             except Exception as error:
                 self._source_error = error
-                self._calls = iter(())
+                self._submissions = iter(())
                 return
             self._futures.append(future)
             if isinstance(self._futures, _InAnyOrder):
-                future.add_done_callback(self._note_finished)
+                future.add_done_callback(self._notify_finished)
 
     def _submit_after(self, taken: list[Future[T]]) -> None:
         """Submit ahead; where a signal handler raises in the input, what was taken comes again."""
@@ -158,9 +158,9 @@ class Results(Iterator[T]):
         finally:
             del future
 
-    def _note_finished(self, future: Future[T]) -> None:
+    def _notify_finished(self, future: Future[T]) -> None:
         self._finished.append(ref(future))
-        self._arrival.cancel()
+        self._next_done.cancel()
 
     def _next_finished(self) -> Future[T]:
         while True:
@@ -171,13 +171,13 @@ class Results(Iterator[T]):
             first = next(iter(self._futures))
             if first.done() and not self._finished:  # of the process that was forked
                 return first
-            # A future stands for the next arrival: waiting for it lends places as it should.
-            self._arrival = Future(first._host)
+            # A future stands for the next one: waiting for it lends places as it should.
+            self._next_done = Future(first._host)
             if self._finished:
                 continue
             first._refuse_wait_on_own_loop()
             try:
-                self._arrival._wait(self._seconds_left())
+                self._next_done._wait(self._seconds_left())
             except TimeoutError:
                 self.close()
                 raise

@@ -12,7 +12,7 @@ from concurrent.futures import BrokenExecutor
 from inspect import CORO_CREATED, getcoroutinestate
 from time import monotonic
 from types import CoroutineType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from weakref import ref
 
 from ._calls import ensure_coroutine, name_of
@@ -20,7 +20,8 @@ from ._contract import Runnable
 from ._doorbell import Doorbell
 from ._exceptions import InvalidStateError
 from ._limit import Limit, running_call
-from ._watchers import LendingEvent
+from ._waiting import LendingEvent
+from ._workers import Workers
 
 _LOGGER = logging.getLogger("aiofutures")
 
@@ -35,14 +36,6 @@ _init_task: Final[Any] = asyncio.Task.__init__
 # longer, the fewer times the threads that wait and the loop thread take turns.
 _SLICE: Final = 64
 _TURN: Final = 0.002
-
-
-class WorksElsewhere(Protocol):
-    """Worker threads, as the event loop that they work for sees them."""
-
-    def busy(self) -> bool:
-        """Tell whether a call waits or runs."""
-        ...
 
 
 class Run:
@@ -63,7 +56,7 @@ class Run:
         closing: Whether it takes no calls from outside.
     """
 
-    def __init__(self, max_workers: int | None, workers: WorksElsewhere, *, closing: bool) -> None:
+    def __init__(self, max_workers: int | None, workers: Workers, *, closing: bool) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None  # as soon as it is about to run
         self.thread: threading.Thread | None = None
         self.bell: Doorbell | None = None

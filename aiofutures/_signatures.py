@@ -1,4 +1,4 @@
-"""What a decorated function shows to `inspect`, `typing` and documentation tools."""
+"""The signature of a decorated function, for `inspect`, `typing` and documentation tools."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ W = TypeVar("W", bound=Callable[..., Any])
 _MARKS = ("_is_coroutine", "_is_coroutine_mark")  # of coroutine functions, in their __dict__
 
 
-def dress(wrapper: W, fn: Callable[..., Any], annotation: Callable[[Any], Any]) -> W:
+def copy_signature(wrapper: W, fn: Callable[..., Any], annotation: Callable[[Any], Any]) -> W:
     """Make `wrapper` look like `fn`, but for what it returns.
 
     `functools.wraps` alone would show the return annotation of `fn`, which is not true of it.
 
     Args:
-        wrapper: The function to dress; `fn` itself stays as it is.
+        wrapper: The function that gets the signature; `fn` itself stays as it is.
         fn: What the user has decorated.
         annotation: Takes the type that awaiting the result of `fn` gives, and returns the type
             that `wrapper` returns.

@@ -335,7 +335,7 @@ class BaseFuture(concurrent.futures.Future[T]):
         """Wake and call all who wait. Once more after an interruption is harmless."""
         watchers = self._watchers
         if watchers is not None:
-            watchers.wake(self)
+            watchers.notify(self)
             if watchers.callbacks:
                 self._run_callbacks(watchers.callbacks)
 

@@ -1,14 +1,16 @@
-"""The wait of a thread for a lock."""
+"""The wait of a thread for a lock or an event."""
 
 from __future__ import annotations
 
 import math
 import sys
 import threading
-from _thread import TIMEOUT_MAX, LockType
+from _thread import TIMEOUT_MAX, LockType, allocate_lock
+from contextlib import ExitStack, suppress
 from time import monotonic
 from typing import Final
 
+from ._contract import LendsPlaces
 from ._pool import WorkerPool
 
 # A time-out costs a wait a tenth, so not on systems where signals do end it.
@@ -43,3 +45,44 @@ def _acquire(gate: LockType, timeout: float | None) -> bool:
         if gate.acquire(timeout=_LOOK):
             return True
     return gate.acquire(timeout=max(0.0, left))
+
+
+class LendingEvent:
+    """A `threading.Event` for which a thread waits as for a future: it lends its places meanwhile.
+
+    It has no lock that a signal handler that raises could leave locked, for the loop thread to
+    hang on.
+    """
+
+    def __init__(self) -> None:
+        self.limits: set[LendsPlaces] = set()  # of the futures that it stands for
+        self._is_set = False
+        self._gates: list[LockType] = []  # as those of `Watchers`
+
+    def is_set(self) -> bool:
+        """Tell whether it is set."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Wake the threads that wait."""
+        self._is_set = True
+        for gate in tuple(self._gates):
+            with suppress(RuntimeError):  # another thread has released it
+                gate.release()
+
+    def clear(self) -> None:
+        """Have threads wait from now on."""
+        self._is_set = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set; False after the time-out."""
+        gate = allocate_lock()
+        gate.acquire()
+        self._gates.append(gate)
+        try:
+            with ExitStack() as places:  # the caller has a place of one of them at most
+                for limit in self.limits:
+                    places.enter_context(limit.lent(timeout))
+                return self._is_set or block(gate, timeout)
+        finally:
+            self._gates.remove(gate)

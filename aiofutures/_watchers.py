@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from _thread import LockType, allocate_lock
+from _thread import LockType
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
 from threading import get_ident
 from typing import Any, Protocol, TypeAlias
 
-from ._contract import LendsPlaces, Runnable
+from ._contract import Runnable
 from ._typing import override
-from ._waiting import block
+from ._waiting import LendingEvent
 
 
 class Awaited(Runnable, Protocol):
@@ -38,7 +37,7 @@ class Watchers:
         self.callbacks: list[Callable[[Any], object]] = []
         self.gates: list[LockType] = []  # locked; each is released for one blocked thread
 
-    def wake(self, future: Awaited) -> None:
+    def notify(self, future: Awaited) -> None:
         """Wake the threads that wait for `future`, for who settles it. Once more is harmless."""
         for gate in tuple(self.gates):
             if gate.locked():
@@ -171,47 +170,6 @@ class StdlibWaiters:
             self.remove(waiter)
 
 
-class LendingEvent:
-    """A `threading.Event` for which a thread waits as for a future: it lends its places meanwhile.
-
-    It has no lock that a signal handler that raises could leave locked, for the loop thread to
-    hang on.
-    """
-
-    def __init__(self) -> None:
-        self.limits: set[LendsPlaces] = set()  # of the futures that it stands for
-        self._is_set = False
-        self._gates: list[LockType] = []  # as those of `Watchers`
-
-    def is_set(self) -> bool:
-        """Tell whether it is set."""
-        return self._is_set
-
-    def set(self) -> None:
-        """Wake the threads that wait."""
-        self._is_set = True
-        for gate in tuple(self._gates):
-            with suppress(RuntimeError):  # another thread has released it
-                gate.release()
-
-    def clear(self) -> None:
-        """Have threads wait from now on."""
-        self._is_set = False
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set; False after the time-out."""
-        gate = allocate_lock()
-        gate.acquire()
-        self._gates.append(gate)
-        try:
-            with ExitStack() as places:  # the caller has a place of one of them at most
-                for limit in self.limits:
-                    places.enter_context(limit.lent(timeout))
-                return self._is_set or block(gate, timeout)
-        finally:
-            self._gates.remove(gate)
-
-
 class AsyncWaiter(asyncio.Future[None]):
     """Completes when a future does, on the event loop of the task that awaits it."""
 
@@ -229,7 +187,7 @@ class AsyncWaiter(asyncio.Future[None]):
             return super().cancel(msg)
         return not self.done() and self._awaited.cancel()
 
-    def wake(self, _: object = None) -> None:
+    def notify(self, _: object = None) -> None:
         """Complete, from any thread."""
         loop = self.get_loop()
         if asyncio._get_running_loop() is loop:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support import echo
 
-from aiofutures._signatures import dress
+from aiofutures._signatures import copy_signature
 
 
 def dressed(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -19,7 +19,7 @@ def dressed(fn: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         return args, kwargs
 
-    return dress(wrapper, fn, list.__class_getitem__)
+    return copy_signature(wrapper, fn, list.__class_getitem__)
 
 
 def test_coroutine_function() -> None:

@@ -168,7 +168,7 @@ def test_only_who_settles_releases_the_gates() -> None:
     with Halt(block, "pool = WorkerPool.current()") as waiting_halt:
         waiting = in_thread(waiting_halt.call, future.result)
         waiting_halt.arrived()
-        with Halt(Watchers.wake, "gate.release()") as halt:
+        with Halt(Watchers.notify, "gate.release()") as halt:
             settling = in_thread(halt.call, future.set_result, 1)
             halt.arrived()
 
@@ -188,7 +188,7 @@ def test_told_by_several_threads() -> None:
         completed = concurrent.futures.as_completed([future], LIMIT)
         waiting = in_thread(halt.call, lambda: list(completed))
         halt.arrived()
-        with Halt(Watchers.wake, "self.stdlib.notify") as settling_halt:
+        with Halt(Watchers.notify, "self.stdlib.notify") as settling_halt:
             settling = in_thread(settling_halt.call, future.set_result, 1)
             settling_halt.arrived()
             halt.go_on()
@@ -355,8 +355,8 @@ def test_async_waiter_is_woken_once() -> None:
 
     async def main() -> None:
         waiter = AsyncWaiter(Future())
-        waiter.wake(None)
-        waiter.wake(None)
+        waiter.notify(None)
+        waiter.notify(None)
         await waiter
 
     asyncio.run(main())
@@ -392,7 +392,7 @@ def test_async_waiter_does_not_hide_errors() -> None:
     loop.errors = [RuntimeError("refused")]
 
     with pytest.raises(RuntimeError, match="refused"):
-        waiter.wake(None)
+        waiter.notify(None)
     loop.close()
 
 
@@ -402,7 +402,7 @@ def test_async_waiter_cannot_be_cancelled_when_done() -> None:
 
     async def main() -> bool:
         waiter = AsyncWaiter(future)
-        waiter.wake(None)
+        waiter.notify(None)
         return waiter.cancel()
 
     assert asyncio.run(main()) is False
