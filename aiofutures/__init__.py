@@ -11,10 +11,9 @@ from ._exceptions import (
     DeadlockError,
     InvalidStateError,
 )
-from ._executor import AsyncExecutor
-from ._future import Future
+from ._executor import AsyncExecutor, ExecutorStatistics
+from ._futures.future import Future
 from ._results import Results
-from ._statistics import ExecutorStatistics
 
 __all__ = [
     "AsyncExecutor",

@@ -8,7 +8,7 @@ from inspect import CORO_CREATED, getcoroutinestate, isawaitable, iscoroutine
 from typing import Any, TypeVar, overload
 
 from ._default import get_default_executor
-from ._future import Future, gathered
+from ._futures.future import Future, gathered
 from ._typing import T
 
 A = TypeVar("A")

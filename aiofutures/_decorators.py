@@ -8,12 +8,12 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from inspect import iscoroutine
 from typing import Any, Protocol, TypeVar, overload
 
-from ._blocking import ContextChanges, Openable, SubmitsCalls, SyncCall, wait
-from ._bridges import open_view
-from ._calls import name_of
+from ._coroutines import name_of
 from ._default import get_default_executor
-from ._future import Future
-from ._signatures import copy_signature
+from ._futures.future import Future
+from ._sync.call import ContextChanges, Openable, SubmitsCalls, SyncCall, wait
+from ._sync.signatures import copy_signature
+from ._sync.views import open_view
 from ._typing import P, T
 
 Y = TypeVar("Y")

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ._executor import AsyncExecutor
-from ._future import Future
-from ._loop_thread import LoopThread
+from ._futures.future import Future
+from ._loops.thread import LoopThread
 from ._typing import P, T
 
 _OFF: Final = frozenset({"", "0", "false", "no", "off"})

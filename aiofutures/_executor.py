@@ -1,4 +1,4 @@
-"""The executor."""
+"""The executor, and the figures that it tells of itself."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import weakref
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
-from ._calls import not_callable
+from ._coroutines import not_callable
 from ._exceptions import DeadlockError
-from ._future import Future
-from ._loop_thread import LoopThread
+from ._futures.future import Future
+from ._loops.run import run_forever
+from ._loops.thread import LoopThread
+from ._loops.watchdog import Watchdog
+from ._loops.workers import Workers
 from ._results import Results
-from ._run import run_forever
-from ._statistics import ExecutorStatistics
 from ._typing import P, T, override
-from ._watchdog import Watchdog
-from ._workers import Workers
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -31,6 +31,23 @@ E = TypeVar("E")
 F = TypeVar("F")
 
 _number = itertools.count()
+
+
+@dataclass(frozen=True)
+class ExecutorStatistics:
+    """What an executor has to do at one moment.
+
+    Attributes:
+        pending: Calls that were submitted and have not started.
+        running: Calls that have started and have not finished.
+        max_workers: The most that may run at once; None for no limit.
+
+    .. versionadded:: 0.2.0
+    """
+
+    pending: int
+    running: int
+    max_workers: int | None
 
 
 class AsyncExecutor(Executor):

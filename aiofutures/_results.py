@@ -9,7 +9,7 @@ from time import monotonic
 from weakref import ref
 
 from ._exceptions import DeadlockError
-from ._future import Future
+from ._futures.future import Future
 from ._typing import T, override
 
 

@@ -13,7 +13,8 @@ import pytest
 from support import LIMIT, MakeExecutor, loop_that_calls
 from typing_extensions import override
 
-from aiofutures import AsyncExecutor, _default, _lifecycle, set_default_executor
+from aiofutures import AsyncExecutor, _default, set_default_executor
+from aiofutures._loops import lifecycle
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -82,7 +83,7 @@ def _no_leaks(logged_errors: list[logging.LogRecord]) -> Iterator[None]:
         thread.join(max(0.0, deadline - time.monotonic()))
     _collect()  # what it finds and was not closed warns, and warnings are errors
     assert set(threading.enumerate()) <= threads
-    assert not _lifecycle.running_loop_threads
+    assert not lifecycle.running_loop_threads
     assert not _default._default
     assert [record.getMessage() for record in logged_errors] == []
 

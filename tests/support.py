@@ -21,8 +21,8 @@ from typing import Any, Final, NoReturn, ParamSpec, Protocol, Self, TypeVar, Typ
 from typing_extensions import override
 
 from aiofutures import AsyncExecutor
-from aiofutures._limit import Limit
-from aiofutures._waiting import _acquire
+from aiofutures._loops.blocking import _acquire
+from aiofutures._loops.limit import Limit
 
 P = ParamSpec("P")
 T = TypeVar("T")

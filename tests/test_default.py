@@ -68,7 +68,7 @@ class TestDefaultExecutor:
             """
             import asyncio
             import aiofutures
-            from aiofutures._lifecycle import exiting
+            from aiofutures._loops.lifecycle import exiting
 
             async def work():
                 while not exiting.is_set():

@@ -23,8 +23,8 @@ from aiofutures import (
     Future,
     InvalidStateError,
 )
-from aiofutures._loop_thread import LoopThread
-from aiofutures._run import _SLICE, _TURN
+from aiofutures._loops.run import _SLICE, _TURN
+from aiofutures._loops.thread import LoopThread
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 

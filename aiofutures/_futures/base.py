@@ -1,0 +1,361 @@
+"""The state machine of a future: its call, its outcome and those who wait for it.
+
+There is no lock. Two questions are decided by deleting an attribute, which is atomic: of several
+threads one succeeds. Who deletes `_fn` decides what becomes of the call: its host runs it, `cancel`
+drops it. Who deletes `_context` writes the outcome: the host, `cancel` or `set_result`. With no
+lock to hold, nothing is ever stuck in a forked child, a signal handler or a finalizer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import os
+from _thread import allocate_lock
+from collections.abc import Awaitable, Callable
+from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
+from contextlib import suppress
+from contextvars import Context
+from functools import partial
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, Final
+
+from .._contract import BoundCall, Host, Starter
+from .._exceptions import DeadlockError, InvalidStateError
+from .._loops.blocking import block
+from .._typing import T, override
+from .waiters import StdlibWaiters, UnfetchedException, Watchers
+
+_LOGGER = logging.getLogger("aiofutures")
+
+#: Done, with an exception. What the standard library calls FINISHED is here done with a result.
+FAILED: Final = "FAILED"
+
+#: The states in which nothing changes any more.
+DONE: Final = frozenset({CANCELLED_AND_NOTIFIED, FINISHED, FAILED})
+
+# Where both share a CPU, the loop thread may end a short call and go back to sleep meanwhile. That
+# takes two switches between threads. To wake a thread that blocks takes four to seven, as it wants
+# the interpreter while the loop thread still has it. With CPUs of their own it is one system call.
+_give_way: Final[Callable[[], object]] = getattr(os, "sched_yield", partial(sleep, 0))
+
+
+class BaseFuture(concurrent.futures.Future[T]):
+    """The state of a `Future`.
+
+    Args:
+        host: What runs the call; None where somebody sets the outcome by hand.
+        fn: What the host is to call; None without a host.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments; None where there are none.
+        context: The context to call it in.
+    """
+
+    # What every future has from the beginning is in the instance, and the call in attributes of
+    # its own, not in a tuple: that spares a call a quarter of its time in a burst. Class-level
+    # defaults are for what comes later, or never.
+    _result: Any = None  # a T once finished
+    _exception: BaseException | None = None
+    _watchers: Watchers | None = None
+    _unfetched: UnfetchedException | None = None
+    _task: asyncio.Task[T] | None = None
+    _starter: Starter | None = None
+    _cancel_requested = False  # of a call that runs
+
+    def __init__(
+        self,
+        host: Host | None = None,
+        fn: Callable[..., Awaitable[T]] | None = None,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+        context: Context | None = None,
+        /,
+    ) -> None:
+        self._host = host
+        # PENDING until the future is done, also while its call runs: see `running`.
+        self._status = PENDING
+        self._fn: Any = fn
+        self._args: Any = args
+        self._kwargs: Any = kwargs
+        self._context: Any = context
+
+    @override
+    def cancelled(self) -> bool:
+        """Tell whether the future was cancelled and is done."""
+        return self._status == CANCELLED_AND_NOTIFIED
+
+    @override
+    def running(self) -> bool:
+        """Tell whether the call has started and has not finished yet."""
+        return not hasattr(self, "_fn") and self._status == PENDING
+
+    @override
+    def done(self) -> bool:
+        """Tell whether the call has returned, raised or been cancelled."""
+        return self._status in DONE
+
+    @override
+    def __repr__(self) -> str:
+        state = "cancelled" if self.cancelled() else self._status.lower()
+        if self._status == FINISHED:
+            state = f"finished returned {type(self._result).__name__}"
+        elif self._status == FAILED:
+            state = f"finished raised {type(self._exception).__name__}"
+        elif self.running():
+            state = "running"
+        return f"<{type(self).__name__} at {id(self):#x} state={state}>"
+
+    # What else the standard library's contract asks for; only executors and tests call it.
+
+    @override
+    def set_running_or_notify_cancel(self) -> bool:
+        """Mark the future as running, unless it was cancelled.
+
+        Returns:
+            False if it was cancelled: the call must not be run then.
+
+        Raises:
+            InvalidStateError: The future runs or is finished already.
+        """
+        if self.take() is not None:
+            return True
+        if self.cancelled():
+            return False
+        raise InvalidStateError(f"{self!r} cannot be marked as running once more")
+
+    @override
+    def set_result(self, result: T) -> None:
+        """Finish the future with `result`.
+
+        Raises:
+            InvalidStateError: The future is done already.
+        """
+        self._set(FINISHED, result, None)
+
+    @override
+    def set_exception(self, exception: BaseException | None) -> None:
+        """Finish the future with `exception`.
+
+        Raises:
+            InvalidStateError: The future is done already.
+        """
+        self._set(FINISHED if exception is None else FAILED, None, exception)
+
+    def _set(self, status: str, result: T | None, exception: BaseException | None) -> None:
+        if not self._decide(status, result, exception):
+            raise InvalidStateError(f"{self!r} is done already")
+        self._notify_and_drop_call()
+
+    def _get_snapshot(self) -> tuple[bool, bool, T | None, BaseException | None]:
+        """Tell whether it is done, whether it is cancelled, and the outcome.
+
+        From Python 3.14 on asyncio asks for it. The inherited one reads attributes that are not
+        there.
+        """
+        return self.done(), self.cancelled(), self._result, self._exception
+
+    if not TYPE_CHECKING:  # typeshed has them as attributes; here they are made when asked for
+
+        @property
+        def _state(self) -> str:
+            """The state as `concurrent.futures.wait` and `as_completed` see it."""
+            stdlib = None if self._watchers is None else self._watchers.stdlib
+            if self.running() or (stdlib is not None and stdlib.looks_done() is False):
+                return RUNNING
+            return FINISHED if self._status == FAILED else self._status
+
+        @property
+        def _condition(self) -> StdlibWaiters:
+            """What `concurrent.futures.wait` and `as_completed` take for the future's lock."""
+            watchers = self._watch()
+            if watchers.stdlib is None:
+                vars(watchers).setdefault("stdlib", StdlibWaiters(self))
+            return watchers.stdlib
+
+        _waiters = _condition
+
+    # For the host.
+
+    def take(self) -> BoundCall | None:
+        """Take the call out, to run it; None where it was cancelled, or taken before."""
+        try:
+            call = self._fn, self._args, self._kwargs, self._context
+            del self._fn
+        except AttributeError:
+            return None
+        self._args = self._kwargs = None
+        return call
+
+    def settle(self, result: T) -> None:
+        """Finish the future with what its call has returned."""
+        # As in `_decide`, which would be a call more for each future.
+        try:
+            del self._context
+        except AttributeError:
+            return
+        self._result = result
+        self._status = FINISHED
+        if self._watchers is not None:
+            self._notify()
+
+    def fail(self, error: BaseException) -> None:
+        """Finish the future with what its call has raised, or what kept it from being run."""
+        if self._status in DONE:
+            return
+        # First this: as soon as the future is done another thread may fetch the exception.
+        if self._host is not None and self._must_be_fetched(error):
+            self._unfetched = UnfetchedException(error, self._host.report)
+        if self._decide(FAILED, None, error):
+            self._notify_and_drop_call()
+        else:
+            self._mark_fetched()  # it is dropped, and needs no report
+
+    def _must_be_fetched(self, error: BaseException) -> bool:
+        """Tell whether `error` is to be reported where nobody fetches it."""
+        return self._watchers is None or not self._watchers.callbacks
+
+    def settle_cancelled(self) -> None:
+        """Finish the future as cancelled: its call was."""
+        if self._decide(CANCELLED_AND_NOTIFIED, None, None):
+            self._notify()
+
+    def abandon(self, error: BaseException) -> None:
+        """Finish the future in a forked child, where no other thread is left to do it."""
+        if self._status not in DONE:  # also where one was just about to
+            self._exception = error
+            self._status = FAILED
+            self._decide(FAILED, None, error)
+            self._drop_call()
+        # The threads and loops that wait are the parent's, but for iterators of `as_completed`.
+        watchers = vars(self).pop("_watchers", None)
+        if watchers is not None and watchers.stdlib is not None:
+            watchers.stdlib.notify_in_child(self)
+
+    # Who decides.
+
+    def _decide(self, status: str, result: Any, error: BaseException | None) -> bool:
+        """Write the outcome; False where another one was, or is about to be."""
+        # No line calls anything, and so no signal handler can raise halfway.
+        try:
+            del self._context
+        except AttributeError:
+            return False
+        self._result = result
+        self._exception = error
+        self._status = status
+        return True
+
+    def _withdraw(self) -> bool:
+        """Cancel the future, unless its call was taken; tell whether that was so."""
+        # As in `_decide`, no line calls anything.
+        try:
+            fn = self._fn
+            del self._fn
+            del self._context
+        except AttributeError:
+            return False
+        self._status = CANCELLED_AND_NOTIFIED
+        try:
+            self._notify_and_drop_call()
+        except BaseException:  # a signal handler has raised: leave nobody waiting
+            self._notify()
+            raise
+        del fn  # not before: it may have a finalizer
+        return True
+
+    def _notify_and_drop_call(self) -> None:
+        """Notify first: the function and its arguments may have finalizers."""
+        try:
+            self._notify()
+        finally:
+            self._drop_call()
+
+    def _drop_call(self) -> None:
+        """Let go of a call that nobody is going to run."""
+        with suppress(AttributeError):
+            del self._fn
+        self._args = self._kwargs = None
+
+    # Those who wait.
+
+    def _watch(self) -> Watchers:
+        """Return the list of those who wait for the outcome; add to it, then look at the state."""
+        watchers = self._watchers
+        if watchers is None:
+            watchers = self.__dict__.setdefault("_watchers", Watchers())  # atomic: one for all
+        return watchers
+
+    def _wait(self, timeout: float | None) -> None:
+        """Block until the future is done."""
+        if timeout is not None and timeout <= 0:
+            raise TimeoutError
+        host = self._host
+        if host is None:
+            self._block(timeout)
+            return
+        if host.is_current():
+            self._refuse_wait_on_own_loop()
+        limit = host.limit
+        if limit is None:
+            self._block(timeout)
+            return
+        with limit.lent(timeout):
+            self._block(timeout)
+
+    def _block(self, timeout: float | None) -> None:
+        end = None if timeout is None else monotonic() + timeout
+        _give_way()
+        if self.done():
+            return
+        gate = allocate_lock()
+        gate.acquire()
+        gates = self._watch().gates
+        gates.append(gate)
+        try:
+            left = None if end is None else end - monotonic()
+            if self._status not in DONE and not block(gate, left):
+                raise TimeoutError
+        finally:
+            gates.remove(gate)
+
+    def _refuse_wait_on_own_loop(self) -> None:
+        """Raise DeadlockError where a wait would block the loop that runs the call."""
+        if self._is_on_own_loop():
+            raise DeadlockError(
+                f"waiting for {self!r} here would block the event loop that has to run it, "
+                "for ever; use 'await future' instead"
+            )
+
+    def _is_on_own_loop(self) -> bool:
+        """Tell whether the caller runs on the event loop that runs the call."""
+        return self._host is not None and self._host.is_current()
+
+    def _notify(self) -> None:
+        """Wake and call all who wait. Once more after an interruption is harmless."""
+        watchers = self._watchers
+        if watchers is not None:
+            watchers.notify(self)
+            if watchers.callbacks:
+                self._run_callbacks(watchers.callbacks)
+
+    def _run_callbacks(self, callbacks: list[Callable[[Any], object]]) -> None:
+        """Call each callback once, also when several threads are at it."""
+        while callbacks:
+            try:
+                callback = callbacks.pop(0)
+            except IndexError:
+                return
+            try:
+                callback(self)
+            except Exception:
+                _LOGGER.exception("exception calling callback for %r", self)
+            except BaseException:
+                if not self._is_on_own_loop():
+                    self._run_callbacks(callbacks)
+                    raise
+                _LOGGER.exception("exception calling callback for %r", self)
+
+    def _mark_fetched(self) -> None:
+        if self._unfetched is not None:
+            self._unfetched.exception = None

@@ -1,0 +1,316 @@
+"""The future that an executor returns."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED
+from contextvars import copy_context
+from typing import Any, TypeVar
+
+from .._contract import Host
+from .._coroutines import name_of
+from .._exceptions import InvalidStateError
+from .._typing import T, override
+from .base import DONE, BaseFuture
+from .waiters import AsyncWaiter
+
+E = TypeVar("E", bound=BaseException)
+U = TypeVar("U")
+
+
+class Future(BaseFuture[T]):
+    """The outcome of a call that an `AsyncExecutor` runs, now or later.
+
+    A `concurrent.futures.Future` for everything that takes one. It can also be awaited, from any
+    event loop. Futures are made by `AsyncExecutor.submit` and what stands on it; as in the
+    standard library, only tests make one directly.
+
+    Example:
+        >>> future = executor.submit(fetch, "https://example.org")
+        >>> future.result(timeout=10)
+    """
+
+    @override
+    def result(self, timeout: float | None = None) -> T:
+        """Return the outcome of the call, after waiting for it where it is not there yet.
+
+        Args:
+            timeout: The most seconds to wait; None waits without limit. The call goes on after
+                a time-out; `cancel` ends it.
+
+        Returns:
+            What the call returned.
+
+        Raises:
+            CancelledError: The future was cancelled.
+            TimeoutError: The call was not done in time.
+            DeadlockError: The wait would block the event loop that runs the call.
+            BaseException: Whatever the call raised.
+        """
+        if self._status not in DONE:
+            self._wait(timeout)
+        if self._status == FINISHED:
+            result: T = self._result
+            return result
+        exception = self._exception
+        try:
+            self._mark_fetched()
+            if exception is None:
+                raise concurrent.futures.CancelledError
+            raise exception
+        finally:
+            # The traceback holds this frame, and this frame would hold the exception.
+            del self, exception
+
+    @override
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return what the call raised, after waiting for it.
+
+        Args:
+            timeout: The most seconds to wait; None waits without limit.
+
+        Returns:
+            The exception, or None if the call returned.
+
+        Raises:
+            CancelledError: The future was cancelled.
+            TimeoutError: The call was not done in time.
+            DeadlockError: The wait would block the event loop that runs the call.
+        """
+        if self._status not in DONE:
+            self._wait(timeout)
+        if self._status == CANCELLED_AND_NOTIFIED:
+            raise concurrent.futures.CancelledError
+        self._mark_fetched()
+        return self._exception
+
+    @override
+    def cancel(self) -> bool:
+        """Cancel the call.
+
+        A call that has not started never runs: the future is cancelled at once. For one that
+        runs, its task is asked to cancel, and the future is done when the task is: `result`
+        waits for its cleanup, and a task that swallows the cancellation delivers its value.
+
+        Returns:
+            True if the future is cancelled or its task was asked to, False if it was done before.
+        """
+        sources: list[Future[Any]] = []
+        is_cancelled = self._cancel(sources)
+        while sources:  # not recursively: a chain may be as long as memory allows
+            sources.pop()._cancel(sources)
+        return is_cancelled
+
+    def _cancel(self, sources: list[Future[Any]]) -> bool:
+        """Cancel the call alone; add those that it was derived from to `sources`."""
+        if self._status in DONE:
+            return self._status == CANCELLED_AND_NOTIFIED
+        fn: Any = getattr(self, "_fn", None)
+        if self._withdraw():
+            if isinstance(fn, Derivation):
+                sources.extend(fn.sources)
+        elif self._host is not None:  # its task cancels what it waits for
+            self._cancel_requested = True
+            self._host.cancel(self)
+        else:
+            return False
+        return True
+
+    @override
+    def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
+        """Call `fn` with this future as soon as it is done.
+
+        Callbacks run in the order in which they were added, on the loop thread, in the thread
+        that cancels a pending future, or at once in the caller's where the future is done.
+        An exception of theirs is logged to the logger `aiofutures`. What is no `Exception` is so
+        on the loop thread, and raised in another thread that runs the callback, after the others.
+
+        Args:
+            fn: Takes the future. It must not block.
+        """
+        if self._status in DONE:
+            self._mark_fetched()
+            self._run_callbacks([fn])
+            return
+        callbacks = self._watch().callbacks
+        callbacks.append(fn)
+        if self._status in DONE:  # settled meanwhile, perhaps without having seen this callback
+            self._mark_fetched()
+            self._run_callbacks(callbacks)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait for the outcome without blocking, on whichever event loop is running.
+
+        As with a task, cancelling the one that awaits cancels this future, and the wait ends
+        when this future is done.
+
+        Raises:
+            asyncio.CancelledError: The future was cancelled.
+            BaseException: Whatever the call raised.
+        """
+        if self._status not in DONE:
+            waiter = AsyncWaiter(self)
+            limit = None if self._host is None else self._host.limit
+            take_back = None if limit is None else limit.lend()
+            if take_back is None:
+                self.add_done_callback(waiter.notify)
+            else:
+                self.add_done_callback(lambda _: take_back(waiter.notify))
+            yield from waiter
+        if self._status == CANCELLED_AND_NOTIFIED:
+            raise asyncio.CancelledError
+        return self.result()
+
+    def map(self, fn: Callable[[T], U], /) -> Future[U]:
+        """Return the future of `fn(result)`.
+
+        As with all that is derived: it runs on the event loop of this future's executor; an
+        exception passes through; and cancelling the derived future cancels this one, as cancelling
+        a task cancels what it awaits.
+
+        Args:
+            fn: A function of the result. It must not block.
+
+        Raises:
+            InvalidStateError: The executor was shut down.
+
+        Example:
+            >>> length = executor.submit(fetch, url).map(len)
+
+        .. versionadded:: 0.2.0
+        """
+        return self._derive(_map, (self,), self, fn)
+
+    def then(self, fn: Callable[[T], Awaitable[U]], /) -> Future[U]:
+        """Return the future of `await fn(result)`.
+
+        Args:
+            fn: An async function of the result.
+
+        Raises:
+            InvalidStateError: The executor was shut down.
+
+        Example:
+            >>> page = executor.submit(find_url, "docs").then(fetch)
+
+        .. versionadded:: 0.2.0
+        """
+        return self._derive(_then, (self,), self, fn)
+
+    def recover(
+        self, error: type[E] | tuple[type[E], ...], fn: Callable[[E], U], /
+    ) -> Future[T | U]:
+        """Return the future of the result or, if it is such an exception, of `fn(exception)`.
+
+        Args:
+            error: The type of the exceptions to handle, or several: of those that `result` raises.
+            fn: A function of the exception. It must not block.
+
+        Raises:
+            InvalidStateError: The executor was shut down.
+
+        Example:
+            >>> body = executor.submit(fetch, url).recover(OSError, lambda error: b"")
+
+        .. versionadded:: 0.2.0
+        """
+        return self._derive(_recover, (self,), self, error, fn)
+
+    def zip(self, other: Future[U], /) -> Future[tuple[T, U]]:
+        """Return the future of both results.
+
+        It fails as soon as one of the two fails; the other one goes on.
+
+        Args:
+            other: The second future, of whichever executor.
+
+        Raises:
+            InvalidStateError: The executor was shut down.
+
+        .. versionadded:: 0.2.0
+        """
+        return self._derive(_zip, (self, other), self, other)
+
+    def _derive(
+        self,
+        fn: Callable[..., Awaitable[Any]],
+        sources: tuple[Future[Any], ...],
+        /,
+        *args: Any,
+    ) -> Future[Any]:
+        """Run `await fn(*args)` where the call of this future runs."""
+        if self._host is None:
+            raise InvalidStateError(f"{self!r} is not of an executor: nothing can run after it")
+        return submitted(self._host.local, Derivation(fn, sources), *args)
+
+
+def submitted(host: Host, fn: Callable[..., Awaitable[T]], /, *args: Any) -> Future[T]:
+    """Return the future of `await fn(*args)`, which `host` runs."""
+    future: Future[T] = Future(host, fn, args, None, copy_context())
+    host.submit(future)
+    return future
+
+
+class Derivation:
+    """An async function of futures, which are cancelled when its call is."""
+
+    def __init__(self, fn: Callable[..., Awaitable[Any]], sources: tuple[Future[Any], ...]) -> None:
+        self.__qualname__ = name_of(fn)  # of the task
+        self._fn = fn
+        self.sources = sources
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        """Call the function."""
+        return self._fn(*args, **kwargs)
+
+
+async def _map(source: Future[T], fn: Callable[[T], U]) -> U:
+    return fn(await source)
+
+
+async def _then(source: Future[T], fn: Callable[[T], Awaitable[U]]) -> U:
+    return await fn(await source)
+
+
+async def _recover(
+    source: Future[T], error: type[E] | tuple[type[E], ...], fn: Callable[[E], U]
+) -> T | U:
+    try:
+        return await source
+    except asyncio.CancelledError as cancellation:
+        # For the function it is the error that `result` raises.
+        exported = concurrent.futures.CancelledError()
+        if _is_cancelled() or not isinstance(exported, error):
+            raise
+        exported.__cause__ = cancellation
+        return fn(exported)  # zuban: cannot, the type variable is too much for it
+    except error as exception:  # zuban: cannot, the type variable is too much for it
+        return fn(exception)
+
+
+def _is_cancelled() -> bool:
+    """Tell whether somebody has asked for the cancellation of the running task."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _zip(source: Future[T], other: Future[U]) -> tuple[T, U]:
+    one, two = await gathered((source, other))
+    return one, two
+
+
+async def gathered(awaitables: tuple[Awaitable[Any], ...]) -> tuple[Any, ...]:
+    """Return what all of them return. Who cancels it cancels the futures among them.
+
+    `asyncio.gather` cancels tasks that await them, and one that has not begun ends without that.
+    """
+    try:
+        return tuple(await asyncio.gather(*awaitables))
+    except asyncio.CancelledError:
+        if _is_cancelled():
+            for awaitable in awaitables:
+                if isinstance(awaitable, Future):
+                    awaitable.cancel()
+        raise

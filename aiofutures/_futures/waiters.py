@@ -1,0 +1,225 @@
+"""Those who wait for a future, each in its own way."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from _thread import LockType
+from collections.abc import Callable, Iterator
+from threading import get_ident
+from typing import Any, Protocol, TypeAlias
+
+from .._contract import Runnable
+from .._loops.blocking import LendingEvent
+from .._typing import override
+
+
+class Awaited(Runnable, Protocol):
+    """A future, as those who wait for it see it."""
+
+    _exception: BaseException | None
+
+    def cancelled(self) -> bool: ...
+    def _refuse_wait_on_own_loop(self) -> None: ...
+
+
+class Watchers:
+    """Those who wait for one future. Most futures never have any.
+
+    Whoever adds to it looks at the state of the future afterwards, and whoever settles the future
+    looks here after the state has changed: one of the two sees the other.
+    """
+
+    stdlib: StdlibWaiters | None = None  # made when the standard library asks for them
+
+    def __init__(self) -> None:
+        self.callbacks: list[Callable[[Any], object]] = []
+        self.gates: list[LockType] = []  # locked; each is released for one blocked thread
+
+    def notify(self, future: Awaited) -> None:
+        """Wake the threads that wait for `future`, for who settles it. Once more is harmless."""
+        for gate in tuple(self.gates):
+            if gate.locked():
+                gate.release()
+        if self.stdlib is not None:
+            self.stdlib.notify(future)
+
+
+#: Whether the future was done, and the snapshot before that.
+_Snapshot: TypeAlias = "tuple[bool, _Snapshot | None]"
+
+
+class StdlibWaiters:
+    """What `concurrent.futures.wait` and `as_completed` take for a future's lock and its waiters.
+
+    Nothing is locked. A thread that enters the "lock" sees the future as it is at that moment,
+    until it leaves: a snapshot. Its waiters hear of what happens after the snapshot and of nothing
+    else, once: they count. Who notifies a waiter is decided by deleting it from `_unheard`; it
+    stays in `_waiters` until it has heard, for a child that is forked meanwhile.
+    """
+
+    def __init__(self, future: Awaited) -> None:
+        self._future = weakref.ref(future)
+        # By the thread; with the one before it, which a signal handler may have interrupted.
+        self._snapshots: dict[int, _Snapshot] = {}
+        self._waiters: dict[Any, None] = {}
+        self._unheard: dict[Any, None] = {}
+
+    # As a lock.
+
+    def acquire(self) -> bool:
+        """Take a snapshot for the calling thread."""
+        future = self._future()
+        thread = get_ident()
+        is_done = future is None or future.done()
+        self._snapshots[thread] = is_done, self._snapshots.get(thread)
+        return True
+
+    def release(self) -> None:
+        """Drop the snapshot of the calling thread."""
+        thread = get_ident()
+        _, before = self._snapshots.pop(thread)
+        if before is not None:
+            self._snapshots[thread] = before
+
+    __enter__ = acquire
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def looks_done(self) -> bool | None:
+        """Tell whether the future was done in the caller's snapshot; None if there is none."""
+        snapshot = self._snapshots.get(get_ident())
+        return None if snapshot is None else snapshot[0]
+
+    # As a list.
+
+    def append(self, waiter: Any) -> None:
+        """Add a waiter, unless the calling thread has seen that the future is done.
+
+        Both functions add one exactly when they are about to wait.
+
+        Raises:
+            DeadlockError: The wait would block the event loop that runs the call.
+        """
+        future = self._future()
+        if future is None or self.looks_done():
+            return
+        if not future.done():
+            future._refuse_wait_on_own_loop()
+        if type(waiter.event) is threading.Event:
+            waiter.event = LendingEvent()
+        limit = None if future._host is None else future._host.limit
+        if limit is not None and isinstance(waiter.event, LendingEvent):
+            waiter.event.limits.add(limit)
+        self._waiters[waiter] = self._unheard[waiter] = None
+        if future.done():  # whoever settled it has perhaps not seen the waiter
+            self.notify(future)
+
+    def remove(self, waiter: Any) -> None:
+        """Drop a waiter, if it is still there."""
+        self._unheard.pop(waiter, None)
+        self._waiters.pop(waiter, None)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(tuple(self._waiters))
+
+    def __len__(self) -> int:
+        return len(self._waiters)
+
+    # For who settles the future.
+
+    def notify(self, future: Awaited) -> None:
+        """Tell each waiter that `future` is done, once."""
+        try:
+            for waiter in self._unheard.copy():
+                self._notify(waiter, future)
+        except BaseException:  # a signal handler has raised: leave nobody waiting
+            self.notify(future)
+            raise
+
+    def _notify(self, waiter: Any, future: Awaited) -> None:
+        try:
+            del self._unheard[waiter]
+        except KeyError:
+            return
+        try:
+            if future.cancelled():
+                waiter.add_cancelled(future)
+            elif future._exception is None:
+                waiter.add_result(future)
+            else:
+                waiter.add_exception(future)
+        except BaseException:
+            waiter.event.set()  # it may not have counted: rather too early than never
+            raise
+        finally:
+            self._waiters.pop(waiter, None)
+
+    def notify_in_child(self, future: Awaited) -> None:
+        """Tell those who have not heard it yet, in a forked child.
+
+        Only iterators of `as_completed` go on there. A thread of the parent's may hold their lock.
+        """
+        for waiter in self:
+            waiter.lock = threading.Lock()
+            if future not in waiter.finished_futures:
+                waiter.finished_futures.append(future)
+            waiter.event.set()
+            self.remove(waiter)
+
+
+class AsyncWaiter(asyncio.Future[None]):
+    """Completes when a future does, on the event loop of the task that awaits it."""
+
+    def __init__(self, future: Awaited) -> None:
+        super().__init__(loop=asyncio.get_running_loop())
+        self._awaited = future
+
+    @override
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel the awaited future; the wait goes on until that is done.
+
+        What then still waits is for a place, and is cancelled.
+        """
+        if self._awaited.done():
+            return super().cancel(msg)
+        return not self.done() and self._awaited.cancel()
+
+    def notify(self, _: object = None) -> None:
+        """Complete, from any thread."""
+        loop = self.get_loop()
+        if asyncio._get_running_loop() is loop:
+            self._complete()
+            return
+        try:
+            loop.call_soon_threadsafe(self._complete)
+        except RuntimeError:
+            if not loop.is_closed():  # else the task that awaited has gone with its loop
+                raise
+
+    def _complete(self) -> None:
+        if not self.done():
+            self.set_result(None)
+
+
+class UnfetchedException:
+    """Reports an exception when the future that holds it dies and nobody has looked at it.
+
+    An object of its own, because a `Future.__del__` would cost every future.
+    """
+
+    __slots__ = ("_report", "exception")
+
+    def __init__(
+        self, exception: BaseException, report: Callable[[dict[str, Any]], object]
+    ) -> None:
+        self.exception: BaseException | None = exception
+        self._report = report
+
+    def __del__(self) -> None:
+        if self.exception is not None:
+            self._report(
+                {"message": "Future exception was never retrieved", "exception": self.exception}
+            )

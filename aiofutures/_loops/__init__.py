@@ -1,0 +1,1 @@
+"""The event loops that run calls, their threads and their worker threads."""

@@ -1,0 +1,88 @@
+"""The wait of a thread for a lock or an event."""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+from _thread import TIMEOUT_MAX, LockType, allocate_lock
+from contextlib import ExitStack, suppress
+from time import monotonic
+from typing import Final
+
+from .._contract import LendsPlaces
+from .pool import WorkerPool
+
+# A time-out costs a wait a tenth, so not on systems where signals do end it.
+_LOOKS_FOR_SIGNALS = sys.platform == "win32"
+_LOOK: Final = 1.0  # seconds
+
+
+def block(gate: LockType, timeout: float | None = None) -> bool:
+    """Wait until `gate` is released; False after the time-out.
+
+    A worker thread leaves its place to another one meanwhile.
+    """
+    pool = WorkerPool.current()
+    if pool is None:
+        return _acquire(gate, timeout)
+    with pool.place_lent():
+        return _acquire(gate, timeout)
+
+
+def _acquire(gate: LockType, timeout: float | None) -> bool:
+    """Acquire `gate`; False after the time-out.
+
+    On Windows no signal ends a wait for a lock. There the main thread, which alone gets signals,
+    waits for a second at a time.
+    """
+    if not _LOOKS_FOR_SIGNALS or threading.current_thread() is not threading.main_thread():
+        if timeout is None:
+            return gate.acquire()
+        return gate.acquire(timeout=min(max(0.0, timeout), TIMEOUT_MAX))
+    end = math.inf if timeout is None else monotonic() + timeout
+    while (left := end - monotonic()) > _LOOK:
+        if gate.acquire(timeout=_LOOK):
+            return True
+    return gate.acquire(timeout=max(0.0, left))
+
+
+class LendingEvent:
+    """A `threading.Event` for which a thread waits as for a future: it lends its places meanwhile.
+
+    It has no lock that a signal handler that raises could leave locked, for the loop thread to
+    hang on.
+    """
+
+    def __init__(self) -> None:
+        self.limits: set[LendsPlaces] = set()  # of the futures that it stands for
+        self._is_set = False
+        self._gates: list[LockType] = []  # as those of `Watchers`
+
+    def is_set(self) -> bool:
+        """Tell whether it is set."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Wake the threads that wait."""
+        self._is_set = True
+        for gate in tuple(self._gates):
+            with suppress(RuntimeError):  # another thread has released it
+                gate.release()
+
+    def clear(self) -> None:
+        """Have threads wait from now on."""
+        self._is_set = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set; False after the time-out."""
+        gate = allocate_lock()
+        gate.acquire()
+        self._gates.append(gate)
+        try:
+            with ExitStack() as places:  # the caller has a place of one of them at most
+                for limit in self.limits:
+                    places.enter_context(limit.lent(timeout))
+                return self._is_set or block(gate, timeout)
+        finally:
+            self._gates.remove(gate)

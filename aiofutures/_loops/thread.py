@@ -1,0 +1,297 @@
+"""The thread that runs an event loop: its start, its end, and what a fork leaves of it."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
+from contextvars import Context
+from inspect import iscoroutinefunction
+from typing import Any
+
+from .._contract import Host, Runnable
+from .._exceptions import InvalidStateError
+from .._typing import P, T
+from .doorbell import doorbell
+from .lifecycle import abandonable, exiting, running_loop_threads
+from .limit import Limit
+from .run import Run
+from .watchdog import Watchdog
+from .workers import Workers
+
+
+class LoopThread:
+    """A host: it runs calls on an event loop in a thread of its own.
+
+    The thread starts with the first call and ends, once closed, after the last. What belongs to
+    one event loop is in its `Run`. A forked child, and a thread after one that could not be
+    started, begin with a new one.
+
+    Args:
+        loop_factory: Makes the event loop.
+        name: The thread's name.
+        workers: The worker threads; they end with the loop.
+        max_workers: Maximum number of calls that run at once; None for no limit.
+        cancel_at_exit: Whether the end of the interpreter cancels what is left.
+        watchdog: Watches the event loop; None for no watch.
+    """
+
+    def __init__(
+        self,
+        *,
+        loop_factory: Callable[[], asyncio.AbstractEventLoop],
+        name: str,
+        workers: Workers,
+        max_workers: int | None,
+        cancel_at_exit: bool,
+        watchdog: Watchdog | None,
+    ) -> None:
+        self.max_workers = max_workers
+        self.cancel_at_exit = cancel_at_exit
+        self._loop_factory = loop_factory
+        self._name = name
+        self._workers = workers
+        self._watchdog = watchdog
+        self._run = Run(max_workers, workers, closing=False)
+        self._of_parents: list[object] = []  # what a forked child keeps so that nothing closes it
+        # Lets one thread alone start the loop thread. Nothing of the user's runs under it but
+        # signal handlers, which may submit: hence reentrant.
+        self._start_lock = threading.RLock()
+        abandonable.add(self)
+
+    @staticmethod
+    def running() -> LoopThread | None:
+        """Return the loop thread on whose event loop the caller runs."""
+        loop = asyncio._get_running_loop()
+        loop_thread = None if loop is None else running_loop_threads.get(loop)
+        return loop_thread if isinstance(loop_thread, LoopThread) else None
+
+    # As a host.
+
+    @property
+    def limit(self) -> Limit | None:
+        """The limit on how many calls run at once; None for no limit."""
+        return self._run.limit
+
+    @property
+    def local(self) -> Host:
+        """The host of what follows a future: this one."""
+        return self
+
+    def submit(self, future: Runnable, /) -> None:
+        """Queue the call of `future`, starting the thread with the first.
+
+        Raises:
+            InvalidStateError: The loop thread takes no more calls.
+            BrokenExecutor: Its event loop has failed.
+            Exception: What went wrong at the start of the thread. A later call may succeed.
+        """
+        run = self._run
+        if run.closing and self._refuses(run):
+            raise run.refusal()
+        try:
+            run.queue.append(future)
+            if not run.awake:
+                self._wake(run)
+        except BaseException:  # also of a signal handler
+            if not future.cancel():
+                future.exception()  # it is raised here, and needs no report
+            raise
+        if run.closing and self._refuses(run) and future.take() is not None:
+            future.settle_cancelled()
+            raise run.refusal()
+
+    def cancel(self, future: Runnable, /) -> None:
+        """Ask for the cancellation of the task that runs the call of `future`."""
+        self._run.cancel(future)
+
+    def is_current(self) -> bool:
+        """Tell whether the caller runs on this event loop."""
+        return self._run.is_current()
+
+    def report(self, context: dict[str, Any], /) -> None:
+        """Hand an error that no caller can receive to the event loop's exception handler."""
+        self._run.report(context)
+
+    # For its executor.
+
+    def wake(self) -> None:
+        """Start the thread, if it does not run yet."""
+        self._wake(self._run)
+
+    def cancel_all(self) -> None:
+        """Cancel what is queued, at once, and what runs."""
+        self._run.cancel_all()
+
+    def tasks(self) -> set[asyncio.Task[Any]]:
+        """Return the tasks of the event loop that are not done."""
+        return self._run.tasks()
+
+    def count(self) -> tuple[int, int]:
+        """Return how many calls are pending and how many are running."""
+        return self._run.count()
+
+    def close(self) -> None:
+        """Take no more calls from outside, and end when there is none left."""
+        run = None
+        while run is not self._run:  # again, where its start has failed meanwhile
+            run = self._run
+            run.close()
+
+    def join(self) -> None:
+        """Wait until the thread has ended."""
+        with self._start_lock:  # not while it is about to start
+            run = self._run
+            thread = run.thread
+        if thread is None:
+            self._workers.shutdown()
+            return
+        # First this: before Python 3.13 a thread counts as ended when Ctrl-C interrupts its `join`,
+        # and the interpreter would not wait for it any more.
+        run.ended.wait()
+        thread.join()
+
+    def run_in_worker(
+        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
+        """Run a function that blocks in a worker thread, for the event loop that is running."""
+        if iscoroutinefunction(fn):
+            raise TypeError(f"{fn!r} is async already: await it instead")
+        loop = asyncio.get_running_loop()
+        if self._run.closing and self._refuses(self._run):
+            raise self._run.refusal()
+        return asyncio.wrap_future(self._submit_to_worker(fn, *args, **kwargs), loop=loop)
+
+    def _submit_to_worker(
+        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> concurrent.futures.Future[T]:
+        return self._workers.submit(self._notice_worker, fn, *args, **kwargs)
+
+    def _notice_worker(self) -> None:
+        """Look whether a worker was the last that a closing loop waited for."""
+        run = self._run
+        if run.closing:
+            run.call_soon(run.stop_if_idle)
+
+    def _refuses(self, run: Run) -> bool:
+        """Tell whether a closing run takes nothing of the caller's, who is not one of its own."""
+        return run.is_over or not (run.is_current() or self._workers.is_current())
+
+    # Its start and end.
+
+    def _wake(self, run: Run) -> None:
+        """Have the loop look at its queue, starting the thread where it does not run yet."""
+        if run.loop is None:
+            # In a context of its own: the loop would keep that of the first caller.
+            Context().run(self._start, run)
+        run.wake()
+
+    def _start(self, run: Run) -> None:
+        if exiting.is_set():
+            raise InvalidStateError("cannot schedule new futures after interpreter shutdown")
+        loop = self._loop_factory()
+        try:
+            with self._start_lock:
+                if run.loop is None:
+                    self._start_thread(run, loop)
+        except BaseException as error:
+            if run.failure is error:
+                run.fail_all(error, _start_error(error))
+            raise
+        finally:
+            if run.loop is not loop:  # another thread was first, or this one has failed
+                loop.close()
+
+    def _start_thread(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the thread, unless a signal handler has done it meanwhile. Under the lock."""
+        if run.closing and self._refuses(run):
+            raise run.refusal()
+        try:
+            bell = doorbell(loop, run.drain)
+            thread = threading.Thread(
+                target=self._serve, args=(run,), name=self._name, daemon=False
+            )
+            # No line calls anything, and so no signal handler can submit halfway.
+            if run.loop is not None:
+                return
+            run.bell = bell
+            run.thread = thread
+            run.loop = loop
+            running_loop_threads[loop] = self
+            thread.start()
+        except BaseException as error:  # no thread to be had, or a signal handler has raised
+            if run.loop in {None, loop} and run.claim():  # else it runs nevertheless
+                self._begin_anew(run, loop, error)
+            raise
+
+    def _begin_anew(
+        self, run: Run, loop: asyncio.AbstractEventLoop, failure: BaseException
+    ) -> None:
+        """Put another run in the place of one that could not start. Under the lock."""
+        running_loop_threads.pop(loop, None)
+        run.loop = run.thread = run.bell = None
+        self._run = Run(self.max_workers, self._workers, closing=False)
+        if run.closing:
+            self._run.close()
+        run.failure = failure
+        run.closing = run.is_over = True
+
+    def _serve(self, run: Run) -> None:
+        """Run the event loop until it is closed and nothing is left to do. The thread's work."""
+        if not run.claim():
+            return
+        loop = run.loop
+        assert loop is not None  # noqa: S101  it was made before the thread
+        try:
+            loop.set_default_executor(self._workers.default_executor(self._submit_to_worker))
+            if self._watchdog is not None:
+                self._watchdog.start(loop)
+            run.run()
+        except BaseException as exception:
+            run.fail_all(exception)
+            raise
+        finally:
+            try:
+                self._end(run, loop)
+            finally:
+                run.ended.set()
+
+    def _end(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
+        """Free what the event loop has used. Loop thread only."""
+        self._workers.shutdown()
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        running_loop_threads.pop(loop, None)
+        run.free()
+
+    # In a forked child.
+
+    def abandon(self) -> None:
+        """Begin anew: the thread is the parent's.
+
+        Its loop must never be closed here. That would take the parent's sockets out of the epoll
+        set that both processes share.
+        """
+        run = self._run
+        error = BrokenExecutor("the process that runs this call was forked; submit it again here")
+        for future in run.futures():
+            future.abandon(error)
+        tasks = run.tasks()
+        for task in tasks:
+            setattr(task, "_log_destroy_pending", False)  # noqa: B010  asyncio's own switch
+        # Kept here, where the frames of the parent's thread keep it too, and nothing frees those:
+        # else the `finally` blocks of the parent's tasks would run at the end of the child.
+        self._of_parents.append((run, tasks))
+        if self._watchdog is not None:
+            self._watchdog.abandon()
+        self._start_lock = threading.RLock()  # a thread of the parent's may hold the other one
+        self._run = Run(self.max_workers, self._workers, closing=run.closing)
+
+
+def _start_error(failure: BaseException) -> Exception:
+    """Return what the futures get that were queued while the thread did not start."""
+    if isinstance(failure, Exception):
+        return failure
+    return BrokenExecutor(f"the start of the loop was interrupted: {failure!r}")

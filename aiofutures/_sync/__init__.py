@@ -1,0 +1,1 @@
+"""The synchronous face of async functions, generators and context managers."""

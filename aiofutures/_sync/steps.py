@@ -1,0 +1,393 @@
+"""A task that takes one step after another, each for a synchronous caller that waits."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+from collections import deque
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import suppress
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Any, Final
+from weakref import ref
+
+from .._contract import BoundCall, Host, LendsPlaces, Runnable, Turns
+from .._exceptions import InvalidStateError
+from .._futures.future import Future
+from .._loops.limit import running_call
+from .._typing import override
+from .call import ContextChanges, wait
+
+
+class EndedError(Exception):
+    """There is no task any more that could take the step."""
+
+
+_ENDS: Final = (GeneratorExit, StopAsyncIteration, EndedError)
+
+_tasks: set[asyncio.Task[None]] = set()  # asyncio itself keeps only weak references
+
+
+class Step(Future[Any]):
+    """A call that a `StepTask` runs.
+
+    Attributes:
+        must_run: Whether it is taken even if a cancellation since the last step has an outcome,
+            which is dropped then.
+        is_last: Whether the task ends with it. The last step must run, and begins no task.
+        context: The context in which it has left the task.
+    """
+
+    must_run = False
+    is_last = False
+    context: Context | None = None
+
+    @override
+    def _must_be_fetched(self, error: BaseException) -> bool:
+        """Tell whether `error` is more than how a step ends that somebody has ended."""
+        return not isinstance(error, _ENDS) and super()._must_be_fetched(error)
+
+    def adopt(self, outcome: Step) -> None:
+        """Finish it with the outcome of another one."""
+        self.context = outcome.context
+        if outcome.cancelled():
+            self.settle_cancelled()
+        elif outcome._exception is None:
+            self.settle(outcome._result)
+        else:
+            outcome._mark_fetched()
+            self.fail(outcome._exception)
+
+    @override
+    def cancel(self) -> bool:
+        """Cancel it, but no last step that has not begun: something would stay open."""
+        return (not self.is_last or self.running()) and super().cancel()
+
+
+class _NextStep:
+    """What the task waits for between two steps. It wakes the task at once.
+
+    Another turn of the event loop would cost as much as all else that a short step does there. It
+    is what a task asks of a future, and no more; one serves the task for its whole life.
+    """
+
+    _asyncio_future_blocking = False
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: Callable[[_NextStep], object] | None = None  # the task's own callback
+        self._is_cancelled = False
+
+    def is_awaited(self) -> bool:
+        """Tell whether the task waits for it."""
+        return self._waiting is not None
+
+    def announce(self) -> None:
+        """Have the task look for its step, now if no other task is running."""
+        waiting, self._waiting = self._waiting, None
+        assert waiting is not None  # noqa: S101  the caller has looked
+        if asyncio.current_task() is None:
+            waiting(self)
+        else:
+            self._loop.call_soon(waiting, self)
+
+    # As a task calls them.
+
+    def __await__(self) -> Generator[Any, None, None]:
+        self._asyncio_future_blocking = True
+        yield self
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the event loop of the task."""
+        return self._loop
+
+    def add_done_callback(self, fn: Callable[..., object], /, *, context: Context) -> None:
+        """Take what wakes the task, which alone waits for this."""
+        self._waiting = partial(context.run, fn)
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Wake the task with a cancellation, in the next turn."""
+        if self._waiting is None:
+            return False
+        self._is_cancelled = True
+        self._loop.call_soon(self._waiting, self)
+        self._waiting = None
+        return True
+
+    def result(self) -> None:
+        """Raise CancelledError where the wait was cancelled."""
+        if self._is_cancelled:
+            self._is_cancelled = False
+            raise asyncio.CancelledError
+
+
+class StepTask:
+    """A host that runs its calls in one and the same task, one at a time.
+
+    An async generator or context manager needs that: what holds from one step to the next, such
+    as `asyncio.timeout`, a task group or a context variable, belongs to a task. The task ends
+    with the step that is the last, or that raises.
+
+    Its steps go through the queue of an event loop as other calls do, count as they do and take a
+    place as they do. The task gets one as soon as it is at the head of the queue, if it waits for
+    one; else the step is parked until it does.
+
+    Args:
+        host: Where the task runs, if it has an event loop of its own in this process.
+        timeout: Maximum number of seconds for a step; None for no limit.
+        name: The name of the task.
+        on_cancel: What the task does when it is cancelled between two steps, for whatever reason.
+            The next step gets the outcome, instead of being taken, unless it must run.
+    """
+
+    _loop_host: Host  # the given one, once it was found to have a loop
+
+    def __init__(
+        self,
+        host: Host | None,
+        timeout: float | None,
+        name: str,
+        on_cancel: Callable[[BaseException], Awaitable[Any]],
+    ) -> None:
+        self.__qualname__ = name
+        self._given_host = host
+        self._timeout = timeout
+        self._on_cancel = on_cancel
+        self._changes: ContextChanges | None = None
+        self._process: int | None = None  # in which the first step was submitted
+        # Of the loop thread alone, but for looks whether the task is done:
+        self._task: asyncio.Task[None] | None = None
+        self._next: _NextStep | None = None
+        self._handed: tuple[Step, BoundCall] | None = None  # to the task, which takes it next
+        self._parked: deque[Step] = deque()
+        self._between_steps: deque[Step] = deque()  # outcomes of cancellations
+
+    # In the caller's thread.
+
+    def run(
+        self, fn: Callable[[], Awaitable[Any]], *, must_run: bool = False, is_last: bool = False
+    ) -> Any:
+        """Run `await fn()` in the task and return what it returns, or raise what it raises.
+
+        Args:
+            fn: The step.
+            must_run: See `Step`.
+            is_last: See `Step`.
+
+        Raises:
+            EndedError: The task has ended.
+            TypeError: The host has no event loop here for a task that takes steps.
+            BrokenExecutor: The task was left behind in the process that was forked.
+        """
+        if self.is_left_behind():
+            raise concurrent.futures.BrokenExecutor(
+                f"{self.__qualname__} runs in the process that was forked; begin it again here"
+            )
+        if self._changes is None:
+            self._begin()
+        try:
+            return self._receive(self._submit(fn, must_run=must_run or is_last, is_last=is_last))
+        finally:
+            # The traceback of an exception that was thrown in has this frame.
+            del fn
+
+    def _begin(self) -> None:
+        host = self._given_host
+        if host is None or host.local is not host:
+            raise TypeError(
+                f"{self.__qualname__}() returns what is iterated or entered, one step after "
+                "another in one task, and its executor has no event loop of its own here: run it "
+                "on an AsyncExecutor, or await it in an async function and submit that"
+            )
+        self._loop_host = host
+        self._changes = ContextChanges()
+        self._process = os.getpid()
+
+    def close(self, fn: Callable[[], Awaitable[Any]]) -> None:
+        """Run `await fn()` as the last step, unless the task has ended or never begun."""
+        step = self.start_closing(fn)
+        if step is None or step._is_on_own_loop():
+            return
+        with suppress(EndedError, concurrent.futures.CancelledError):
+            self._receive(step)
+
+    def start_closing(self, fn: Callable[[], Awaitable[Any]]) -> Step | None:
+        """Do as `close`, but do not wait for it."""
+        if self._process is None or self.is_left_behind():
+            return None
+        if self._task is not None and self._task.done():
+            return None
+        try:
+            return self._submit(fn, must_run=True, is_last=True)
+        except InvalidStateError:  # shut down: the task was cancelled, and cleaned up after that
+            return None
+
+    def is_left_behind(self) -> bool:
+        """Tell whether the task runs in the process from which this one was forked."""
+        return self._process is not None and self._process != os.getpid()
+
+    def _submit(self, fn: Callable[[], Awaitable[Any]], *, must_run: bool, is_last: bool) -> Step:
+        step = Step(self, fn, (), None, copy_context())
+        step._starter = self
+        step.must_run = must_run
+        step.is_last = is_last
+        self.submit(step)
+        return step
+
+    def _receive(self, step: Step) -> Any:
+        """Return what a step returns, or raise what it raises."""
+        try:
+            return wait(step, self._timeout, self.__qualname__)
+        finally:
+            if self._changes is not None and step.context is not None:
+                self._changes.take_over(step.context)
+            # The traceback of its exception has this frame.
+            del step
+
+    # As a host.
+
+    @property
+    def limit(self) -> LendsPlaces | None:
+        """The limit of the event loop."""
+        return self._loop_host.limit
+
+    @property
+    def local(self) -> Host:
+        """The host of what follows a step: that of the event loop."""
+        return self._loop_host
+
+    def submit(self, future: Runnable, /) -> None:
+        """Have the task take a step."""
+        self._loop_host.submit(future)
+
+    def cancel(self, future: Runnable, /) -> None:
+        """Cancel the task while it takes this step."""
+        self._loop_host.cancel(future)
+
+    def is_current(self) -> bool:
+        """Tell whether the caller runs on the event loop."""
+        return self._loop_host.is_current()
+
+    def report(self, context: dict[str, Any], /) -> None:
+        """Report an error that no caller can receive."""
+        self._loop_host.report(context)
+
+    # On the loop thread.
+
+    def start(self, step: Step, turns: Turns) -> None:
+        """Hand the task a step, or park it while the task is at another one. Loop thread only."""
+        if self._task is None and not step.is_last:
+            self._hand(step, turns)
+        elif self._task is None or self._task.done():
+            self._answer(step)
+        elif self._next is not None and self._next.is_awaited():
+            self._hand(step, turns)
+        else:
+            self._parked.append(step)
+            turns.park(step)
+        del step  # the frames of what it raises lead back to this one, which would hold it
+
+    def _hand(self, step: Step, turns: Turns) -> None:
+        """Have the task take a step next, beginning it with the first one. Loop thread only."""
+        call = step.take()
+        if call is None:  # cancelled
+            return
+        if self._task is None:
+            loop = asyncio.get_running_loop()
+            serving = self._serve(turns)
+            self._task = loop.create_task(serving, name=self.__qualname__, context=call[-1])
+            _tasks.add(self._task)
+            self._task.add_done_callback(partial(self._end, turns))
+        turns.begin(step, self._task)
+        self._handed = step, call
+        if self._next is not None:
+            del step, call  # as in `start`
+            self._next.announce()
+
+    async def _serve(self, turns: Turns) -> None:
+        """Take the steps. The body of the task. Loop thread only."""
+        changes, limit = ContextChanges(), self.limit
+        self._next = _NextStep()
+        is_over = False
+        while not is_over:
+            try:
+                while self._handed is None:
+                    if self._parked:
+                        turns.unpark(self._parked.popleft())
+                    await self._next
+            except asyncio.CancelledError as error:
+                is_over = await self._take_cancellation(error)
+                continue
+            step, (fn, _, _, context) = self._handed
+            if self._between_steps and not step.must_run:
+                step.adopt(self._between_steps.popleft())
+            else:
+                self._between_steps.clear()
+                changes.take_over(context)
+                if limit is not None:
+                    running_call.set(ref(step))
+                is_over = await self._take(step, fn)
+            if not is_over:
+                self._handed = None
+                turns.end(step)
+            del step, fn, context
+
+    async def _take_cancellation(self, error: BaseException) -> bool:
+        """Handle a cancellation between two steps; tell whether the task is over.
+
+        Loop thread only.
+        """
+        running_call.set(None)
+        outcome = Step(self)
+        is_over = await self._take(outcome, partial(self._on_cancel, error))
+        if not is_over:
+            self._between_steps.append(outcome)
+        return is_over
+
+    async def _take(self, step: Step, fn: Callable[[], Awaitable[Any]]) -> bool:
+        """Finish `step` with the outcome of `await fn()`; tell whether the task is over.
+
+        Then the outcome is kept: whoever waits goes on when the task is done. Loop thread only.
+        """
+        try:
+            value = await fn()
+            if not step.is_last:
+                step.context = copy_context()
+                step.settle(value)
+                return False
+            outcome = Step(self)
+            outcome.settle(value)
+        except BaseException as error:
+            outcome = Step(self)
+            if isinstance(error, asyncio.CancelledError):
+                outcome.settle_cancelled()
+            else:
+                error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+                outcome.fail(error)
+        finally:
+            del fn, step  # the frames of an error lead back to this one, which would hold it
+        outcome.context = copy_context()
+        self._between_steps.append(outcome)
+        del outcome
+        return True
+
+    def _end(self, turns: Turns, task: asyncio.Task[None]) -> None:
+        """Leave no step without an answer. Loop thread only."""
+        _tasks.discard(task)
+        if self._handed is not None:
+            self._answer(self._handed[0])
+            turns.end(self._handed[0])
+            self._handed = None
+        while self._parked:
+            turns.unpark(self._parked.popleft())  # it is answered as it starts
+
+    def _answer(self, step: Step) -> None:
+        """Finish a step that comes after the end of the task. Loop thread only."""
+        if self._between_steps:
+            step.adopt(self._between_steps.popleft())
+        elif self._task is not None and self._task.cancelled():  # before it began
+            step.settle_cancelled()
+        else:
+            step.fail(EndedError())

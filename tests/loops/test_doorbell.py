@@ -1,0 +1,115 @@
+"""What wakes a loop thread."""
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from support import LIMIT, Refusing, WithoutReaders, in_thread
+
+from aiofutures._loops.doorbell import Doorbell, EventDoorbell, doorbell
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, WithoutReaders])
+def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop that runs in a thread of its own."""
+    loop: asyncio.AbstractEventLoop = request.param()
+    running = in_thread(loop.run_forever)
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    running.result(LIMIT)
+    loop.close()
+
+
+async def make(answer: Callable[[], object]) -> Doorbell:
+    """Return a doorbell of the running loop."""
+    return doorbell(asyncio.get_running_loop(), answer)
+
+
+async def remove(bell: Doorbell) -> None:
+    """Remove a doorbell."""
+    bell.remove()
+
+
+def test_kind(loop: asyncio.AbstractEventLoop) -> None:
+    """A loop that watches files gets a file where the system has that kind, others do not."""
+    bell = asyncio.run_coroutine_threadsafe(make(lambda: None), loop).result(LIMIT)
+
+    is_event = isinstance(bell, EventDoorbell)
+
+    assert is_event == (sys.platform == "linux" and not isinstance(loop, WithoutReaders))
+    asyncio.run_coroutine_threadsafe(remove(bell), loop).result(LIMIT)
+
+
+def test_kind_on_other_systems(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the system has no such file the event loop's own wake-up does it."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+    bell = asyncio.run_coroutine_threadsafe(make(lambda: None), loop).result(LIMIT)
+
+    assert type(bell) is Doorbell
+
+
+def test_answered_after_each_ring(loop: asyncio.AbstractEventLoop) -> None:
+    """The callback is called on the loop, at least once after the last ring."""
+    answers: list[asyncio.AbstractEventLoop] = []
+    answered = threading.Event()
+
+    def answer() -> None:
+        answers.append(asyncio.get_running_loop())
+        answered.set()
+
+    bell = asyncio.run_coroutine_threadsafe(make(answer), loop).result(LIMIT)
+    for _ in range(3):
+        answered.clear()
+        bell.ring()
+        assert answered.wait(LIMIT)
+
+    assert set(answers) == {loop}
+    asyncio.run_coroutine_threadsafe(remove(bell), loop).result(LIMIT)
+
+
+def test_removed(loop: asyncio.AbstractEventLoop) -> None:
+    """Who rings after the doorbell was removed does no harm."""
+    bell = asyncio.run_coroutine_threadsafe(make(lambda: None), loop).result(LIMIT)
+    asyncio.run_coroutine_threadsafe(remove(bell), loop).result(LIMIT)
+
+    bell.ring()
+
+
+def test_closed_loop() -> None:
+    """Who rings after the loop was closed does no harm either."""
+    loop = WithoutReaders()
+    bell = doorbell(loop, lambda: None)
+    loop.close()
+
+    bell.ring()
+
+
+def test_error_of_the_loop() -> None:
+    """An error of an open loop is not taken for a closed one."""
+    loop = Refusing()
+    loop.errors = [RuntimeError("refused")]
+
+    with pytest.raises(RuntimeError, match="refused"):
+        doorbell(loop, lambda: None).ring()
+    loop.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="such files are of Linux")
+def test_reported_twice() -> None:
+    """A ring that the loop reports once more, as after a SystemExit, is answered once."""
+    answers: list[object] = []
+    loop = asyncio.new_event_loop()
+    bell = EventDoorbell(loop, lambda: answers.append(1))
+    bell.ring()
+
+    bell._read()
+    bell._read()
+
+    assert answers == [1]
+    bell.remove()
+    loop.close()

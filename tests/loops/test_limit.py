@@ -1,0 +1,171 @@
+"""The places of the calls that run at once, and who waits for one."""
+
+from collections.abc import Callable
+from typing import Any
+
+from aiofutures import Future
+from aiofutures._loops.limit import Limit
+
+
+class Here:
+    """An event loop on which the test itself runs."""
+
+    def is_current(self) -> bool:
+        """Tell that it does."""
+        return True
+
+    def call_soon(self, callback: Callable[..., object], /, *args: Any) -> bool:
+        """Call at once."""
+        callback(*args)
+        return True
+
+    def look_soon(self) -> None:
+        """Do nothing: nothing is queued."""
+
+
+class Call(Future[None]):
+    """Has a place, or waits for one."""
+
+
+def noting(events: list[str], event: str) -> Callable[[], None]:
+    """Return what notes `event`."""
+    return lambda: events.append(event)
+
+
+def test_limit() -> None:
+    """There are as many places as the limit says; who leaves makes room."""
+    limit = Limit(2, Here())
+    first, second = Call(), Call()
+
+    limit.take(first)
+    assert limit.has_place()
+    limit.take(second)
+    assert not limit.has_place()
+    limit.leave(first)
+    assert limit.has_place()
+
+
+def test_lent_place_is_free() -> None:
+    """A place that is lent is free, once, however often its call waits."""
+    limit = Limit(1, Here())
+    call, other = Call(), Call()
+    limit.take(call)
+
+    limit._lend(call)
+    limit._lend(call)
+
+    assert limit.has_place()
+    limit.take(other)
+    assert not limit.has_place()
+
+
+def test_call_without_a_place_cannot_lend_one() -> None:
+    """A call that is done, or never ran, has nothing to lend."""
+    limit = Limit(1, Here())
+    call = Call()
+    limit.take(call)
+
+    limit._lend(Call())
+
+    assert not limit.has_place()
+
+
+def test_taken_back_at_once() -> None:
+    """A call whose place nobody uses gets it back at once."""
+    limit = Limit(1, Here())
+    events: list[str] = []
+    call = Call()
+    limit.take(call)
+    limit._lend(call)
+
+    limit._return(call, noting(events, "back"))
+
+    assert events == ["back"]
+    assert not limit.has_place()
+
+
+def test_taken_back_when_there_is_one() -> None:
+    """A call whose place is in use waits until somebody leaves, the first come first."""
+    limit = Limit(1, Here())
+    events: list[str] = []
+    first, second, third = Call(), Call(), Call()
+    limit.take(first)
+    limit._lend(first)
+    limit.take(second)
+    limit._lend(second)
+    limit.take(third)
+
+    limit._return(first, noting(events, "first"))
+    limit._return(second, noting(events, "second"))
+    assert events == []
+    limit.leave(third)
+    assert events == ["first"]
+    limit.leave(first)
+
+    assert events == ["first", "second"]
+    assert not limit.has_place()
+    limit.leave(second)
+    assert limit.has_place()
+
+
+def test_given_back_when_another_lends() -> None:
+    """Who waits for a place gets one that another call lends, too."""
+    limit = Limit(1, Here())
+    events: list[str] = []
+    first, second = Call(), Call()
+    limit.take(first)
+    limit._lend(first)
+    limit.take(second)
+    limit._return(first, noting(events, "first"))
+
+    limit._lend(second)
+
+    assert events == ["first"]
+    assert not limit.has_place()
+
+
+def test_others_of_the_call_still_wait() -> None:
+    """A call has its place back when the last of its waits is over; the others go on at once."""
+    limit = Limit(1, Here())
+    events: list[str] = []
+    call, other = Call(), Call()
+    limit.take(call)
+    limit._lend(call)
+    limit._lend(call)
+    limit.take(other)
+
+    limit._return(call, noting(events, "one"))
+    assert events == ["one"]
+    limit._return(call, noting(events, "two"))
+    assert events == ["one"]
+    limit.leave(other)
+
+    assert events == ["one", "two"]
+
+
+def test_call_that_is_done_lends_nothing() -> None:
+    """What a call that is done had lent is not counted any more."""
+    limit = Limit(1, Here())
+    call = Call()
+    limit.take(call)
+    limit._lend(call)
+
+    limit.leave(call)
+
+    limit.take(Call())
+    assert not limit.has_place()
+
+
+def test_call_that_is_done_goes_on_at_once() -> None:
+    """What a call has left behind waits for no place: the call has none any more."""
+    limit = Limit(1, Here())
+    events: list[str] = []
+    call = Call()
+    limit.take(call)
+    limit._lend(call)
+    limit.leave(call)
+
+    limit._return(call, noting(events, "on"))
+
+    assert events == ["on"]
+    assert limit.has_place()

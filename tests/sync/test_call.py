@@ -1,0 +1,223 @@
+"""Waiting for a call, and the context variables that it changes."""
+
+import asyncio
+import sys
+import weakref
+from contextlib import nullcontext
+from contextvars import Context, ContextVar, copy_context
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from support import LIMIT, Gate, echo_later, fail_later, in_thread
+from typing_extensions import override
+
+from aiofutures import (
+    AsyncExecutor,
+    BlockingCallWarning,
+    CancelledError,
+    DeadlockError,
+    Future,
+    TimeoutError,
+)
+from aiofutures._loops.limit import running_call
+from aiofutures._sync.call import ContextChanges, wait
+
+
+class TestWait:
+    """`wait`."""
+
+    def test_result(self, executor: AsyncExecutor) -> None:
+        """It returns the result."""
+        assert wait(executor.submit(echo_later, 1), LIMIT, "call") == 1
+
+    @pytest.mark.parametrize(
+        "error", [OSError(), TimeoutError("own"), DeadlockError("own"), SystemExit(1)]
+    )
+    def test_error_of_the_call(self, executor: AsyncExecutor, error: BaseException) -> None:
+        """It raises what the call raises, also what it could raise itself."""
+        with pytest.raises(type(error)) as caught:
+            wait(executor.submit(fail_later, error), LIMIT, "call")
+
+        assert caught.value is error
+
+    def test_timeout(self, executor: AsyncExecutor) -> None:
+        """After the time-out the call is cancelled."""
+        with Gate() as gate:
+            future = executor.submit(gate.wait)
+            gate.arrived()
+
+            with pytest.raises(TimeoutError, match=r"call\(\) was cancelled: .* in 0.01 seconds"):
+                wait(future, 0.01, "call")
+
+            with pytest.raises(CancelledError):
+                future.result(LIMIT)
+
+    def test_done_at_the_last_moment(self) -> None:
+        """A call that is done just after the time-out has not timed out."""
+
+        class LastMoment(Future[int]):
+            @override
+            def result(self, timeout: float | None = None) -> int:
+                try:
+                    return super().result(timeout)
+                except TimeoutError:
+                    self.set_result(1)
+                    raise
+
+        assert wait(LastMoment(), 0.01, "call") == 1
+
+    def test_own_loop(self, executor: AsyncExecutor) -> None:
+        """Where it would block the loop that runs the call, the call is cancelled."""
+        cancelled = []
+
+        async def work() -> None:
+            future = executor.submit(asyncio.sleep, LIMIT)
+            try:
+                wait(future, None, "call")
+            finally:
+                cancelled.append(future.cancelled())
+
+        with pytest.raises(DeadlockError, match=r"call\(\) was called on the event loop"):
+            executor.submit(work).result(LIMIT)
+
+        assert cancelled == [True]
+
+
+class TestWarning:
+    """The warning of a call that blocks a running event loop."""
+
+    def test_foreign_loop(self, executor: AsyncExecutor) -> None:
+        """It names the call and points to the line of the caller."""
+
+        async def main() -> None:
+            wait(executor.submit(echo_later, 1), LIMIT, "call", stacklevel=1)
+
+        with pytest.warns(BlockingCallWarning, match=r"call\(\) blocks the running") as caught:
+            asyncio.run(main())
+
+        assert caught[0].filename == __file__
+
+    def test_unasked(self, executor: AsyncExecutor) -> None:
+        """There is none where none was asked for, nor where no event loop runs."""
+
+        async def main() -> None:
+            wait(executor.submit(echo_later, 1), LIMIT, "call")
+
+        asyncio.run(main())
+        wait(executor.submit(echo_later, 1), LIMIT, "call", stacklevel=1)
+
+    @pytest.mark.parametrize("shell", [SimpleNamespace(kernel=1), None, SimpleNamespace()])
+    def test_notebook(
+        self, executor: AsyncExecutor, monkeypatch: pytest.MonkeyPatch, shell: object
+    ) -> None:
+        """There is none in a notebook, whose cells run on an event loop."""
+        ipython = SimpleNamespace(get_ipython=lambda: shell)
+        monkeypatch.setitem(sys.modules, "IPython", ipython)
+
+        async def main() -> None:
+            wait(executor.submit(echo_later, 1), LIMIT, "call", stacklevel=1)
+
+        expectation: Any = nullcontext() if hasattr(shell, "kernel") else pytest.warns()
+        with expectation:
+            asyncio.run(main())
+
+    def test_ipython_that_is_being_imported(
+        self, executor: AsyncExecutor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """There is one while another thread imports IPython, which has no shell yet."""
+        monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+
+        async def main() -> None:
+            wait(executor.submit(echo_later, 1), LIMIT, "call", stacklevel=1)
+
+        with pytest.warns():
+            asyncio.run(main())
+
+    def test_own_loop(self, executor: AsyncExecutor) -> None:
+        """There is none on the loop that runs the call: that is an error."""
+
+        async def main() -> None:
+            wait(executor.submit(echo_later, 1), LIMIT, "call", stacklevel=1)
+
+        with pytest.raises(DeadlockError):
+            executor.submit(main).result(LIMIT)
+
+
+@pytest.fixture
+def variable() -> ContextVar[int]:
+    """A variable that is set nowhere: the tests share a context."""
+    return ContextVar("variable", default=0)
+
+
+def with_value(variable: ContextVar[int], value: int) -> Context:
+    """Return a context like this one, but for the variable."""
+    context = copy_context()
+    context.run(variable.set, value)
+    return context
+
+
+class TestContextChanges:
+    """`ContextChanges`."""
+
+    def test_new_value(self, variable: ContextVar[int]) -> None:
+        """What has changed there is changed here."""
+        changes = ContextChanges()
+
+        changes.take_over(with_value(variable, 1))
+
+        assert variable.get() == 1
+
+    def test_old_value(self, variable: ContextVar[int]) -> None:
+        """What has not changed there since the last time stays as it is here."""
+        changes = ContextChanges()
+        changes.take_over(with_value(variable, 1))
+        there = copy_context()
+
+        variable.set(2)
+        changes.take_over(there)
+
+        assert variable.get() == 2
+
+    def test_unset(self, variable: ContextVar[int]) -> None:
+        """What was set there and is no more is unset here."""
+        without = copy_context()
+        changes = ContextChanges()
+        changes.take_over(with_value(variable, 1))
+        changes.take_over(with_value(variable, 2))
+
+        changes.take_over(without)
+
+        assert variable not in copy_context()
+
+    def test_unset_in_another_thread(self, variable: ContextVar[int]) -> None:
+        """What was set in one thread is not unset in another one, which has never had it."""
+        without = copy_context()
+        changes = ContextChanges()
+        in_thread(changes.take_over, with_value(variable, 1)).result(LIMIT)
+
+        changes.take_over(without)
+
+        assert variable not in copy_context()
+
+    def test_not_a_change(self, variable: ContextVar[int]) -> None:
+        """What is here already is not set again: there would be something to unset."""
+        without = copy_context()
+        changes = ContextChanges()
+        there = with_value(variable, 1)
+        variable.set(1)
+
+        changes.take_over(there)
+        changes.take_over(without)
+
+        assert variable.get() == 1
+
+    def test_who_runs(self) -> None:
+        """Who runs a task is not handed on."""
+        changes = ContextChanges()
+        there = copy_context()
+        there.run(running_call.set, weakref.ref(Future()))
+
+        changes.take_over(there)
+
+        assert running_call.get() is None
