@@ -21,12 +21,12 @@ _LOOK: Final = 1.0  # seconds
 def block(gate: LockType, timeout: float | None = None) -> bool:
     """Wait until `gate` is released; False after the time-out.
 
-    A worker thread leaves its place to another one meanwhile.
+    A worker thread leaves its slot to another one meanwhile.
     """
     pool = WorkerPool.current()
     if pool is None:
         return _acquire(gate, timeout)
-    with pool.place_lent():
+    with pool.blocked():
         return _acquire(gate, timeout)
 
 

@@ -20,6 +20,12 @@ class Abandonable(Protocol):
     def abandon(self) -> None: ...
 
 
+class Closable(Protocol):
+    """What has idle threads, for which the end of the interpreter would wait."""
+
+    def close(self) -> None: ...
+
+
 class EndsAtExit(Abandonable, Protocol):
     """What is known here of a loop thread."""
 
@@ -35,6 +41,9 @@ running_loop_threads: dict[asyncio.AbstractEventLoop, EndsAtExit] = {}
 
 #: What has threads, or is about to start one, or holds a lock: for a forked child.
 abandonable: weakref.WeakSet[Abandonable] = weakref.WeakSet()
+
+#: What may have idle threads left that no loop thread ends.
+closable: weakref.WeakSet[Closable] = weakref.WeakSet()
 
 #: Whether the interpreter is ending, so that no thread can start any more.
 exiting = threading.Event()
@@ -54,6 +63,9 @@ def _finish() -> None:
             loop_thread.close()
             loop_thread.cancel_all()
         _join()
+    finally:
+        for each in tuple(closable):
+            each.close()
 
 
 def _join() -> None:

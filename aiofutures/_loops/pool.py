@@ -1,37 +1,65 @@
-"""A thread pool in which a thread that waits for an event loop takes up no place."""
+"""The pool of worker threads."""
 
 from __future__ import annotations
 
-import concurrent.futures
+import logging
 import threading
+from _thread import allocate_lock
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any, Final
+from contextlib import contextmanager, suppress
+from contextvars import Context
+from typing import Final, Protocol
 
-from .._typing import P, T, override
-
-_MOST_THREADS: Final = 1_000_000  # the places are counted here; the system's limit comes first
+_LOGGER = logging.getLogger("aiofutures")
 
 
-class WorkerPool(ThreadPoolExecutor):
-    """Runs as many calls at once as a `ThreadPoolExecutor`, not counting those that wait.
+class PoolItem(Protocol):
+    """A call, as the pool sees it."""
+
+    def run(self) -> bool:
+        """Run the call and keep the outcome; False when it was cancelled. Does not raise."""
+
+    def deliver(self) -> None:
+        """Hand on the outcome of a call that was run."""
+
+    def fail(self, error: Exception, /) -> None:
+        """End the call, which will not be run, with `error`."""
+
+
+class WorkerPool:
+    """Runs items in its threads, as many at once as a `ThreadPoolExecutor` does by default.
 
     A function in a worker thread may wait for a task that needs a worker thread itself, and so
-    on. In a pool of fixed size, enough of these would wait for each other for ever.
+    on. In a pool of fixed size, enough of these would wait for each other for ever. Here a thread
+    gives up its *slot* while it waits, and another thread takes that.
+
+    Whoever submits appends the item, then looks for a free slot. Whoever gives up a slot does that,
+    then looks for items. Either wakes at most one thread, which takes an item and wakes the next
+    thread if there are more. A thread that is about to wake is thus never waited for in vain.
+
+    Only worker threads take and give up slots, and signal handlers do not run in these. So none is
+    lost, wherever a handler raises.
 
     Args:
         thread_name_prefix: What the names of the threads begin with.
     """
 
     def __init__(self, thread_name_prefix: str) -> None:
-        super().__init__(_MOST_THREADS, thread_name_prefix)
-        self._free_places = ThreadPoolExecutor()._max_workers
-        self._calls: deque[_PoolCall] = deque()
-        # Guards the two above. Nothing of the user's runs under it but what the garbage collector
-        # may find there, whose finalizers may wait for a future: hence reentrant.
-        self._places_lock = threading.RLock()
+        self._name = thread_name_prefix
+        self._size = ThreadPoolExecutor()._max_workers
+        self._items: deque[PoolItem] = deque()
+        self._threads: list[threading.Thread] = []
+        self._starting = False  # the last of them has not begun to work
+        self._closed = False
+        # What idle threads wait to acquire. While it is released, one of them is about to wake.
+        self._bell = allocate_lock()
+        self._bell.acquire()
+        self._idle = 0  # threads that wait for the bell, or are about to
+        self._free = self._size  # slots; below zero after threads have come back from a wait
+        # Guards both counts. Worker threads alone acquire it, and call nothing under it.
+        self._lock = allocate_lock()
 
     @staticmethod
     def current() -> WorkerPool | None:
@@ -40,77 +68,129 @@ class WorkerPool(ThreadPoolExecutor):
 
     @staticmethod
     def leave() -> None:
-        """Make the calling thread an ordinary one: of a forked child, or between two calls."""
+        """Make the calling thread, of a forked child, an ordinary one. It ends with its item."""
         _here.pool = None
 
-    @override
-    def submit(
-        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> concurrent.futures.Future[T]:
-        """Run `fn(*args, **kwargs)` in a thread as soon as there is a place."""
-        future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        call = _PoolCall(future, fn, args, kwargs)
-        with self._places_lock:
-            self._calls.append(call)
-        try:
-            self._start_next()
-        except RuntimeError:  # shut down, or no thread to be had
-            with self._places_lock:
-                if call in self._calls:
-                    self._calls.remove(call)
-                    raise
-        return future
+    def submit(self, item: PoolItem) -> None:
+        """Run `item` as soon as there is a slot. It fails where no thread is to be had."""
+        self._items.append(item)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have a thread look at the items, if there are any and a slot for one."""
+        if not self._items or self._free <= 0:
+            return
+        if self._idle:
+            self._ring()
+        elif not self._starting:
+            self._start_thread()
 
     @contextmanager
-    def place_lent(self) -> Generator[None]:
-        """Leave the place of the calling thread to another call meanwhile."""
-        with self._places_lock:
-            self._free_places += 1
+    def blocked(self) -> Generator[None]:
+        """Leave the slot of the calling thread to another one while it waits."""
+        with self._lock:
+            self._free += 1
         try:
-            self._start_next()
+            self.wake()
             yield
         finally:
-            with self._places_lock:
-                self._free_places -= 1  # below zero until another call has ended
+            with self._lock:
+                self._free -= 1  # at once; the next thread that has run its item takes no other
 
-    def _start_next(self) -> None:
-        """Have a thread take the next call, if there is one and a place for it."""
-        with self._places_lock:
-            if not self._calls or self._free_places <= 0:
-                return
-            self._free_places -= 1
-        place: list[WorkerPool] = [self]
+    def close(self) -> None:
+        """Have threads end instead of waiting for items. Whatever is submitted still runs."""
+        self._closed = True
+        self._ring()
+
+    def join(self) -> None:
+        """Wait until the threads have ended, after `close`."""
+        # Those that have ended may have started others.
+        while alive := [thread for thread in self._threads if thread.is_alive()]:
+            for thread in alive:
+                thread.join()
+
+    def _ring(self) -> None:
+        if self._bell.locked():
+            with suppress(RuntimeError):  # another thread was faster
+                self._bell.release()
+
+    def _start_thread(self) -> None:
+        name = f"{self._name}_{len(self._threads)}"
+        thread = threading.Thread(target=self._work, name=name, daemon=False)
+        self._starting = True  # no call stands between this and the `try`
         try:
-            super().submit(self._work, place)
-        except RuntimeError:
-            # The standard pool queues the work before it starts a thread for it: a thread that was
-            # busy may have taken it, and the place with it.
+            self._threads.append(thread)
+            # In a context of its own: some Pythons have the thread keep the caller's.
+            Context().run(thread.start)
+        except BaseException as error:
+            self._starting = False
+            if not isinstance(error, RuntimeError):  # a signal handler's; the thread may run
+                raise
+            self._threads.remove(thread)
+            self._do_without(error)
+
+    def _do_without(self, error: RuntimeError) -> None:
+        """Fail the items, unless there is a thread that will take them."""
+        while self._items and not self._idle and self._free == self._size:
+            with suppress(IndexError):  # another thread was faster
+                self._items.popleft().fail(error)
+        if self._idle:
+            self._ring()
+
+    # In a worker thread.
+
+    def _work(self) -> None:
+        """Run items, and wait for more until the pool is closed."""
+        _here.pool = self
+        self._starting = False
+        ended: list[PoolItem] = []  # the last, which is not delivered yet
+        while True:
+            self._run_items(ended)
+            if _here.pool is not self:  # it has forked, and this is the child
+                return
+            # Now that it is idle: the task may submit the next item, and need not start a thread.
+            _deliver(ended)
+            self.wake()
+            if self._closed and not self._items:
+                break
+            self._bell.acquire()
+            with self._lock:
+                self._idle -= 1
+        self._end()
+
+    def _run_items(self, ended: list[PoolItem]) -> None:
+        """Run items until there is none or no slot, and leave the last in `ended`."""
+        with self._lock:
+            if self._free <= 0:
+                self._idle += 1
+                return
+            self._free -= 1
+        while _here.pool is self and (item := self._next_item()) is not None:
+            _deliver(ended)
+            self.wake()
+            if item.run():
+                ended.append(item)
+        # No variable has an item now: the traceback of an exception leads to this frame.
+
+    def _next_item(self) -> PoolItem | None:
+        """Return the next item for a thread that has a slot, or give up the slot."""
+        if self._free >= 0:
             try:
-                place.pop()
+                return self._items.popleft()
             except IndexError:
-                return
-            with self._places_lock:
-                self._free_places += 1
-            raise
+                pass
+        with self._lock:
+            self._free += 1
+            self._idle += 1
+        return None
 
-    def _work(self, place: list[WorkerPool]) -> None:
-        """Run calls as long as there are any, if the place is still to be had."""
-        try:
-            _here.pool = place.pop()
-        except IndexError:
-            return
-        while (call := self._next_call()) is not None:
-            call.run()
-            del call
-        self.leave()  # a pool that nobody else knows ends its threads
-
-    def _next_call(self) -> _PoolCall | None:
-        """Return the next call for a thread that has a place, or give up the place."""
-        with self._places_lock:
-            if self._calls and self._free_places >= 0:
-                return self._calls.popleft()
-            self._free_places += 1
-            return None
+    def _end(self) -> None:
+        """Leave the items to others that came too late for this thread."""
+        with self._lock:
+            self._idle -= 1
+        self.wake()
+        if self._idle:  # they are to end, too
+            self._ring()
 
 
 class _Here(threading.local):
@@ -122,30 +202,10 @@ class _Here(threading.local):
 _here: Final = _Here()
 
 
-class _PoolCall:
-    """A call that waits for a place."""
-
-    def __init__(
-        self,
-        future: concurrent.futures.Future[Any],
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> None:
-        self._future = future
-        self._fn = fn
-        self._args = args
-        self._kwargs = kwargs
-
-    def run(self) -> None:
-        """Run the call, unless its future was cancelled."""
-        if not self._future.set_running_or_notify_cancel():
-            return
-        try:
-            result = self._fn(*self._args, **self._kwargs)
-        except BaseException as exception:
-            self._future.set_exception(exception)
-            # The traceback holds this frame, and this frame would hold the exception.
-            del self
-        else:
-            self._future.set_result(result)
+def _deliver(ended: list[PoolItem]) -> None:
+    """Deliver the item in `ended`, if there is one. The thread goes on whatever comes of it."""
+    try:
+        while ended:
+            ended.pop().deliver()
+    except BaseException:
+        _LOGGER.exception("the outcome of a call in a worker thread has nowhere to go")

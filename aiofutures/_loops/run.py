@@ -116,12 +116,12 @@ class Run:
             raise
         return True
 
-    def close(self) -> None:
-        """Take no more calls from outside, and end when none is left."""
+    def close(self) -> bool:
+        """Take no more calls from outside, and end when none is left; False if it never ran."""
         self.closing = True
         # Not only a look whether it is idle: a signal handler may have raised in `submit`, before
         # that could wake the loop.
-        self.call_soon(self.drain)
+        return self.call_soon(self.drain)
 
     def cancel(self, future: Runnable) -> None:
         """Ask for the cancellation of what runs the call of `future`."""

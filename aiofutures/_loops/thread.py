@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
@@ -138,7 +137,8 @@ class LoopThread:
         run = None
         while run is not self._run:  # again, where its start has failed meanwhile
             run = self._run
-            run.close()
+            if not run.close():  # it never ran; its worker threads may have
+                self._workers.close()
 
     def join(self) -> None:
         """Wait until the thread has ended."""
@@ -162,14 +162,9 @@ class LoopThread:
         loop = asyncio.get_running_loop()
         if self._run.closing and self._refuses(self._run):
             raise self._run.refusal()
-        return asyncio.wrap_future(self._submit_to_worker(fn, *args, **kwargs), loop=loop)
+        return self._workers.submit(loop, fn, args, kwargs)
 
-    def _submit_to_worker(
-        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> concurrent.futures.Future[T]:
-        return self._workers.submit(self._notice_worker, fn, *args, **kwargs)
-
-    def _notice_worker(self) -> None:
+    def _notify_worker_done(self) -> None:
         """Look whether a worker was the last that a closing loop waited for."""
         run = self._run
         if run.closing:
@@ -245,7 +240,8 @@ class LoopThread:
         loop = run.loop
         assert loop is not None  # noqa: S101  it was made before the thread
         try:
-            loop.set_default_executor(self._workers.default_executor(self._submit_to_worker))
+            self._workers.serve(self._notify_worker_done)
+            loop.set_default_executor(self._workers.default_executor(loop))
             if self._watchdog is not None:
                 self._watchdog.start(loop)
             run.run()

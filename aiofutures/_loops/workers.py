@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import concurrent.futures
+import asyncio
 import threading
+from _thread import LockType, allocate_lock
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import Context, copy_context
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
-from .._typing import P, T, override
-from .lifecycle import abandonable
+from .._typing import T, override
+from .blocking import block
+from .lifecycle import abandonable, closable
 from .pool import WorkerPool
+from .worker_future import WorkerFuture
 
 
 class Workers:
@@ -27,83 +30,122 @@ class Workers:
         self._name = name
         self.abandon()
         abandonable.add(self)
+        closable.add(self)
 
     def abandon(self) -> None:
         """Begin anew in a forked child, which has none of the threads."""
-        WorkerPool.leave()  # its lock may be held by a thread that is the parent's
+        WorkerPool.leave()
         self._own_pool = WorkerPool(f"{self._name}-worker")
-        self._calls: set[concurrent.futures.Future[Any]] = set()
-        self._threads: set[int] = set()  # identifiers of those that run a call
+        self._unfinished: set[WorkerFuture[Any]] = set()
+        self._gates: list[LockType] = []  # of those that wait until there are none
+        self._notify: Callable[[], object] | None = None
+
+    def serve(self, notify: Callable[[], object]) -> None:
+        """Call `notify` whenever a call has ended, from any thread."""
+        self._notify = notify
 
     def submit(
         self,
-        notice: Callable[[], object],
-        fn: Callable[P, T],
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> concurrent.futures.Future[T]:
+        loop: asyncio.AbstractEventLoop,
+        fn: Callable[..., T],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> asyncio.Future[T]:
         """Run `fn(*args, **kwargs)` in a thread, in a copy of the caller's context.
 
-        Args:
-            notice: Called when the call has ended, so that it is not `busy` any more.
-            fn: The function.
-            args: Its arguments.
-            kwargs: Its keyword arguments.
+        Returns:
+            A future of `loop`.
+
+        Raises:
+            RuntimeError: The caller's pool was shut down.
         """
-        pool = self._own_pool if self._callers_pool is None else self._callers_pool
-        call: concurrent.futures.Future[T] = pool.submit(
-            self._run, copy_context(), fn, args, kwargs
-        )
-        calls = self._calls
-
-        def end(_: object) -> None:
-            calls.discard(call)
-            notice()
-
+        future = WorkerFuture(self, loop, fn, args, kwargs)
         try:
-            calls.add(call)
-            call.add_done_callback(end)
-        except BaseException:  # a signal handler has raised: `shutdown` must not wait for ever
-            call.add_done_callback(end)
+            self._unfinished.add(future)
+            if self._callers_pool is None:
+                self._own_pool.submit(future)
+            else:
+                self._callers_pool.submit(self._run, [future])
+        except BaseException:  # also of a signal handler
+            future.cancel()
+            self._own_pool.wake()  # others may have relied on this call to do so
             raise
-        return call
+        return future
 
-    def default_executor(
-        self, submit: Callable[..., concurrent.futures.Future[Any]]
-    ) -> ThreadPoolExecutor:
-        """Return what an event loop can take for its default executor; `submit` does the work."""
-        return _DefaultExecutor(submit)
+    def default_executor(self, loop: asyncio.AbstractEventLoop) -> ThreadPoolExecutor:
+        """Return what `loop` can take for its default executor."""
+        return _DefaultExecutor(self, loop)
 
     def busy(self) -> bool:
         """Tell whether a call waits or runs."""
-        return bool(self._calls)
+        return bool(self._unfinished)
 
     def is_current(self) -> bool:
         """Tell whether the caller runs in one of the threads."""
-        return WorkerPool.current() is self._own_pool or threading.get_ident() in self._threads
+        return WorkerPool.current() is self._own_pool or _here.workers is self
+
+    def close(self) -> None:
+        """Have the threads end that are not the caller's, each when it has nothing to do."""
+        self._own_pool.close()
 
     def shutdown(self) -> None:
         """Wait for the calls and end the threads that are not the caller's."""
-        self._own_pool.shutdown()
-        concurrent.futures.wait(self._calls.copy())
-
-    def _run(
-        self,
-        context: Context,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
-        thread = threading.get_ident()
-        self._threads.add(thread)
+        self.close()
+        gate = allocate_lock()
+        gate.acquire()
+        self._gates.append(gate)
         try:
-            return context.run(fn, *args, **kwargs)
-        except StopIteration as exception:
-            # It cannot be raised into a coroutine: asyncio would leave the task waiting for ever.
-            raise RuntimeError("the function raised StopIteration") from exception
+            while self._unfinished:
+                block(gate)
         finally:
-            self._threads.discard(thread)
+            self._gates.remove(gate)
+        # Only now: before Python 3.13 a thread counts as ended when Ctrl-C interrupts its `join`.
+        self._own_pool.join()
+        self._notify = None
+
+    # For the futures.
+
+    def hand_over(self, future: WorkerFuture[Any]) -> None:
+        """Have the event loop of `future` settle it, unless that is closed."""
+        loop = future.get_loop()
+        try:
+            loop.call_soon_threadsafe(future.settle)
+        except RuntimeError:
+            if not loop.is_closed():
+                raise
+
+    def note_end(self, future: WorkerFuture[Any]) -> None:
+        """Note that a call has ended, and tell those who wait for it."""
+        self._unfinished.discard(future)
+        if not self._unfinished:
+            for gate in tuple(self._gates):
+                with suppress(RuntimeError):  # another thread has released it
+                    gate.release()
+        notify = self._notify
+        if notify is not None:
+            notify()
+
+    def _run(self, box: list[WorkerFuture[Any]]) -> None:
+        """Run the call in the box in a thread of the caller's pool."""
+        future = box.pop()  # the pool keeps its arguments as long as the traceback
+        before = _here.workers
+        _here.workers = self
+        try:
+            has_run = future.run()
+        finally:
+            _here.workers = before
+        if has_run:
+            future.deliver()
+        del future  # as in `WorkerFuture.run`
+
+
+class _Here(threading.local):
+    """What a thread of a caller's pool knows of itself."""
+
+    workers: Workers | None = None  # whose call it runs
+
+
+_here: Final = _Here()
 
 
 class _DefaultExecutor(ThreadPoolExecutor):
@@ -112,16 +154,20 @@ class _DefaultExecutor(ThreadPoolExecutor):
     The loop may shut it down: that concerns nobody else.
 
     Args:
-        submit: Runs a function in a worker thread.
+        workers: The worker threads.
+        loop: The event loop.
     """
 
-    def __init__(self, submit: Callable[..., concurrent.futures.Future[Any]]) -> None:
+    def __init__(self, workers: Workers, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(1)  # never starts a thread
-        self._submit = submit
+        self._workers = workers
+        self._loop = loop
 
     @override
-    def submit(
-        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> concurrent.futures.Future[T]:
-        """Run `fn(*args, **kwargs)` in a worker thread."""
-        return self._submit(fn, *args, **kwargs)
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Run `fn(*args, **kwargs)` in a worker thread.
+
+        Returns:
+            A future of the event loop, which loops pass on to their callers as it is.
+        """
+        return self._workers.submit(self._loop, fn, args, kwargs)

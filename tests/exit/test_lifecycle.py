@@ -83,6 +83,30 @@ class TestExit:
 
         assert output == "worker\n"
 
+    def test_worker_threads_alone(self) -> None:
+        """Worker threads end also where the loop of the executor never ran, after their calls."""
+        output = run_python(
+            """
+            import asyncio, threading
+            from aiofutures import AsyncExecutor
+            from aiofutures._loops.lifecycle import exiting
+
+            executor = AsyncExecutor()
+
+            def block():
+                assert exiting.wait(10)
+                print("worker")
+
+            async def work():
+                await executor.sync_to_async(int)
+                executor.sync_to_async(block)
+
+            asyncio.run(work())
+            """
+        )
+
+        assert output == "worker\n"
+
     @starts_threads_at_exit
     def test_cancels_background_tasks(self) -> None:
         """Tasks that calls have left behind are cancelled; their `finally` runs, all is quiet."""

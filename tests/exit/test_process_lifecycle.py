@@ -514,7 +514,7 @@ executor = make()
 gate = Gate()
 
 def hold():
-    with executor._workers._own_pool._places_lock:
+    with executor._workers._own_pool._lock:
         gate.block()
 
 def check():

@@ -4,13 +4,13 @@ import asyncio
 import concurrent.futures
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 import pytest
-from support import LIMIT, MakeExecutor, echo, echo_later, in_thread
+from support import LIMIT, Gate, MakeExecutor, echo, echo_later, in_thread
 
 import aiofutures
 from aiofutures import AsyncExecutor, Future, InvalidStateError, to_sync
@@ -191,3 +191,57 @@ def _outcome(future: Future[Any]) -> None:
         future.exception(LIMIT)
     except concurrent.futures.CancelledError:
         assert future.cancelled()
+
+
+_SLOTS: Final = concurrent.futures.ThreadPoolExecutor()._max_workers
+
+
+@pytest.mark.parametrize("started", [False, True])
+@pytest.mark.parametrize("loop_factory", ["asyncio", "uvloop"], indirect=True)
+def test_interruption_loses_no_worker(make_executor: MakeExecutor, *, started: bool) -> None:
+    """Wherever a signal handler raises in `sync_to_async`: as many calls as before run at once."""
+
+    async def start_call(executor: AsyncExecutor, point: int) -> bool:
+        if started:
+            await executor.sync_to_async(int)
+        return interrupt(point, lambda: executor.sync_to_async(int))
+
+    async def use_all(executor: AsyncExecutor) -> None:
+        with Gate() as gate:
+            calls = [executor.sync_to_async(gate.block) for _ in range(_SLOTS)]
+            gate.arrived(_SLOTS)
+        await asyncio.gather(*calls)
+
+    point = 0
+    reached = True
+    while reached:
+        point += 1
+        executor = make_executor()
+        reached = asyncio.run(start_call(executor, point))
+
+        asyncio.run(use_all(executor))
+        in_thread(executor.shutdown).result(LIMIT)
+    assert point > 1
+
+
+@pytest.mark.parametrize("loop_factory", ["asyncio", "uvloop"], indirect=True)
+def test_interrupted_call_does_not_run(make_executor: MakeExecutor) -> None:
+    """A call of `sync_to_async` that raises does not run later."""
+    executor = make_executor()
+
+    async def start_call(point: int, ran: list[int]) -> bool:
+        futures: list[Awaitable[None]] = []
+        with Gate() as gate:
+            calls = [executor.sync_to_async(gate.block) for _ in range(_SLOTS)]
+            gate.arrived(_SLOTS)
+            start = lambda: futures.append(executor.sync_to_async(ran.append, 1))  # noqa: E731
+            reached = interrupt(point, start)
+        await asyncio.gather(*calls, *futures)
+        await executor.sync_to_async(int)
+        assert ran == [1] * len(futures)
+        return reached
+
+    point = 1
+    while asyncio.run(start_call(point, [])):
+        point += 1
+    assert point > 1

@@ -7,6 +7,7 @@ import sys
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from pathlib import Path
@@ -186,18 +187,25 @@ class TestCycles:
 
         self.check(locals_of)
 
+    @pytest.mark.parametrize("callers_pool", [False, True])
     def test_worker_thread(
-        self, executor: AsyncExecutor, locals_of: list[weakref.ref[Local]]
+        self,
+        make_executor: MakeExecutor,
+        locals_of: list[weakref.ref[Local]],
+        *,
+        callers_pool: bool,
     ) -> None:
         """Of a worker thread, for a task that handles the exception."""
+        with ThreadPoolExecutor(1) as pool:
+            executor = make_executor(pool if callers_pool else None)
 
-        async def work() -> None:
-            with pytest.raises(LookupError):
-                await executor.sync_to_async(self.fail, locals_of)
+            async def work() -> None:
+                with pytest.raises(LookupError):
+                    await executor.sync_to_async(self.fail, locals_of)
 
-        executor.submit(work).result(LIMIT)
+            executor.submit(work).result(LIMIT)
 
-        self.check(locals_of)
+            self.check(locals_of)
 
     def test_map(self, executor: AsyncExecutor, locals_of: list[weakref.ref[Local]]) -> None:
         """Of a call of `map`."""

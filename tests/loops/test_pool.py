@@ -1,149 +1,300 @@
-"""The thread pool in which a thread that waits takes up no place."""
+"""The thread pool in which a thread that waits takes up no slot."""
 
 import concurrent.futures
+import logging
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import pytest
 from support import LIMIT, Gate, Halt, in_thread, until
+from typing_extensions import override
 
 from aiofutures._loops.pool import WorkerPool
 
-_PLACES = ThreadPoolExecutor()._max_workers
+_SLOTS = ThreadPoolExecutor()._max_workers
+_START = "Context().run(thread.start)"
+
+
+class Item:
+    """Calls a function; its outcome is in a future."""
+
+    def __init__(self, fn: Callable[..., Any], *args: Any) -> None:
+        self.future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        self._call = fn, args
+
+    def run(self) -> bool:
+        """Call the function."""
+        if not self.future.set_running_or_notify_cancel():
+            return False
+        fn, args = self._call
+        self._outcome = fn(*args)
+        return True
+
+    def deliver(self) -> None:
+        """Set the result."""
+        self.future.set_result(self._outcome)
+
+    def fail(self, error: Exception) -> None:
+        """Set the error."""
+        self.future.set_exception(error)
+
+
+class Undeliverable(Item):
+    """Its outcome has nowhere to go."""
+
+    @override
+    def deliver(self) -> NoReturn:
+        """Refuse."""
+        raise SystemExit("refused")
+
+
+Submit = Callable[..., "concurrent.futures.Future[Any]"]
 
 
 @pytest.fixture
 def pool() -> Iterator[WorkerPool]:
-    """A pool, shut down after the test."""
+    """A pool, whose threads end after the test."""
     pool = WorkerPool("test")
     yield pool
-    pool.shutdown()
+    pool.close()
+    pool.join()
 
 
-def test_result_and_exception(pool: WorkerPool) -> None:
-    """A call's future has what it returns or raises."""
-    with pytest.raises(TypeError):
-        pool.submit(len, 3).result(LIMIT)  # type: ignore[arg-type]  # that is what is tried
+@pytest.fixture
+def submit(pool: WorkerPool) -> Submit:
+    """Runs a function in the pool."""
 
-    assert pool.submit(divmod, 7, 2).result(LIMIT) == (3, 1)
+    def submit(fn: Callable[..., Any], *args: Any) -> "concurrent.futures.Future[Any]":
+        item = Item(fn, *args)
+        pool.submit(item)
+        return item.future
+
+    return submit
 
 
-def test_current(pool: WorkerPool) -> None:
+@contextmanager
+def no_threads() -> Iterator[None]:
+    """No thread can start meanwhile."""
+    threading.stack_size(1 << 47)
+    try:
+        yield
+    finally:
+        threading.stack_size(0)
+
+
+needs_no_threads = pytest.mark.skipif(
+    sys.platform != "linux", reason="a stack that is too large is of Linux"
+)
+
+
+def test_current(pool: WorkerPool, submit: Submit) -> None:
     """A thread of a pool knows it; other threads have none."""
     assert WorkerPool.current() is None
-    assert pool.submit(WorkerPool.current).result(LIMIT) is pool
+    assert submit(WorkerPool.current).result(LIMIT) is pool
 
 
-def test_as_many_threads_as_a_thread_pool_has(pool: WorkerPool) -> None:
-    """No more calls run at once than in a ThreadPoolExecutor of the default size."""
+def test_as_many_threads_as_a_thread_pool_has(submit: Submit) -> None:
+    """No more items run at once than in a ThreadPoolExecutor of the default size."""
     with Gate() as gate:
-        calls = [pool.submit(gate.block) for _ in range(_PLACES + 3)]
-        gate.arrived(_PLACES)
+        calls = [submit(gate.block) for _ in range(_SLOTS + 3)]
+        gate.arrived(_SLOTS)
 
-        assert [call.running() for call in calls] == [True] * _PLACES + [False] * 3
+        assert [call.running() for call in calls] == [True] * _SLOTS + [False] * 3
 
     concurrent.futures.wait(calls, LIMIT)
     for call in calls:
         call.result(0)
 
 
-def test_cancelled_call_never_runs(pool: WorkerPool) -> None:
-    """A call that waits for a place and is cancelled never runs."""
+def test_one_thread_for_one_at_a_time(pool: WorkerPool, submit: Submit) -> None:
+    """A thread that has delivered an outcome is the one that takes the next item."""
+    for _ in range(100):
+        submit(len, "ab").result(LIMIT)
+
+    assert len(pool._threads) == 1
+
+
+def test_cancelled_item_never_runs(pool: WorkerPool, submit: Submit) -> None:
+    """An item that waits for a slot and is cancelled never runs."""
     ran = threading.Event()
     with Gate() as gate:
-        blocking = [pool.submit(gate.block) for _ in range(_PLACES)]
-        gate.arrived(_PLACES)
-        call = pool.submit(ran.set)
+        blocking = [submit(gate.block) for _ in range(_SLOTS)]
+        gate.arrived(_SLOTS)
+        call = submit(ran.set)
 
         assert call.cancel()
 
     concurrent.futures.wait(blocking, LIMIT)
-    pool.submit(len, "ab").result(LIMIT)
-    pool.shutdown()
+    submit(len, "ab").result(LIMIT)
+    pool.close()
+    pool.join()
     assert not ran.is_set()
 
 
-def test_lent_place(pool: WorkerPool) -> None:
-    """A thread that lends its place lets another call run; afterwards there is one place less."""
-    with Gate() as gate, Gate() as lent, Gate() as others:
+def test_blocked(pool: WorkerPool, submit: Submit) -> None:
+    """A thread that waits leaves its slot to another; afterwards there is one slot less."""
+    with Gate() as gate, Gate() as waiting, Gate() as others:
 
-        def lend() -> None:
+        def wait() -> None:
             gate.block()
-            with pool.place_lent():
-                lent.block()
+            with pool.blocked():
+                waiting.block()
 
-        lending = [pool.submit(lend) for _ in range(_PLACES)]
-        gate.arrived(_PLACES)
-        calls = [pool.submit(others.block) for _ in range(_PLACES + 1)]
+        blocked = [submit(wait) for _ in range(_SLOTS)]
+        gate.arrived(_SLOTS)
+        calls = [submit(others.block) for _ in range(_SLOTS + 1)]
         gate.open()
-        lent.arrived(_PLACES)
+        waiting.arrived(_SLOTS)
 
-        others.arrived(_PLACES)  # all places are lent, and taken by these
+        others.arrived(_SLOTS)  # these have all slots now
         assert not calls[-1].running()
-        lent.open()
-        concurrent.futures.wait(lending, LIMIT)
+        waiting.open()
+        concurrent.futures.wait(blocked, LIMIT)
         assert not calls[-1].running()
 
         others.open()
         concurrent.futures.wait(calls, LIMIT)
 
     with Gate() as again:
-        calls = [pool.submit(again.block) for _ in range(_PLACES + 1)]
-        again.arrived(_PLACES)
-        assert [call.running() for call in calls].count(True) == _PLACES
-    for call in (*lending, *calls):
+        calls = [submit(again.block) for _ in range(_SLOTS + 1)]
+        again.arrived(_SLOTS)
+        assert [call.running() for call in calls].count(True) == _SLOTS
+    for call in (*blocked, *calls):
         call.result(LIMIT)
 
 
-def test_after_shutdown(pool: WorkerPool) -> None:
-    """After the shutdown calls are refused, and nothing is left of them."""
-    pool.shutdown()
+def test_outcome_that_cannot_be_delivered(
+    pool: WorkerPool, submit: Submit, logged_errors: list[logging.LogRecord]
+) -> None:
+    """The thread goes on, and what was raised is logged."""
+    pool.submit(Undeliverable(len, "ab"))
 
-    for _ in range(2):
-        with pytest.raises(RuntimeError, match="cannot schedule new futures after shutdown"):
-            pool.submit(len, "ab")
+    assert submit(len, "ab").result(LIMIT) == 2
+    assert len(pool._threads) == 1
+    assert [record.getMessage() for record in logged_errors] == [
+        "the outcome of a call in a worker thread has nowhere to go"
+    ]
+    logged_errors.clear()
 
-    assert not pool._calls
 
+class TestClose:
+    """`close` and `join`."""
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a stack that is too large is of Linux")
-@pytest.mark.parametrize("blocks", [True, False])
-def test_no_thread_to_be_had_but_a_busy_one(pool: WorkerPool, blocks: bool) -> None:
-    """Where no thread can start and one that was busy takes the call, all is well."""
-    with Gate() as busy, Gate() as gate:
-        blocking = pool.submit(busy.block)
-        busy.arrived()
-        with Halt(ThreadPoolExecutor._adjust_thread_count, "t.start()") as halt:
-            submitting = in_thread(halt.call, lambda: pool.submit(gate.block))
+    def test_idle_threads_end(self, pool: WorkerPool, submit: Submit) -> None:
+        """All threads end that wait for items."""
+        with Gate() as gate:
+            calls = [submit(gate.block) for _ in range(_SLOTS)]
+            gate.arrived(_SLOTS)
+        concurrent.futures.wait(calls, LIMIT)
+
+        pool.close()
+
+        for thread in pool._threads:
+            thread.join(LIMIT)
+        assert not any(thread.is_alive() for thread in pool._threads)
+
+    def test_items_run(self, pool: WorkerPool, submit: Submit) -> None:
+        """What waits for a slot still runs before they end, and so does what comes later."""
+        with Gate() as gate:
+            calls = [submit(gate.block) for _ in range(_SLOTS + 3)]
+            gate.arrived(_SLOTS)
+
+            pool.close()
+
+        pool.join()
+        assert all(call.done() for call in calls)
+        assert submit(len, "ab").result(LIMIT) == 2
+
+    def test_item_that_comes_too_late_for_a_thread(self, pool: WorkerPool, submit: Submit) -> None:
+        """An item that counts on a thread which is about to end runs in another one."""
+        with Halt(WorkerPool._end, "with self._lock").in_new_threads() as halt:
+            pool.close()
+            submit(len, "ab").result(LIMIT)
             halt.arrived()
-            busy.open()
-            gate.arrived()  # in the thread that was busy
-            if not blocks:
-                gate.open()
-                until(lambda: pool._free_places == _PLACES)  # it has looked for more
-            threading.stack_size(1 << 47)
-            try:
-                halt.go_on()
-                call = submitting.result(LIMIT)
-            finally:
-                threading.stack_size(0)
-        gate.open()
+            call = submit(len, "abc")
+            halt.go_on()
 
-        call.result(LIMIT)
+            assert call.result(LIMIT) == 3
+
+
+@needs_no_threads
+class TestNoThreadToBeHad:
+    """Where no thread can start."""
+
+    def test_item_fails(self, submit: Submit) -> None:
+        """An item fails that nobody can run; a later one runs."""
+        with no_threads():
+            call = submit(len, "ab")
+
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                call.result(LIMIT)
+
+        assert submit(len, "abc").result(LIMIT) == 3
+
+    def test_busy_thread(self, submit: Submit) -> None:
+        """A thread that is busy takes the item when it is done with its own."""
+        with Gate() as gate:
+            blocking = submit(gate.block)
+            gate.arrived()
+            with no_threads():
+                call = submit(len, "ab")
+            gate.open()
+
+            assert call.result(LIMIT) == 2
         blocking.result(LIMIT)
-    assert pool.submit(len, "abc").result(LIMIT) == 3
+
+    def test_thread_that_is_idle_by_then(self, pool: WorkerPool, submit: Submit) -> None:
+        """So does one that has become idle while the start was tried."""
+        with Gate() as gate:
+            blocking = submit(gate.block)
+            gate.arrived()
+            with Halt(WorkerPool._start_thread, _START) as halt:
+                submitting = in_thread(halt.call, submit, len, "ab")
+                halt.arrived()
+                gate.open()
+                blocking.result(LIMIT)
+                until(lambda: pool._idle == 1)
+                with no_threads():
+                    halt.go_on()
+                    assert submitting.result(LIMIT).result(LIMIT) == 2
+
+    def test_blocked_thread(self, pool: WorkerPool, submit: Submit) -> None:
+        """What would have to run while the only thread waits fails."""
+        calls: list[concurrent.futures.Future[Any]] = []
+
+        def wait() -> str:
+            with no_threads():
+                calls.append(submit(len, "ab"))
+                with pool.blocked():
+                    return str(calls[0].exception(LIMIT))
+
+        assert submit(wait).result(LIMIT) == "can't start new thread"
+
+    def test_others_rely_on_it(self, submit: Submit) -> None:
+        """So does an item of another thread that has found the start under way."""
+        with Halt(WorkerPool._start_thread, _START) as halt:
+            submitting = in_thread(halt.call, submit, len, "ab")
+            halt.arrived()
+            calls = [submit(len, "abc")]
+            with no_threads():
+                halt.go_on()
+                calls.append(submitting.result(LIMIT))
+
+                for call in calls:
+                    with pytest.raises(RuntimeError, match="can't start new thread"):
+                        call.result(LIMIT)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a stack that is too large is of Linux")
-def test_no_thread_to_be_had(pool: WorkerPool) -> None:
-    """Where no thread can start, `submit` says so; a later call runs."""
-    threading.stack_size(1 << 47)
-    try:
-        with pytest.raises(RuntimeError, match="can't start new thread"):
-            pool.submit(len, "ab")
-    finally:
-        threading.stack_size(0)
+def test_two_rings_at_once(pool: WorkerPool) -> None:
+    """Of two threads that ring at the same moment, one is enough."""
+    with Halt(WorkerPool._ring, "self._bell.release()") as halt:
+        closing = in_thread(halt.call, pool.close)
+        halt.arrived()
+        pool.close()
+        halt.go_on()
 
-    assert pool.submit(len, "abc").result(LIMIT) == 3
+        closing.result(LIMIT)

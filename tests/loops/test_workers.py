@@ -1,14 +1,28 @@
 """The worker threads of `sync_to_async`."""
 
 import asyncio
+import concurrent.futures.thread
 import contextvars
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, echo_later, in_thread
+from aiofutures._loops.pool import WorkerPool
+from support import (
+    LIMIT,
+    Gate,
+    MakeExecutor,
+    Refusing,
+    echo,
+    echo_later,
+    in_thread,
+    interrupted_at,
+    until,
+)
+from typing_extensions import override
 
 from aiofutures import AsyncExecutor, InvalidStateError
 
@@ -109,6 +123,25 @@ class TestSyncToAsync:
 
         assert executor.submit(work).result(LIMIT) == "StopIteration"
 
+    def test_exception_that_refuses_attributes(self, executor: AsyncExecutor) -> None:
+        """An exception that nobody can set an attribute of is raised like any other."""
+
+        class Frozen(Exception):
+            __slots__ = ()
+
+            @override
+            def __setattr__(self, name: str, value: object) -> None:
+                raise AttributeError(name)
+
+        def refuse() -> None:
+            raise Frozen
+
+        async def main() -> None:
+            with pytest.raises(Frozen):
+                await executor.sync_to_async(refuse)
+
+        asyncio.run(main())
+
     @pytest.mark.parametrize("fn", [echo, Gate().wait])
     def test_async_function(self, executor: AsyncExecutor, fn: Callable[..., Any]) -> None:
         """An async function is refused: it can be awaited."""
@@ -134,6 +167,48 @@ class TestSyncToAsync:
         executor.submit(echo, 1).result(LIMIT)
         assert asyncio.run(main()) == 2
 
+    def test_after_a_foreign_loop_was_closed(self, executor: AsyncExecutor) -> None:
+        """An outcome for a loop that is closed is dropped in silence."""
+        with Gate() as gate:
+
+            async def main() -> None:
+                _ = executor.sync_to_async(gate.block)
+                gate.arrived()
+
+            asyncio.run(main())
+        executor.shutdown()
+
+    def test_loop_that_refuses_to_be_woken(
+        self, executor: AsyncExecutor, logged_errors: list[logging.LogRecord]
+    ) -> None:
+        """What a loop raises when it is to take an outcome is logged; all others get theirs."""
+        loop = Refusing()
+        loop.errors.append(RuntimeError("refused"))
+
+        async def main() -> int:
+            _ = executor.sync_to_async(int)
+            await executor.sync_to_async(until, lambda: bool(logged_errors))
+            return await executor.sync_to_async(len, "ab")
+
+        assert loop.run_until_complete(main()) == 2
+
+        loop.close()
+        assert [str(record.exc_info and record.exc_info[1]) for record in logged_errors] == [
+            "refused"
+        ]
+        logged_errors.clear()
+
+    def test_asks_no_other_pool(
+        self, executor: AsyncExecutor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It works whatever the standard library's own pools are told at the interpreter's end."""
+        monkeypatch.setattr(concurrent.futures.thread, "_shutdown", True)
+
+        async def main() -> int:
+            return await executor.sync_to_async(len, "ab")
+
+        assert asyncio.run(main()) == 2
+
     def test_after_shutdown(self, executor: AsyncExecutor) -> None:
         """After the shutdown it is refused."""
         executor.shutdown()
@@ -143,6 +218,29 @@ class TestSyncToAsync:
                 _ = executor.sync_to_async(len, "ab")
 
         asyncio.run(main())
+
+
+def test_interrupted_start_of_a_thread(executor: AsyncExecutor) -> None:
+    """A signal handler that raises while a thread starts leaves nobody else's call behind."""
+    others: list[concurrent.futures.Future[int]] = []
+
+    async def call() -> int:
+        return await executor.sync_to_async(len, "ab")
+
+    def interrupt() -> NoReturn:
+        others.append(in_thread(lambda: asyncio.run(call())))
+        until(lambda: len(executor._workers._own_pool._items) == 2)
+        raise InterruptedError
+
+    async def main() -> None:
+        start = "Context().run(thread.start)"
+        with interrupted_at(WorkerPool._start_thread, start, interrupt):
+            with pytest.raises(InterruptedError):
+                _ = executor.sync_to_async(int)
+
+    asyncio.run(main())
+
+    assert others[0].result(LIMIT) == 2
 
 
 class TestCancel:

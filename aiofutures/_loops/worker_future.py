@@ -1,0 +1,128 @@
+"""The future of a call in a worker thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any, Protocol, TypeAlias
+
+from .._typing import T, override
+
+_Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], Context]
+
+
+class TakesOutcomes(Protocol):
+    """The worker threads, as the future of a call sees them."""
+
+    def hand_over(self, future: WorkerFuture[Any], /) -> None:
+        """Have the event loop of `future` settle it soon."""
+
+    def note_end(self, future: WorkerFuture[Any], /) -> None:
+        """Note that the call of `future` has run, or never will."""
+
+
+class WorkerFuture(asyncio.Future[T]):
+    """Carries a call to a worker thread, and its outcome back to the event loop.
+
+    Whoever deletes `_call` has the call: the thread that runs it, or who cancels it. The outcome
+    is kept aside until the event loop settles the future, as only that may.
+
+    Args:
+        workers: The worker threads.
+        loop: The event loop.
+        fn: The function. It runs in a copy of the caller's context.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+    """
+
+    __slots__ = ("_call", "_error", "_value", "_workers")
+
+    def __init__(
+        self,
+        workers: TakesOutcomes,
+        loop: asyncio.AbstractEventLoop,
+        fn: Callable[..., T],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        super().__init__(loop=loop)
+        self._workers = workers
+        self._value: T | None = None
+        self._error: BaseException | None = None
+        self._call: _Call = fn, args, kwargs, copy_context()
+
+    # In a worker thread.
+
+    def run(self) -> bool:
+        """Run the call and keep the outcome; False when it was cancelled."""
+        call = self._take()
+        if call is None:
+            return False
+        fn, args, kwargs, context = call
+        try:
+            self._value = context.run(fn, *args, **kwargs)
+        except BaseException as exception:
+            self._error = _as_outcome(exception)
+            # Frames of the traceback lead back to this one, which would hold the exception.
+            del self
+        return True
+
+    def deliver(self) -> None:
+        """Hand the outcome to the event loop."""
+        try:
+            self._workers.hand_over(self)
+        finally:
+            self._workers.note_end(self)
+
+    def fail(self, error: Exception) -> None:
+        """End the call, which no thread will run, with `error`."""
+        if self._take() is not None:
+            self._error = error
+            self.deliver()
+
+    def _take(self) -> _Call | None:
+        """Return the call, to the first who asks."""
+        try:
+            call = self._call
+            del self._call
+        except AttributeError:
+            return None
+        return call
+
+    # On the event loop.
+
+    def settle(self) -> None:
+        """Take the outcome, unless the future was cancelled meanwhile."""
+        value, error = self._value, self._error
+        self._value = self._error = None
+        if self.done():
+            return
+        if error is None:
+            # It is there: a function that returns None has an outcome as well.
+            self.set_result(value)  # type: ignore[arg-type]
+        else:
+            self.set_exception(error)
+
+    @override
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel the future, and the call unless it runs."""
+        if not super().cancel(msg):
+            return False
+        if self._take() is not None:
+            self._workers.note_end(self)
+        return True
+
+
+def _as_outcome(exception: BaseException) -> BaseException:
+    """Return what the awaiting task gets for `exception`."""
+    # Without our own frame: it would keep the future, and with it the exception, alive. Not as an
+    # attribute: some exceptions refuse these.
+    traceback = exception.__traceback__
+    BaseException.with_traceback(exception, traceback and traceback.tb_next)
+    if not issubclass(type(exception), StopIteration):
+        return exception
+    # It cannot be raised into a coroutine: asyncio would leave the task waiting for ever.
+    error = RuntimeError("the function raised StopIteration")
+    error.__cause__ = exception
+    return error
