@@ -25,6 +25,7 @@ from . import (
     threads,
     wait,
     watchdog,
+    worker,
 )
 from ._child import ROOT, ChildError
 from ._lines import FULL, QUICK, Effort, Line, Outcome
@@ -44,6 +45,7 @@ QUESTIONS: Mapping[str, Sequence[Line]] = {
     "growth": growth.LINES,
     "fairness": fairness.LINES,
     "watchdog": watchdog.LINES,
+    "worker": worker.LINES,
     "import": import_time.LINES,
 }
 
