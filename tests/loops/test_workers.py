@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures.thread
 import contextvars
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -218,6 +219,22 @@ class TestSyncToAsync:
                 _ = executor.sync_to_async(len, "ab")
 
         asyncio.run(main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a stack that is too large is of Linux")
+def test_no_thread_to_be_had(executor: AsyncExecutor) -> None:
+    """Where no thread can start, the await says so; a later call runs."""
+
+    async def main() -> int:
+        threading.stack_size(1 << 47)
+        try:
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                await executor.sync_to_async(len, "ab")
+        finally:
+            threading.stack_size(0)
+        return await executor.sync_to_async(len, "abc")
+
+    assert asyncio.run(main()) == 3
 
 
 def test_interrupted_start_of_a_thread(executor: AsyncExecutor) -> None:
