@@ -55,13 +55,13 @@ class BaseFuture(concurrent.futures.Future[T]):
     # What every future has from the beginning is in the instance, and the call in attributes of
     # its own, not in a tuple: that spares a call a quarter of its time in a burst. Class-level
     # defaults are for what comes later, or never.
-    _result: Any = None  # a T once finished
+    _result: Any = None
     _exception: BaseException | None = None
     _watchers: Watchers | None = None
     _unfetched: UnfetchedException | None = None
     _task: asyncio.Task[T] | None = None
     _starter: Starter | None = None
-    _cancel_requested = False  # of a call that runs
+    _cancel_requested = False
 
     def __init__(
         self,
@@ -155,7 +155,8 @@ class BaseFuture(concurrent.futures.Future[T]):
         """
         return self.done(), self.cancelled(), self._result, self._exception
 
-    if not TYPE_CHECKING:  # typeshed has them as attributes; here they are made when asked for
+    # typeshed has them as attributes; here they are made when asked for.
+    if not TYPE_CHECKING:
 
         @property
         def _state(self) -> str:
@@ -209,7 +210,7 @@ class BaseFuture(concurrent.futures.Future[T]):
         if self._decide(FAILED, None, error):
             self._notify_and_drop_call()
         else:
-            self._mark_fetched()  # it is dropped, and needs no report
+            self._mark_fetched()
 
     def _must_be_fetched(self, error: BaseException) -> bool:
         """Tell whether `error` is to be reported where nobody fetches it."""
@@ -222,7 +223,8 @@ class BaseFuture(concurrent.futures.Future[T]):
 
     def abandon(self, error: BaseException) -> None:
         """Finish the future in a forked child, where no other thread is left to do it."""
-        if self._status not in DONE:  # also where one was just about to
+        # Also where a thread of the parent's was just about to.
+        if self._status not in DONE:
             self._exception = error
             self._status = FAILED
             self._decide(FAILED, None, error)
@@ -258,10 +260,12 @@ class BaseFuture(concurrent.futures.Future[T]):
         self._status = CANCELLED_AND_NOTIFIED
         try:
             self._notify_and_drop_call()
-        except BaseException:  # a signal handler has raised: leave nobody waiting
+        except BaseException:
+            # A signal handler has raised: leave nobody waiting.
             self._notify()
             raise
-        del fn  # not before: it may have a finalizer
+        # Not before: it may have a finalizer.
+        del fn
         return True
 
     def _notify_and_drop_call(self) -> None:
@@ -283,7 +287,8 @@ class BaseFuture(concurrent.futures.Future[T]):
         """Return the list of those who wait for the outcome; add to it, then look at the state."""
         watchers = self._watchers
         if watchers is None:
-            watchers = self.__dict__.setdefault("_watchers", Watchers())  # atomic: one for all
+            # Atomic: one for all.
+            watchers = self.__dict__.setdefault("_watchers", Watchers())
         return watchers
 
     def _wait(self, timeout: float | None) -> None:

@@ -56,7 +56,8 @@ class Limit:
         self.max_workers = max_workers
         self._loop = loop
         self._taken: set[Runnable] = set()
-        self._lent: dict[Runnable, int] = {}  # how many tasks and threads of the call wait
+        # How many tasks and threads of the call wait.
+        self._lent: dict[Runnable, int] = {}
         self._returning: deque[tuple[Runnable, _Resume]] = deque()
         self._threads: dict[object, _Resume] = {}
         self._is_closed = False
@@ -142,7 +143,8 @@ class Limit:
             self._returning.append((call, resume))
             self._give_back()
             return
-        self._end_loan(call)  # others of the call still wait, or it has none: it is done
+        # Others of the call still wait, or it is done and has none.
+        self._end_loan(call)
         resume()
 
     def _give_back(self) -> None:

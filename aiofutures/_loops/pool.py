@@ -51,13 +51,16 @@ class WorkerPool:
         self._size = ThreadPoolExecutor()._max_workers
         self._items: deque[PoolItem] = deque()
         self._threads: list[threading.Thread] = []
-        self._starting = False  # the last of them has not begun to work
+        # Whether the last of them has not begun to work yet.
+        self._starting = False
         self._closed = False
         # What idle threads wait to acquire. While it is released, one of them is about to wake.
         self._bell = allocate_lock()
         self._bell.acquire()
-        self._idle = 0  # threads that wait for the bell, or are about to
-        self._free = self._size  # slots; below zero after threads have come back from a wait
+        # Threads that wait for the bell or are about to, and free slots: below zero after threads
+        # have come back from a wait.
+        self._idle = 0
+        self._free = self._size
         # Guards both counts. Worker threads alone acquire it, and call nothing under it.
         self._lock = allocate_lock()
 
@@ -94,8 +97,9 @@ class WorkerPool:
             self.wake()
             yield
         finally:
+            # At once. The next thread that has run its item takes no other.
             with self._lock:
-                self._free -= 1  # at once; the next thread that has run its item takes no other
+                self._free -= 1
 
     def close(self) -> None:
         """Have threads end instead of waiting for items. Whatever is submitted still runs."""
@@ -111,20 +115,22 @@ class WorkerPool:
 
     def _ring(self) -> None:
         if self._bell.locked():
-            with suppress(RuntimeError):  # another thread was faster
+            # Another thread may be faster.
+            with suppress(RuntimeError):
                 self._bell.release()
 
     def _start_thread(self) -> None:
         name = f"{self._name}_{len(self._threads)}"
         thread = threading.Thread(target=self._work, name=name, daemon=False)
-        self._starting = True  # no call stands between this and the `try`
+        self._starting = True
         try:
             self._threads.append(thread)
             # In a context of its own: some Pythons have the thread keep the caller's.
             Context().run(thread.start)
         except BaseException as error:
             self._starting = False
-            if not isinstance(error, RuntimeError):  # a signal handler's; the thread may run
+            # A signal handler's; the thread may run.
+            if not isinstance(error, RuntimeError):
                 raise
             self._threads.remove(thread)
             self._do_without(error)
@@ -132,7 +138,7 @@ class WorkerPool:
     def _do_without(self, error: RuntimeError) -> None:
         """Fail the items, unless there is a thread that will take them."""
         while self._items and not self._idle and self._free == self._size:
-            with suppress(IndexError):  # another thread was faster
+            with suppress(IndexError):
                 self._items.popleft().fail(error)
         if self._idle:
             self._ring()
@@ -143,10 +149,12 @@ class WorkerPool:
         """Run items, and wait for more until the pool is closed."""
         _here.pool = self
         self._starting = False
-        ended: list[PoolItem] = []  # the last, which is not delivered yet
+        # The last item, which is not delivered yet.
+        ended: list[PoolItem] = []
         while True:
             self._run_items(ended)
-            if _here.pool is not self:  # it has forked, and this is the child
+            # It has forked, and this is the child.
+            if _here.pool is not self:
                 return
             # Now that it is idle: the task may submit the next item, and need not start a thread.
             _deliver(ended)
@@ -189,14 +197,15 @@ class WorkerPool:
         with self._lock:
             self._idle -= 1
         self.wake()
-        if self._idle:  # they are to end, too
+        # They are to end, too.
+        if self._idle:
             self._ring()
 
 
 class _Here(threading.local):
     """What a thread knows of itself."""
 
-    pool: WorkerPool | None = None  # the one whose thread it is
+    pool: WorkerPool | None = None
 
 
 _here: Final = _Here()

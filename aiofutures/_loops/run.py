@@ -50,6 +50,11 @@ class Run:
       afterwards, and takes back what it has appended. The loop looks at the queue once more after
       `closing`: one of the two sees the other.
 
+    `is_over` says that it takes no calls any more, not even from its own tasks, `failure` why the
+    loop failed or did not start, and `ended` that the thread is done. A call stays in the queue
+    while it starts, and `unfinished` has it as long as it runs or is parked: a fork at any moment
+    finds it.
+
     Args:
         max_workers: Maximum number of calls that run at once; None for no limit.
         workers: The worker threads of the calls.
@@ -57,19 +62,20 @@ class Run:
     """
 
     def __init__(self, max_workers: int | None, workers: Workers, *, closing: bool) -> None:
-        self.loop: asyncio.AbstractEventLoop | None = None  # as soon as it is about to run
+        # There as soon as the loop is about to run; the bell until it does so no more.
+        self.loop: asyncio.AbstractEventLoop | None = None
         self.thread: threading.Thread | None = None
         self.bell: Doorbell | None = None
         self.limit = None if max_workers is None else Limit(max_workers, self)
         self.queue: deque[Runnable] = deque()
-        # What has left the queue: by the task that runs it or, if it waits for one, by itself.
+        # By the task that runs it or, if it is parked, by itself.
         self.unfinished: dict[object, Runnable] = {}
         self.awake = False
         self.closing = closing
-        self.is_over = False  # takes no calls any more, not even from its own tasks
-        self.failure: BaseException | None = None  # of the loop itself, or of its start
-        self.ended = LendingEvent()  # set when the thread has ended
-        self._unclaimed = True  # gone once it was decided whether the thread runs the loop
+        self.is_over = False
+        self.failure: BaseException | None = None
+        self.ended = LendingEvent()
+        self._unclaimed = True
         self._workers = workers
 
     # From any thread.
@@ -89,7 +95,7 @@ class Run:
     def wake(self) -> None:
         """Have the loop look at the queue soon."""
         bell, loop = self.bell, self.loop
-        if bell is None or loop is None:  # the thread has ended
+        if bell is None or loop is None:
             return
         self.awake = True
         try:
@@ -98,8 +104,9 @@ class Run:
             else:
                 bell.ring()
         except BaseException:
-            self.awake = False  # or no later call would wake it
-            # A signal handler may have raised, when others relied on this call already.
+            # A signal handler may have raised, when others relied on this call already. Clear the
+            # flag, or no later call would wake the loop.
+            self.awake = False
             self.call_soon(self.drain)
             raise
 
@@ -184,7 +191,7 @@ class Run:
     def run(self) -> None:
         """Run the loop until it is closed and nothing is left to do. Loop thread only."""
         loop = self.loop
-        assert loop is not None  # noqa: S101  it was made before the thread
+        assert loop is not None  # noqa: S101
         while True:
             loop.call_soon(self.drain)
             run_forever(loop)
@@ -241,7 +248,8 @@ class Run:
         """Note that the call of `future` is done. Loop thread only."""
         del self.unfinished[future._task]
         future._task = None
-        if self.limit is not None:  # else nothing waits in the queue
+        # Without a limit nothing waits in the queue.
+        if self.limit is not None:
             self.limit.leave(future)
             self.look_soon()
         if self.closing:
@@ -253,7 +261,7 @@ class Run:
 
     def unpark(self, future: Runnable, /) -> None:
         """Put a call that was parked at the head of the queue. Loop thread only."""
-        self.queue.appendleft(future)  # first this: a fork at any moment finds it
+        self.queue.appendleft(future)
         del self.unfinished[future]
         self.look_soon()
 
@@ -261,19 +269,21 @@ class Run:
         """Start some of what is queued; tell whether there may be more. Loop thread only."""
         queue, limit = self.queue, self.limit
         eager = _HAS_EAGER_TASKS and loop.get_task_factory() in _EAGER_FACTORIES
-        settle_running = self._settle_running  # one bound method for all, not one for each
+        # One bound method for all.
+        settle_running = self._settle_running
         for _ in range(_SLICE):
             if not queue or (limit is not None and not limit.has_place()):
                 return False
-            # The future stays in the queue while it starts, so that a fork at any moment finds it.
             future = queue[0]
             if future._starter is None:
                 self._start(future, loop, eager, settle_running)
             else:
                 future._starter.start(future, self)
-            if queue and queue[0] is future:  # a function that turns the loop itself takes more
+            # A function that turns the loop itself takes more than this one.
+            if queue and queue[0] is future:
                 queue.popleft()
-            del future  # the traceback of an exception holds this frame, as that of _start
+            # As in `_start`.
+            del future
         return True
 
     def _start(
@@ -285,7 +295,7 @@ class Run:
     ) -> None:
         """Call the function and make a task of what it returns. Loop thread only."""
         call = future.take()
-        if call is None:  # cancelled
+        if call is None:
             return
         fn, args, kwargs, context = call
         if self.limit is not None:
@@ -294,11 +304,12 @@ class Run:
         coroutine: Any = None
         task: asyncio.Task[Any] | None = None
         try:
-            if kwargs is None:  # most calls have none, and this is the faster way
+            # Most calls have no keyword arguments, and this is the faster way.
+            if kwargs is None:
                 coroutine = context.run(fn, *args)
             else:
                 coroutine = context.run(fn, *args, **kwargs)
-            if not isinstance(coroutine, CoroutineType):
+            if type(coroutine) is not CoroutineType:
                 coroutine = ensure_coroutine(fn, coroutine)
             name = getattr(fn, "__qualname__", None) or name_of(fn)
             if eager:
@@ -310,7 +321,7 @@ class Run:
                 future._task = task
                 self.unfinished[task] = future
                 task.add_done_callback(settle_running)
-                del future, call, args, coroutine, task  # as below
+                del future, call, args, coroutine, task
                 return
             result = task.result()
         except BaseException as exception:
@@ -344,8 +355,9 @@ class Run:
             return
         coroutine = task.get_coro()
         if isinstance(coroutine, CoroutineType) and getcoroutinestate(coroutine) == CORO_CREATED:
-            # It would end without having awaited, and so cancelled, what it is derived from.
-            task.get_loop().call_soon(self._cancel, future)  # its first step comes before
+            # It would end without having awaited, and so cancelled, what it is derived from. Its
+            # first step comes in this turn of the loop.
+            task.get_loop().call_soon(self._cancel, future)
             return
         task.cancel()
 
@@ -360,13 +372,15 @@ class Run:
 
     def _end_background_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
         """Cancel the tasks that submitted work has left behind. Loop thread only."""
-        if not self.closing:  # somebody has called loop.stop()
-            return
-        # More than once: their cleanup may leave tasks behind, too.
-        while tasks := asyncio.all_tasks(loop).difference(self.unfinished):
+        # If it is not closing, somebody has called loop.stop(). More than once, as the cleanup of
+        # these may leave tasks behind, too.
+        while self.closing and (tasks := self._background_tasks(loop)):
             for task in tasks:
                 task.cancel()
             _run_until_complete(loop, asyncio.wait(tasks))
+
+    def _background_tasks(self, loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
+        return asyncio.all_tasks(loop).difference(self.unfinished)
 
 
 def _settle(future: Runnable, task: asyncio.Task[Any]) -> None:
@@ -388,7 +402,8 @@ def _settle_raised(future: Runnable, exception: BaseException) -> None:
         return
     # Without our own frame: it would keep the future, and with it the exception, alive.
     exception.__traceback__ = exception.__traceback__ and exception.__traceback__.tb_next
-    if isinstance(exception, StopIteration):  # would end the caller's loop in silence (PEP 479)
+    # It would end the caller's loop in silence (PEP 479).
+    if isinstance(exception, StopIteration):
         error = RuntimeError("the function raised StopIteration")
         error.__cause__ = exception
         exception = error
@@ -399,8 +414,9 @@ def _clean_up(coroutine: object, task: asyncio.Task[Any] | None) -> None:
     """Leave nothing behind of a call whose first step has raised. Loop thread only."""
     if isinstance(coroutine, Coroutine):
         coroutine.close()
+    # Or asyncio would report that nobody has looked at it.
     if task is not None and not task.cancelled():
-        task.exception()  # or asyncio would report that nobody has looked at it
+        task.exception()
 
 
 def _broken(failure: BaseException) -> BrokenExecutor:

@@ -54,7 +54,8 @@ class LoopThread:
         self._workers = workers
         self._watchdog = watchdog
         self._run = Run(max_workers, workers, closing=False)
-        self._of_parents: list[object] = []  # what a forked child keeps so that nothing closes it
+        # What a forked child keeps so that nothing closes it.
+        self._of_parents: list[object] = []
         # Lets one thread alone start the loop thread. Nothing of the user's runs under it but
         # signal handlers, which may submit: hence reentrant.
         self._start_lock = threading.RLock()
@@ -94,9 +95,10 @@ class LoopThread:
             run.queue.append(future)
             if not run.awake:
                 self._wake(run)
-        except BaseException:  # also of a signal handler
+        except BaseException:
+            # Also of a signal handler. What is raised here needs no report.
             if not future.cancel():
-                future.exception()  # it is raised here, and needs no report
+                future.exception()
             raise
         if run.closing and self._refuses(run) and future.take() is not None:
             future.settle_cancelled()
@@ -134,15 +136,16 @@ class LoopThread:
 
     def close(self) -> None:
         """Take no more calls from outside, and end when there is none left."""
+        # Again, where its start has failed meanwhile. Its worker threads may run without it.
         run = None
-        while run is not self._run:  # again, where its start has failed meanwhile
+        while run is not self._run:
             run = self._run
-            if not run.close():  # it never ran; its worker threads may have
+            if not run.close():
                 self._workers.close()
 
     def join(self) -> None:
         """Wait until the thread has ended."""
-        with self._start_lock:  # not while it is about to start
+        with self._start_lock:
             run = self._run
             thread = run.thread
         if thread is None:
@@ -196,7 +199,8 @@ class LoopThread:
                 run.fail_all(error, _start_error(error))
             raise
         finally:
-            if run.loop is not loop:  # another thread was first, or this one has failed
+            # Another thread was first, or this one has failed.
+            if run.loop is not loop:
                 loop.close()
 
     def _start_thread(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
@@ -216,8 +220,9 @@ class LoopThread:
             run.loop = loop
             running_loop_threads[loop] = self
             thread.start()
-        except BaseException as error:  # no thread to be had, or a signal handler has raised
-            if run.loop in {None, loop} and run.claim():  # else it runs nevertheless
+        except BaseException as error:
+            # No thread to be had, or a signal handler has raised. The thread may run nevertheless.
+            if run.loop in {None, loop} and run.claim():
                 self._begin_anew(run, loop, error)
             raise
 
@@ -238,7 +243,7 @@ class LoopThread:
         if not run.claim():
             return
         loop = run.loop
-        assert loop is not None  # noqa: S101  it was made before the thread
+        assert loop is not None  # noqa: S101
         try:
             self._workers.serve(self._notify_worker_done)
             loop.set_default_executor(self._workers.default_executor(loop))
@@ -282,7 +287,8 @@ class LoopThread:
         self._of_parents.append((run, tasks))
         if self._watchdog is not None:
             self._watchdog.abandon()
-        self._start_lock = threading.RLock()  # a thread of the parent's may hold the other one
+        # A thread of the parent's may hold the other one.
+        self._start_lock = threading.RLock()
         self._run = Run(self.max_workers, self._workers, closing=run.closing)
 
 

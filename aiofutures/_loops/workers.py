@@ -37,7 +37,8 @@ class Workers:
         WorkerPool.leave()
         self._own_pool = WorkerPool(f"{self._name}-worker")
         self._unfinished: set[WorkerFuture[Any]] = set()
-        self._gates: list[LockType] = []  # of those that wait until there are none
+        # Of those that wait until there are none.
+        self._gates: list[LockType] = []
         self._notify: Callable[[], object] | None = None
 
     def serve(self, notify: Callable[[], object]) -> None:
@@ -66,9 +67,10 @@ class Workers:
                 self._own_pool.submit(future)
             else:
                 self._callers_pool.submit(self._run, [future])
-        except BaseException:  # also of a signal handler
+        except BaseException:
+            # Also of a signal handler. Others may have relied on this call to wake a thread.
             future.cancel()
-            self._own_pool.wake()  # others may have relied on this call to do so
+            self._own_pool.wake()
             raise
         return future
 
@@ -119,7 +121,8 @@ class Workers:
         self._unfinished.discard(future)
         if not self._unfinished:
             for gate in tuple(self._gates):
-                with suppress(RuntimeError):  # another thread has released it
+                # Another thread may have released it.
+                with suppress(RuntimeError):
                     gate.release()
         notify = self._notify
         if notify is not None:
@@ -127,7 +130,8 @@ class Workers:
 
     def _run(self, box: list[WorkerFuture[Any]]) -> None:
         """Run the call in the box in a thread of the caller's pool."""
-        future = box.pop()  # the pool keeps its arguments as long as the traceback
+        # The pool keeps its arguments as long as the traceback, which leads to this frame.
+        future = box.pop()
         before = _here.workers
         _here.workers = self
         try:
@@ -136,13 +140,13 @@ class Workers:
             _here.workers = before
         if has_run:
             future.deliver()
-        del future  # as in `WorkerFuture.run`
+        del future
 
 
 class _Here(threading.local):
     """What a thread of a caller's pool knows of itself."""
 
-    workers: Workers | None = None  # whose call it runs
+    workers: Workers | None = None
 
 
 _here: Final = _Here()
@@ -159,7 +163,8 @@ class _DefaultExecutor(ThreadPoolExecutor):
     """
 
     def __init__(self, workers: Workers, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(1)  # never starts a thread
+        # It never starts a thread.
+        super().__init__(1)
         self._workers = workers
         self._loop = loop
 

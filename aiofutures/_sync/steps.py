@@ -27,7 +27,8 @@ class EndedError(Exception):
 
 _ENDS: Final = (GeneratorExit, StopAsyncIteration, EndedError)
 
-_tasks: set[asyncio.Task[None]] = set()  # asyncio itself keeps only weak references
+# asyncio itself keeps only weak references.
+_tasks: set[asyncio.Task[None]] = set()
 
 
 class Step(Future[Any]):
@@ -87,7 +88,7 @@ class _NextStep:
     def announce(self) -> None:
         """Have the task look for its step, now if no other task is running."""
         waiting, self._waiting = self._waiting, None
-        assert waiting is not None  # noqa: S101  the caller has looked
+        assert waiting is not None  # noqa: S101
         if asyncio.current_task() is None:
             waiting(self)
         else:
@@ -134,15 +135,20 @@ class StepTask:
     place as they do. The task gets one as soon as it is at the head of the queue, if it waits for
     one; else the step is parked until it does.
 
+    What is set below the line in `__init__` belongs to the loop thread, but for looks whether the
+    task is done. The frames of an exception that a step raises lead back to those that have handed
+    it over. None of them may keep a variable with the step, which has the exception.
+
     Args:
         host: Where the task runs, if it has an event loop of its own in this process.
-        timeout: Maximum number of seconds for a step; None for no limit.
+        timeout: Maximum number of seconds for a step; None means no limit.
         name: The name of the task.
         on_cancel: What the task does when it is cancelled between two steps, for whatever reason.
             The next step gets the outcome, instead of being taken, unless it must run.
     """
 
-    _loop_host: Host  # the given one, once it was found to have a loop
+    # The given one, once it was found to have an event loop.
+    _loop_host: Host
 
     def __init__(
         self,
@@ -156,13 +162,14 @@ class StepTask:
         self._timeout = timeout
         self._on_cancel = on_cancel
         self._changes: ContextChanges | None = None
-        self._process: int | None = None  # in which the first step was submitted
-        # Of the loop thread alone, but for looks whether the task is done:
+        self._process: int | None = None
+
         self._task: asyncio.Task[None] | None = None
         self._next: _NextStep | None = None
-        self._handed: tuple[Step, BoundCall] | None = None  # to the task, which takes it next
+        self._handed: tuple[Step, BoundCall] | None = None
         self._parked: deque[Step] = deque()
-        self._between_steps: deque[Step] = deque()  # outcomes of cancellations
+        # The outcomes of cancellations.
+        self._between_steps: deque[Step] = deque()
 
     # In the caller's thread.
 
@@ -190,7 +197,6 @@ class StepTask:
         try:
             return self._receive(self._submit(fn, must_run=must_run or is_last, is_last=is_last))
         finally:
-            # The traceback of an exception that was thrown in has this frame.
             del fn
 
     def _begin(self) -> None:
@@ -221,7 +227,8 @@ class StepTask:
             return None
         try:
             return self._submit(fn, must_run=True, is_last=True)
-        except InvalidStateError:  # shut down: the task was cancelled, and cleaned up after that
+        except InvalidStateError:
+            # Shut down: the task was cancelled, and cleaned up after that.
             return None
 
     def is_left_behind(self) -> bool:
@@ -243,7 +250,6 @@ class StepTask:
         finally:
             if self._changes is not None and step.context is not None:
                 self._changes.take_over(step.context)
-            # The traceback of its exception has this frame.
             del step
 
     # As a host.
@@ -287,12 +293,12 @@ class StepTask:
         else:
             self._parked.append(step)
             turns.park(step)
-        del step  # the frames of what it raises lead back to this one, which would hold it
+        del step
 
     def _hand(self, step: Step, turns: Turns) -> None:
         """Have the task take a step next, beginning it with the first one. Loop thread only."""
         call = step.take()
-        if call is None:  # cancelled
+        if call is None:
             return
         if self._task is None:
             loop = asyncio.get_running_loop()
@@ -303,7 +309,7 @@ class StepTask:
         turns.begin(step, self._task)
         self._handed = step, call
         if self._next is not None:
-            del step, call  # as in `start`
+            del step, call
             self._next.announce()
 
     async def _serve(self, turns: Turns) -> None:
@@ -367,7 +373,7 @@ class StepTask:
                 error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
                 outcome.fail(error)
         finally:
-            del fn, step  # the frames of an error lead back to this one, which would hold it
+            del fn, step
         outcome.context = copy_context()
         self._between_steps.append(outcome)
         del outcome
@@ -380,14 +386,15 @@ class StepTask:
             self._answer(self._handed[0])
             turns.end(self._handed[0])
             self._handed = None
+        # These are answered as they start.
         while self._parked:
-            turns.unpark(self._parked.popleft())  # it is answered as it starts
+            turns.unpark(self._parked.popleft())
 
     def _answer(self, step: Step) -> None:
         """Finish a step that comes after the end of the task. Loop thread only."""
         if self._between_steps:
             step.adopt(self._between_steps.popleft())
-        elif self._task is not None and self._task.cancelled():  # before it began
+        elif self._task is not None and self._task.cancelled():
             step.settle_cancelled()
         else:
             step.fail(EndedError())
