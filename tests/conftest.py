@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,15 @@ hypothesis.settings.load_profile("aiofutures")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--slow`."""
     parser.addoption("--slow", action="store_true", help="run the tests that are marked slow too")
+
+
+def pytest_configure() -> None:
+    """Have Ctrl-C interrupt the tests and their children.
+
+    A process that is born where SIGINT is ignored, under `nohup` or in the background of a shell,
+    ignores it too, as do its own children.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
