@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import hypothesis
+import laws
 import pytest
 from support import LIMIT, MakeExecutor, loop_that_calls
 from typing_extensions import override
@@ -28,12 +29,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests that are marked slow too")
 
 
-def pytest_configure() -> None:
-    """Have Ctrl-C interrupt the tests and their children.
+def pytest_configure(config: pytest.Config) -> None:
+    """Register a mark, and have Ctrl-C interrupt the tests and their children.
 
     A process that is born where SIGINT is ignored, under `nohup` or in the background of a shell,
     ignores it too, as do its own children.
     """
+    config.addinivalue_line(
+        "markers",
+        "off_loop_thread(reason): calls what is for the loop thread alone on an object without one",
+    )
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -59,6 +64,24 @@ def _collect() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _loop_thread_law() -> Iterator[laws.LoopThreadLaw]:
+    """What the docstrings reserve for loop threads is watched, as far as Python can do so."""
+    law = laws.LoopThreadLaw(tool=4)  # the first ids are for debuggers, coverage and `Watch`
+    law.start(laws.code_for_loop_threads())
+    yield law
+    law.stop()
+
+
+@pytest.fixture(autouse=True)
+def _on_loop_threads(
+    request: pytest.FixtureRequest, _loop_thread_law: laws.LoopThreadLaw
+) -> Iterator[None]:
+    """A test that calls off a loop thread what is for one alone fails, unless it says why."""
+    yield
+    _loop_thread_law.check(request.node.get_closest_marker("off_loop_thread"))
+
+
 class _Errors(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -82,7 +105,10 @@ def logged_errors() -> Iterator[list[logging.LogRecord]]:
 
 
 @pytest.fixture(autouse=True)
-def _no_leaks(logged_errors: list[logging.LogRecord]) -> Iterator[None]:
+def _no_leaks(
+    logged_errors: list[logging.LogRecord],
+    _on_loop_threads: None,  # looks when the threads have ended
+) -> Iterator[None]:
     """No thread, event loop, default executor or unexpected error survives a test."""
     threads = set(threading.enumerate())
 

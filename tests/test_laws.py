@@ -1,12 +1,214 @@
 """What docstrings and comments of the package claim holds, and is seen where it does not."""
 
+import ast
+import asyncio
+import inspect
+import os
+import re
 import signal
 import subprocess
 import sys
+import types
+from collections.abc import Callable, Iterator
 from typing import Final
 
+import laws
 import pytest
-from support import LIMIT, run_python
+from support import LIMIT, in_child, in_thread, run_python
+
+from aiofutures import AsyncExecutor
+
+
+def on_loop_thread() -> int:
+    """Do nothing. Loop thread only."""
+    return 1
+
+
+async def as_task() -> int:
+    """Call it as a task does."""
+    return on_loop_thread()
+
+
+class TestLoopThread:
+    """What the docstrings reserve for the loop thread is called there only."""
+
+    pytestmark = pytest.mark.skipif(
+        sys.version_info < (3, 12), reason="sys.monitoring is new in Python 3.12"
+    )
+
+    @pytest.fixture
+    def law(self) -> Iterator[laws.LoopThreadLaw]:
+        """The law, for one function of this module."""
+        law = laws.LoopThreadLaw(tool=3)
+        law.start([on_loop_thread.__code__])
+        yield law
+        law.stop()
+
+    def test_on_the_loop_thread(self, law: laws.LoopThreadLaw, executor: AsyncExecutor) -> None:
+        """On the loop thread of an executor all is well."""
+        executor.submit(as_task).result(LIMIT)
+
+        assert law.take() == ""
+
+    def test_at_the_end_of_the_loop_thread(self, law: laws.LoopThreadLaw) -> None:
+        """A loop thread whose event loop does not run any more is one still."""
+        loop = asyncio.new_event_loop()
+        close = loop.close
+        setattr(loop, "close", lambda: (on_loop_thread(), close()))
+
+        with AsyncExecutor(loop_factory=lambda: loop) as executor:
+            executor.submit(asyncio.sleep, 0).result(LIMIT)
+
+        assert loop.is_closed()
+        assert law.take() == ""
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            on_loop_thread,
+            lambda: in_thread(on_loop_thread).result(LIMIT),
+            lambda: asyncio.run(as_task()),
+        ],
+        ids=["main thread", "another thread", "another event loop"],
+    )
+    def test_elsewhere(self, law: laws.LoopThreadLaw, call: Callable[[], int]) -> None:
+        """Elsewhere it is noted, with the stack."""
+        call()
+
+        notes = law.take()
+        assert notes.startswith("on_loop_thread on the thread ")
+        assert f"{__file__}" in notes
+        assert law.take() == ""
+
+    def test_in_a_worker_thread(self, law: laws.LoopThreadLaw, executor: AsyncExecutor) -> None:
+        """A worker thread is none, although it belongs to an executor."""
+
+        async def work() -> int:
+            return await executor.sync_to_async(on_loop_thread)
+
+        executor.submit(work).result(LIMIT)
+
+        assert "-worker" in law.take()
+
+    def test_in_a_thread_that_comes_after_one(self, law: laws.LoopThreadLaw) -> None:
+        """A thread that has the number of a loop thread that has ended is none for that."""
+        with AsyncExecutor() as executor:
+            executor.submit(as_task).result(LIMIT)
+
+        in_thread(on_loop_thread).result(LIMIT)
+
+        assert law.take() != ""
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+    def test_in_a_forked_child(self, law: laws.LoopThreadLaw) -> None:
+        """What a forked child does is seen in the parent."""
+        in_child(on_loop_thread)
+
+        assert "on_loop_thread on the thread MainThread" in law.take()
+
+    def test_check(self, law: laws.LoopThreadLaw) -> None:
+        """A test in which that happens fails."""
+        on_loop_thread()
+
+        with pytest.raises(AssertionError, match="on_loop_thread on the thread MainThread"):
+            law.check()
+        law.check()
+
+    def test_mark(self, law: laws.LoopThreadLaw) -> None:
+        """A test may do it that says why; one that does not do it must not say so."""
+        mark = pytest.mark.off_loop_thread("by itself").mark
+        on_loop_thread()
+
+        law.check(mark)
+        with pytest.raises(AssertionError, match="is not needed: by itself"):
+            law.check(mark)
+
+    def test_mark_without_a_reason(self, law: laws.LoopThreadLaw) -> None:
+        """A mark that does not say why is none."""
+        on_loop_thread()
+
+        with pytest.raises(AssertionError, match="does not say why"):
+            law.check(pytest.mark.off_loop_thread.mark)
+
+
+STATED: Final = """
+from contextlib import contextmanager
+from functools import cached_property
+from inspect import cleandoc
+
+def yes_function(): "Do it. Loop thread only."
+
+async def yes_coroutine():
+    '''Do it. Loop thread only.
+
+    Args:
+        None.
+    '''
+
+@contextmanager
+def yes_decorated(): "Do it. Loop thread only."
+
+def no_function():
+    "Do it. Loop thread only, or not."
+    def yes_inner(): "Do it. Loop thread only."
+
+class Base:
+    @staticmethod
+    def yes_static(): "Do it. Loop thread only."
+    @classmethod
+    def yes_class(cls): "Do it. Loop thread only."
+    @property
+    def yes_property(self): "It. Loop thread only."
+    @cached_property
+    def yes_cached(self): "It. Loop thread only."
+    def yes_overridden(self): "Do it. Loop thread only."
+    def no_method(self): "Do it."
+    class Inner:
+        def yes_of_an_inner_class(self): "Do it. Loop thread only."
+
+class Derived(Base):
+    outer = Base
+    def yes_overridden(self): pass
+    def no_method(self): pass
+
+class Whole:
+    "What is all of it. Loop thread only."
+    def __init__(self): pass
+    def yes_of_a_whole_class(self): "Do it."
+"""
+
+
+class TestDocstrings:
+    """Which functions are for the loop thread only."""
+
+    def test_stated(self) -> None:
+        """A function is if its docstring says so, that of its class, or of what it overrides."""
+        module = types.ModuleType("stated")
+        exec(STATED, vars(module))
+
+        names = [code.co_name for code in laws.reserved_in(module)]
+
+        assert sorted(names) == sorted(re.findall(r"def (yes_\w+)", STATED))
+
+    def test_all_are_watched(self) -> None:
+        """Each docstring that has the law is one of a function that is watched."""
+        watched = {(code.co_filename, code.co_firstlineno) for code in laws.code_for_loop_threads()}
+        stated = {
+            (inspect.getfile(module), min([node.lineno, *(d.lineno for d in node.decorator_list)]))
+            for module in laws.modules()
+            for node in ast.walk(ast.parse(inspect.getsource(module)))
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            and laws.is_for_loop_threads(ast.get_docstring(node))
+        }
+
+        assert stated
+        assert stated <= watched
+
+    def test_exceptions_are_needed(self) -> None:
+        """What is excepted from the law because it was not put right yet states it still."""
+        names = {code.co_qualname for code in laws.code_for_loop_threads()}
+
+        assert {name for name, _ in laws.NOT_YET} <= names
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a child is not born with SIGINT ignored")

@@ -10,6 +10,8 @@ from support import LIMIT, Refusing, WithoutReaders, in_thread
 
 from aiofutures._loops.doorbell import Doorbell, EventDoorbell, doorbell
 
+by_itself = pytest.mark.off_loop_thread("the doorbell by itself, on an event loop of the test's")
+
 
 @pytest.fixture(params=[asyncio.new_event_loop, WithoutReaders])
 def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
@@ -32,6 +34,7 @@ async def remove(bell: Doorbell) -> None:
     bell.remove()
 
 
+@by_itself
 def test_kind(loop: asyncio.AbstractEventLoop) -> None:
     """A loop that watches files gets a file where the system has that kind, others do not."""
     bell = asyncio.run_coroutine_threadsafe(make(lambda: None), loop).result(LIMIT)
@@ -53,6 +56,7 @@ def test_kind_on_other_systems(
     assert type(bell) is Doorbell
 
 
+@by_itself
 def test_answered_after_each_ring(loop: asyncio.AbstractEventLoop) -> None:
     """The callback is called on the loop, at least once after the last ring."""
     answers: list[asyncio.AbstractEventLoop] = []
@@ -72,6 +76,7 @@ def test_answered_after_each_ring(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.run_coroutine_threadsafe(remove(bell), loop).result(LIMIT)
 
 
+@by_itself
 def test_removed(loop: asyncio.AbstractEventLoop) -> None:
     """Who rings after the doorbell was removed does no harm."""
     bell = asyncio.run_coroutine_threadsafe(make(lambda: None), loop).result(LIMIT)
@@ -99,6 +104,7 @@ def test_error_of_the_loop() -> None:
     loop.close()
 
 
+@by_itself
 @pytest.mark.skipif(sys.platform != "linux", reason="such files are of Linux")
 def test_reported_twice() -> None:
     """A ring that the loop reports once more, as after a SystemExit, is answered once."""
