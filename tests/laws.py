@@ -4,19 +4,26 @@ Docstrings and comments say what a law is for, and so it outlives renames and mo
 function of the package is named here but in `NOT_YET`.
 """
 
+import dis
 import importlib
 import inspect
+import io
 import pkgutil
 import re
 import sys
 import tempfile
 import threading
+import tokenize
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pytest
+from support import line_of
 
 import aiofutures
 from aiofutures import AsyncExecutor
@@ -33,6 +40,15 @@ def modules() -> Iterator[ModuleType]:
                 raise
         else:
             yield module
+
+
+def sources() -> dict[str, str]:
+    """Return the text of each file of the package, by its path there."""
+    root = Path(aiofutures.__path__[0])
+    return {
+        path.relative_to(root).as_posix(): path.read_text("utf-8")
+        for path in sorted(root.rglob("*.py"))
+    }
 
 
 # "Loop thread only."
@@ -196,3 +212,144 @@ def _stack(frame: FrameType | None) -> Iterator[FrameType]:
     while frame is not None:
         yield frame
         frame = frame.f_back
+
+
+# "No line calls anything."
+
+_OPENING: Final = "# law: no calls"
+_CLOSING: Final = "# law: end of no calls"  # ruff takes `law: end` alone for code
+
+# Neither runs Python code nor looks whether a signal handler or another thread wants to. What is
+# not here does, or may: calls, iteration, operators, subscripts, jumps backwards. It cannot know
+# what is freed, and so has a finalizer; nor that Python 3.11 may collect garbage where it makes a
+# tuple. From 3.12 on that waits for the next look.
+_HARMLESS: Final = re.compile(
+    r"(LOAD|STORE|DELETE)_(FAST|DEREF|GLOBAL|NAME|ATTR)\w*"
+    r"|LOAD_(CONST|CLOSURE|METHOD|SMALL_INT|COMMON_CONSTANT)"
+    r"|BUILD_(TUPLE|LIST)|MAKE_FUNCTION|SET_FUNCTION_ATTRIBUTE"
+    r"|COPY|SWAP|POP_TOP|PUSH_NULL|NOP|NOT_TAKEN|EXTENDED_ARG|CACHE"
+    r"|IS_OP|UNARY_NOT|POP_JUMP_(FORWARD_)?IF_\w+|JUMP_IF_(TRUE|FALSE)_OR_POP|JUMP_FORWARD"
+    r"|RETURN_(VALUE|CONST)|PUSH_EXC_INFO|CHECK_EXC_MATCH|POP_EXCEPT|RERAISE"
+)
+
+
+class Region(NamedTuple):
+    """Lines of a function that may not call anything."""
+
+    code: CodeType
+    lines: range
+
+
+def regions(source: str, path: str = "<string>") -> list[Region]:
+    """Return the regions that comments mark in a module.
+
+    Raises:
+        SyntaxError: A mark has no counterpart, is misspelled, or does not stand by itself in one
+            function.
+    """
+    opened: int | None = None
+    found: list[range] = []
+    for number, mark in _marks(source):
+        expected = _OPENING if opened is None else _CLOSING
+        if mark != expected:
+            raise SyntaxError(f"{mark!r} in line {number} of {path} where {expected!r} must be")
+        if opened is None:
+            opened = number
+        else:
+            found.append(range(opened + 1, number))
+            opened = None
+    if opened is not None:
+        raise SyntaxError(f"no {_CLOSING!r} for line {opened} of {path}")
+    module = compile(source, path, "exec", dont_inherit=True)
+    return [Region(_code_with(module, lines), lines) for lines in found]
+
+
+def _marks(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of comments that are about this law."""
+    for token in _comments(source):
+        if re.match(r"#\s*law\b", token.string):
+            yield token.start[0], token.line.strip()
+
+
+def _code_with(module: CodeType, lines: range) -> CodeType:
+    """Return the code of the one function that has these lines."""
+    found = list(_outermost_with(module, lines))
+    if len(found) != 1 or found[0] is module:
+        raise SyntaxError(f"lines {lines} of {module.co_filename} are not of one function")
+    return found[0]
+
+
+def _outermost_with(code: CodeType, lines: range) -> Iterator[CodeType]:
+    if any(line in lines for _, _, line in code.co_lines()):
+        yield code
+        return
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _outermost_with(inner, lines)
+
+
+def properties() -> frozenset[str]:
+    """Return the names of the attributes of the package that are computed."""
+    return frozenset(
+        name
+        for module in modules()
+        for owner in vars(module).values()
+        if isinstance(owner, type)
+        for name, value in vars(owner).items()
+        if isinstance(value, (property, cached_property))
+    )
+
+
+def calls_in(
+    function: Callable[..., Any], first_text: str, last_text: str
+) -> list[dis.Instruction]:
+    """Return what may run other code from one line of `function` to another.
+
+    Args:
+        function: Where to look.
+        first_text: A part of the first line.
+        last_text: A part of the last line.
+    """
+    code, first = line_of(function, first_text)
+    _, last = line_of(function, last_text)
+    return calls(Region(code, range(first, last + 1)), properties())
+
+
+def calls(region: Region, computed: Container[str] = ()) -> list[dis.Instruction]:
+    """Return what may run other code in a region.
+
+    Args:
+        region: Where to look.
+        computed: The names of attributes that are properties.
+    """
+    return [
+        instruction
+        for before, instruction in pairwise(dis.get_instructions(region.code))
+        if instruction.positions
+        and instruction.positions.lineno in region.lines
+        and not _is_harmless(before, instruction, computed)
+    ]
+
+
+def described(instruction: dis.Instruction) -> str:
+    """Return where an instruction stands, and what it is."""
+    line = instruction.positions and instruction.positions.lineno
+    return f"line {line}: {instruction.opname} {instruction.argrepr}"
+
+
+def _is_harmless(
+    before: dis.Instruction, instruction: dis.Instruction, computed: Container[str]
+) -> bool:
+    name = instruction.opname
+    if name in ("COMPARE_OP", "CONTAINS_OP"):  # what is compared with a constant is as plain
+        return before.opname.startswith(("LOAD_CONST", "LOAD_SMALL_INT", "LOAD_COMMON")) or (
+            before.opname == "LOAD_GLOBAL" and str(before.argval).isupper()
+        )
+    if name.endswith(("_ATTR", "_METHOD")) and instruction.argval in computed:
+        return False
+    return _HARMLESS.fullmatch(name) is not None
+
+
+def _comments(source: str) -> Iterator[tokenize.TokenInfo]:
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return (token for token in tokens if token.type == tokenize.COMMENT)

@@ -10,13 +10,23 @@ import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import laws
 import pytest
 from support import LIMIT, in_child, in_thread, run_python
 
 from aiofutures import AsyncExecutor
+
+SOURCES: Final = laws.sources()
+REGIONS: Final = [
+    pytest.param(region, id=f"{path}:{region.code.co_qualname}")
+    for path, source in SOURCES.items()
+    for region in laws.regions(source, path)
+]
+
+#: How many regions the package has at least: none may get lost.
+FEWEST_REGIONS: Final = 0
 
 
 def on_loop_thread() -> int:
@@ -209,6 +219,157 @@ class TestDocstrings:
         names = {code.co_qualname for code in laws.code_for_loop_threads()}
 
         assert {name for name, _ in laws.NOT_YET} <= names
+
+
+class Example:
+    """A class with lines that call, and lines that do not."""
+
+    first: Any = None
+    second: Any = None
+
+    @property
+    def computed(self) -> int:
+        """Computed."""
+        return 1
+
+    def swap(self) -> None:
+        """Have two lines that call nothing between two that do."""
+        print("begin")
+        first = self.first
+        self.first, self.second = self.second, first
+        print("end")
+
+
+CONSTANT: Final = "constant"
+
+# Each calls nothing.
+HARMLESS: Final = [
+    "self.first = other",
+    "self.first = self.second = None",
+    "self.first, self.second = other, self.first",
+    "del self.first",
+    "other = self.first, 1, 'text'",
+    "return other",
+    "if self.first is None: return",
+    "if self.first is not other or self.second is None: self.first = 1",
+    "if self.first != CONSTANT: return other",
+    "if self.first in CONSTANT: return",
+    "self.first = lambda: other()",
+    "try:\n        del self.first\n    except AttributeError:\n        return None",
+]
+
+# Each may run other code.
+CALLS: Final = [
+    "other()",
+    "self.first(other, key=1)",
+    "other(*self.first)",
+    "other += 1",
+    "-other",
+    "other[0]",
+    "other[0] = 1",
+    "del other[0]",
+    "self.first == other",
+    "self.first in other",
+    "first, second = other",
+    "self.first = [*other]",
+    "self.first = f'{other}'",
+    "self.first = self.computed",
+    "self.computed = 1",
+    "for _ in other: self.first = None",
+    "while other is None: self.first = None",
+    "with other: self.first = None",
+    "yield other",
+    "raise other",
+    "import os",
+    "class Inner: first = 1",
+    "self.first = [each for each in other]",
+    pytest.param(
+        "if other: self.first = None",
+        marks=pytest.mark.skipif(sys.version_info < (3, 13), reason="has no opcode of its own"),
+    ),
+]
+
+
+def region_of(statement: str) -> laws.Region:
+    """Return the region with this statement, in a function of its own."""
+    (region,) = laws.regions(
+        "def example(self, other):\n"
+        "    print('begin')\n"
+        "    # law: no calls\n"
+        f"    {statement}\n"
+        "    # law: end of no calls\n"
+        "    print('end')\n"
+    )
+    return region
+
+
+class TestNoCalls:
+    """Between two marks no line calls anything."""
+
+    @pytest.mark.parametrize("region", REGIONS)
+    def test_package(self, region: laws.Region) -> None:
+        """No signal handler and no other thread can come between these lines of the package."""
+        found = laws.calls(region, laws.properties())
+
+        assert [laws.described(instruction) for instruction in found] == []
+
+    def test_no_region_is_lost(self) -> None:
+        """The package has as many regions as it had."""
+        assert len(REGIONS) >= FEWEST_REGIONS
+
+    @pytest.mark.parametrize("statement", HARMLESS)
+    def test_harmless(self, statement: str) -> None:
+        """What only moves values around calls nothing."""
+        assert laws.calls(region_of(statement)) == []
+
+    @pytest.mark.parametrize("statement", CALLS)
+    def test_calls(self, statement: str) -> None:
+        """What runs Python code, or may be interrupted, does."""
+        assert laws.calls(region_of(statement), {"computed"})
+
+    def test_lines_of_a_function(self) -> None:
+        """The lines of a function are found by their text."""
+        assert laws.calls_in(Example.swap, "first = self.first", "self.second, first") == []
+        begin = laws.calls_in(Example.swap, 'print("begin")', "self.second, first")
+        end = laws.calls_in(Example.swap, "first = self.first", 'print("end")')
+
+        assert begin
+        assert end
+        assert {*map(laws.described, begin)}.isdisjoint(map(laws.described, end))
+
+    def test_innermost_function(self) -> None:
+        """Marks in an inner function are for that alone."""
+        (region,) = laws.regions(
+            "def outer():\n"
+            "    def inner(self):\n"
+            "        # law: no calls\n"
+            "        del self.first\n"
+            "        # law: end of no calls\n"
+            "        self.second()\n"
+            "    inner()\n"
+        )
+
+        assert region.code.co_name == "inner"
+        assert laws.calls(region) == []
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "def f():\n    # law: no calls\n    pass\n",
+            "def f():\n    pass\n    # law: end of no calls\n",
+            "def f():\n    # law: no call\n    pass\n    # law: end of no calls\n",
+            "def f():\n    # law: no calls\n    # law: no calls\n    pass\n",
+            "def f():\n    x = 1  # law: no calls\n    pass\n    # law: end of no calls\n",
+            "# law: no calls\nx = 1\n# law: end of no calls\n",
+            "def f():\n    # law: no calls\n    # law: end of no calls\n    pass\n",
+            "def f():\n    # law: no calls\n    1\ndef g():\n    1\n    # law: end of no calls\n",
+        ],
+        ids=["open", "not open", "misspelled", "twice", "tail", "module", "empty", "functions"],
+    )
+    def test_wrong_marks(self, source: str) -> None:
+        """Marks that mark nothing are errors."""
+        with pytest.raises(SyntaxError):
+            laws.regions(source)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a child is not born with SIGINT ignored")
