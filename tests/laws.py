@@ -4,6 +4,7 @@ Docstrings and comments say what a law is for, and so it outlives renames and mo
 function of the package is named here but in `NOT_YET`.
 """
 
+import ast
 import dis
 import importlib
 import inspect
@@ -350,6 +351,61 @@ def _is_harmless(
     return _HARMLESS.fullmatch(name) is not None
 
 
+# Style.
+
+_DIRECTIVE: Final = re.compile(r"#\s*(type|noqa|pragma|pyright|pyrefly|ty|mypy|ruff|law)\b")
+
+# A noun phrase begins with neither; a verb is what a determiner follows ("Runs the loop").
+_NO_NOUN_PHRASE: Final = re.compile(
+    r"(What|How|Who|Whose|Whether|Where|When|Why|Which|That|Those|These|This|It)\b"
+    r"|\w+ (a|an|the|its|each|every|what|how|async)\b",
+    re.IGNORECASE,
+)
+
+
+class Function(NamedTuple):
+    """A function and the number of lines of its body, without the docstring."""
+
+    name: str
+    length: int
+
+
+def functions(source: str) -> list[Function]:
+    """Return the functions of a module, but for those that have no code: overloads, protocols."""
+    found = [
+        Function(node.name, _body_length(node))
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    return [function for function in found if function.length]
+
+
+def _body_length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return how many lines the code of a function has, comments and blank lines included."""
+    if all(
+        isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) for each in node.body
+    ):
+        return 0
+    last_before = node.body[0].lineno - 1
+    if ast.get_docstring(node, clean=False) is not None:
+        last_before = node.body[0].end_lineno or 0
+    return (node.end_lineno or 0) - last_before
+
+
+def comments(source: str) -> list[bool]:
+    """Return of each line of comment whether it hangs at the end of code; directives aside."""
+    return [
+        bool(token.line[: token.start[1]].strip())
+        for token in _comments(source)
+        if not _DIRECTIVE.match(token.string)
+    ]
+
+
 def _comments(source: str) -> Iterator[tokenize.TokenInfo]:
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return (token for token in tokens if token.type == tokenize.COMMENT)
+
+
+def is_noun_phrase(summary: str) -> bool:
+    """Tell whether the first line of a docstring is a noun phrase, as far as words show it."""
+    return not _NO_NOUN_PHRASE.match(summary)

@@ -6,6 +6,7 @@ import inspect
 import os
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import types
@@ -27,6 +28,8 @@ REGIONS: Final = [
 
 #: How many regions the package has at least: none may get lost.
 FEWEST_REGIONS: Final = 0
+
+each_source = pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 
 
 def on_loop_thread() -> int:
@@ -400,3 +403,89 @@ class TestInterrupt:
         )
 
         assert f"{len(self.BOTH)} passed" in done.stdout, done.stdout + done.stderr
+
+
+class TestStyle:
+    """The source is short and reads from top to bottom."""
+
+    @each_source
+    def test_no_long_function(self, source: str) -> None:
+        """The body of no function has more than 40 lines, its docstring aside."""
+        assert [each for each in laws.functions(source) if each.length > 40] == []
+
+    def test_functions_are_short(self) -> None:
+        """The bodies of half of the functions have 5 lines at most."""
+        lengths = [each.length for source in SOURCES.values() for each in laws.functions(source)]
+
+        assert statistics.median(lengths) <= 5
+
+    @pytest.mark.xfail(strict=True, raises=AssertionError, reason="not yet")
+    def test_comments_stand_before_the_code(self) -> None:
+        """Fewer than 15 % of the lines of comments hang at the end of a line of code."""
+        hanging = [each for source in SOURCES.values() for each in laws.comments(source)]
+
+        assert sum(hanging) < 0.15 * len(hanging)
+
+    @pytest.mark.xfail(strict=True, raises=AssertionError, reason="not yet")
+    def test_modules_are_named(self) -> None:
+        """The first line of a module's docstring is a noun phrase, but for the package itself."""
+        summaries = {
+            path: (ast.get_docstring(ast.parse(source)) or "What?").splitlines()[0]
+            for path, source in SOURCES.items()
+            if path != "__init__.py"
+        }
+
+        assert [each for each in summaries.items() if not laws.is_noun_phrase(each[1])] == []
+
+    def test_length(self) -> None:
+        """The signature, the docstring and a stub have no length, a comment and a blank line do."""
+        source = (
+            "def stub() -> None: ...\n"
+            "def documented() -> None:\n"
+            '    """Say so."""\n'
+            "@decorated\n"
+            "def short(\n"
+            "    argument: int,\n"
+            ") -> None:\n"
+            '    """Do it.\n\n    Or not.\n    """\n'
+            "    # Why.\n"
+            "    return 1\n"
+            "async def lines():\n"
+            "    first = 1\n\n"
+            "    return first\n"
+        )
+
+        assert laws.functions(source) == [("short", 2), ("lines", 3)]
+
+    def test_hanging(self) -> None:
+        """A comment hangs if code is before it; a directive is none."""
+        source = "# One.\n# Two.\nx = 1  # three\ny = 2  # noqa: E741\nz = 3  # type: ignore[x]\n"
+
+        assert laws.comments(source) == [False, False, True]
+
+    @pytest.mark.parametrize(
+        "summary",
+        [
+            "The state machine of a future.",
+            "A thread pool.",
+            "Futures of several awaitables.",
+            "Waiting for a call in synchronous code.",
+        ],
+    )
+    def test_noun_phrase(self, summary: str) -> None:
+        """What names a thing is a noun phrase."""
+        assert laws.is_noun_phrase(summary)
+
+    @pytest.mark.parametrize(
+        "summary",
+        [
+            "What a future is in.",
+            "How a thread waits.",
+            "Those who wait.",
+            "Runs the event loop.",
+            "Wake a thread.",
+        ],
+    )
+    def test_no_noun_phrase(self, summary: str) -> None:
+        """A riddle and a verb are none."""
+        assert not laws.is_noun_phrase(summary)
