@@ -1,7 +1,7 @@
 """The laws that the source of the package states of itself, and what sees that they hold.
 
 Docstrings and comments say what a law is for, and so it outlives renames and moves. No module or
-function of the package is named here but in `NOT_YET`.
+function of the package is named here.
 """
 
 import ast
@@ -55,14 +55,6 @@ def sources() -> dict[str, str]:
 # "Loop thread only."
 
 _LOOP_THREAD_ONLY: Final = re.compile(r"\bLoop thread only\.\s*?(\n\s*\n|\s*$)")
-
-#: What breaks the law today, and what calls it there: not yet put right.
-NOT_YET: Final = frozenset(
-    {
-        ("FutureState._settle_cancelled", "Scheduler.submit"),
-        ("FutureState._settle_exception", "LoopThread._fail"),
-    }
-)
 
 
 def is_for_loop_threads(docstring: object) -> bool:
@@ -186,7 +178,7 @@ class LoopThreadLaw:
         stack = list(_stack(sys._getframe(1)))
         if any(frame.f_code is self._main for frame in stack):
             self._thread.is_loop_thread = True
-        elif tuple(frame.f_code.co_qualname for frame in stack[:2]) not in NOT_YET:
+        else:
             where = "".join(traceback.format_stack(stack[0], limit=12))
             name = threading.current_thread().name
             self._notes.write(f"{code.co_qualname} on the thread {name}\n{where}\n".encode())

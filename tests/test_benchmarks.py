@@ -163,7 +163,6 @@ def test_a_line_runs(each: Line) -> None:
     assert min(*samples.ours, *samples.theirs) > 0
 
 
-@pytest.mark.off_loop_thread("settling is measured by itself, in one thread")
 def test_profile_has_every_stage() -> None:
     """The profile tells what each stage takes, and what Python takes for it."""
     profile = stages.profile(100)

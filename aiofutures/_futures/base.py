@@ -190,13 +190,15 @@ class BaseFuture(concurrent.futures.Future[T]):
 
     def settle(self, result: T) -> None:
         """Finish the future with what its call has returned."""
-        # As in `_decide`, which would be a call more for each future.
+        # As `_decide`, which would be a call more for each future.
+        # law: no calls
         try:
             del self._context
         except AttributeError:
             return
         self._result = result
         self._status = FINISHED
+        # law: end of no calls
         if self._watchers is not None:
             self._notify()
 
@@ -238,7 +240,8 @@ class BaseFuture(concurrent.futures.Future[T]):
 
     def _decide(self, status: str, result: Any, error: BaseException | None) -> bool:
         """Write the outcome; False where another one was, or is about to be."""
-        # No line calls anything, and so no signal handler can raise halfway.
+        # No signal handler can raise halfway.
+        # law: no calls
         try:
             del self._context
         except AttributeError:
@@ -246,11 +249,13 @@ class BaseFuture(concurrent.futures.Future[T]):
         self._result = result
         self._exception = error
         self._status = status
+        # law: end of no calls
         return True
 
     def _withdraw(self) -> bool:
         """Cancel the future, unless its call was taken; tell whether that was so."""
-        # As in `_decide`, no line calls anything.
+        # As in `_decide`.
+        # law: no calls
         try:
             fn = self._fn
             del self._fn
@@ -258,6 +263,7 @@ class BaseFuture(concurrent.futures.Future[T]):
         except AttributeError:
             return False
         self._status = CANCELLED_AND_NOTIFIED
+        # law: end of no calls
         try:
             self._notify_and_drop_call()
         except BaseException:

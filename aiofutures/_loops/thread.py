@@ -212,12 +212,14 @@ class LoopThread:
             thread = threading.Thread(
                 target=self._serve, args=(run,), name=self._name, daemon=False
             )
-            # No line calls anything, and so no signal handler can submit halfway.
+            # No signal handler can submit halfway.
+            # law: no calls
             if run.loop is not None:
                 return
             run.bell = bell
             run.thread = thread
             run.loop = loop
+            # law: end of no calls
             running_loop_threads[loop] = self
             thread.start()
         except BaseException as error:

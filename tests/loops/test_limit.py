@@ -3,8 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from aiofutures import Future
 from aiofutures._loops.limit import Limit
+
+pytestmark = pytest.mark.off_loop_thread("the test itself is the event loop")
 
 
 class Here:

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import pytest
-from aiofutures._loops.pool import WorkerPool
 from support import (
     LIMIT,
     Gate,
@@ -26,6 +25,7 @@ from support import (
 from typing_extensions import override
 
 from aiofutures import AsyncExecutor, InvalidStateError
+from aiofutures._loops.pool import WorkerPool
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
