@@ -301,9 +301,17 @@ class StepTask:
         if call is None:
             return
         if self._task is None:
-            loop = asyncio.get_running_loop()
             serving = self._serve(turns)
-            self._task = loop.create_task(serving, name=self.__qualname__, context=call[-1])
+            try:
+                self._task = asyncio.get_running_loop().create_task(
+                    serving, name=self.__qualname__, context=call[-1]
+                )
+            except BaseException as error:
+                # Of a task factory of the user's.
+                serving.close()
+                step.fail(error)
+                del step, call
+                return
             _tasks.add(self._task)
             self._task.add_done_callback(partial(self._end, turns))
         turns.begin(step, self._task)

@@ -7,7 +7,18 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, echo_later, fail, fail_later, in_thread, until
+from support import (
+    LIMIT,
+    Gate,
+    MakeExecutor,
+    echo,
+    echo_later,
+    fail,
+    fail_later,
+    in_thread,
+    loop_that_calls,
+    until,
+)
 
 from aiofutures import AsyncExecutor, CancelledError, ExecutorStatistics, InvalidStateError
 from aiofutures._sync.steps import EndedError, StepTask
@@ -204,6 +215,24 @@ class TestRun:
 
         assert steps.run(nested) == 1
         assert steps.run(nested, is_last=True) == 1
+
+
+def test_task_factory_that_fails() -> None:
+    """Where no task can be made the first step fails, and a later one may work."""
+    errors = [OSError("no task")]
+
+    def note(coroutine: Any) -> None:
+        if errors and coroutine.__qualname__ == "StepTask._serve":
+            raise errors.pop()
+
+    with AsyncExecutor(loop_factory=lambda: loop_that_calls(note)) as executor:
+        steps = step_task(executor)
+
+        with pytest.raises(OSError, match="no task"):
+            steps.run(current_task)
+
+        assert steps.run(current_task, is_last=False).get_name() == "steps"
+        steps.close(current_task)
 
 
 class TestCancellation:
