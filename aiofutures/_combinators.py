@@ -154,7 +154,9 @@ def _drop(tasks: Iterable[asyncio.Future[Any]]) -> None:
 def _forget(task: asyncio.Future[Any]) -> None:
     _dropped.discard(task)
     if not task.cancelled():
-        task.exception()  # or asyncio would report that nobody has looked at it
+        # Or asyncio would report that nobody has looked at it.
+        task.exception()
 
 
-_dropped: set[asyncio.Future[Any]] = set()  # asyncio itself keeps only weak references
+# Asyncio itself keeps only weak references.
+_dropped: set[asyncio.Future[Any]] = set()

@@ -1,4 +1,4 @@
-"""What a call becomes on the event loop: a coroutine, with a name."""
+"""The coroutine of a call, and its name."""
 
 from __future__ import annotations
 

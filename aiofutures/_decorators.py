@@ -120,13 +120,15 @@ def to_sync(
             try:
                 result = wait(future, timeout, name, stacklevel=2)
             except BaseException:
-                if not future._cancel_requested:  # a signal handler has raised before the wait
+                # If not, a signal handler has raised before the wait.
+                if not future._cancel_requested:
                     future.cancel()
                 raise
             finally:
                 if call.context is not None:
                     changes.take_over(call.context)
-                del future  # the traceback of its exception has this frame
+                # The traceback of its exception has this frame.
+                del future
             if isinstance(result, Openable):
                 return open_view(result, host, timeout, name)
             return result
@@ -178,11 +180,13 @@ def _apply(name: str, decorate: Callable[[Any], Any], fn: Any) -> Any:
     """Decorate `fn`, or return the decorator where only options were given."""
     if fn is None:
         return functools.partial(_apply, name, decorate)
-    if isinstance(fn, (classmethod, staticmethod)):  # no checker can tell that the order is wrong
+    # No checker can tell that the order is wrong.
+    if isinstance(fn, (classmethod, staticmethod)):
         return type(fn)(_apply(name, decorate, fn.__func__))
     if callable(fn):
         return decorate(fn)
     if iscoroutine(fn):
-        fn.close()  # it will not run
+        # It will not run.
+        fn.close()
         raise TypeError(f"{name}() decorates functions: pass {fn.__qualname__} without calling it")
     raise TypeError(f"{name}() decorates async functions, not {fn!r}")

@@ -1,4 +1,4 @@
-"""What `AsyncExecutor.map` returns."""
+"""The results of `AsyncExecutor.map`."""
 
 from __future__ import annotations
 
@@ -31,9 +31,11 @@ class Results(Iterator[T]):
         self, submissions: Iterator[Future[T]], *, timeout: float | None, buffersize: int | None
     ) -> None:
         self._deadline = None if timeout is None else monotonic() + timeout
-        self._submissions = submissions  # submits one more with each step
+        # Submits one more with each step.
+        self._submissions = submissions
         self._source_error: Exception | None = None
-        self._finished: deque[ref[Future[T]]] = deque()  # weak: `__next__` takes some of them
+        # Weak: `__next__` takes some of them.
+        self._finished: deque[ref[Future[T]]] = deque()
         self._next_done: Future[None] = Future()
         self._buffersize = buffersize
         self._futures: deque[Future[T]] | _InAnyOrder[T]
@@ -65,7 +67,8 @@ class Results(Iterator[T]):
         if self._buffersize is None and future._status == FINISHED:
             result: T = future._result
             return result
-        first = [future]  # a variable would keep it: this frame is in tracebacks
+        # A variable would keep it: this frame is in tracebacks.
+        first = [future]
         del future
         self._submit_after(first)
         return self._result(first.pop())
@@ -87,14 +90,17 @@ class Results(Iterator[T]):
             self._futures = futures = _InAnyOrder((future, None) for future in futures)
             for future in self.futures:
                 future.add_done_callback(self._notify_finished)
-                del future  # or this frame would keep the result
+                # Or this frame would keep the result.
+                del future
         while futures:
             finished = [self._next_finished()]
-            if finished[0] not in futures:  # consumed by __next__ meanwhile
+            # Consumed by __next__ meanwhile.
+            if finished[0] not in futures:
                 continue
             del futures[finished[0]]
             self._submit_after(finished)
-            yield self._result(finished.pop())  # without a reference that would keep the result
+            # Without a reference that would keep the result.
+            yield self._result(finished.pop())
         self._raise_at_end()
 
     def close(self) -> None:
@@ -145,7 +151,7 @@ class Results(Iterator[T]):
         try:
             return future.result(self._seconds_left())
         except DeadlockError:
-            if future.done():  # it is the call's own
+            if future.done():
                 self.close()
                 raise
             # Nothing is lost: it can be iterated in another thread.
@@ -169,7 +175,8 @@ class Results(Iterator[T]):
                 if finished is not None:
                     return finished
             first = next(iter(self._futures))
-            if first.done() and not self._finished:  # of the process that was forked
+            # Of the process that was forked.
+            if first.done() and not self._finished:
                 return first
             # A future stands for the next one: waiting for it lends places as it should.
             self._next_done = Future(first._host)

@@ -1,4 +1,4 @@
-"""What the annotations of several modules share."""
+"""Type variables and the like that several modules share."""
 
 import sys
 from typing import ParamSpec, TypeVar

@@ -413,14 +413,12 @@ class TestStyle:
 
         assert statistics.median(lengths) <= 5
 
-    @pytest.mark.xfail(strict=True, raises=AssertionError, reason="not yet")
     def test_comments_stand_before_the_code(self) -> None:
         """Fewer than 15 % of the lines of comments hang at the end of a line of code."""
         hanging = [each for source in SOURCES.values() for each in laws.comments(source)]
 
         assert sum(hanging) < 0.15 * len(hanging)
 
-    @pytest.mark.xfail(strict=True, raises=AssertionError, reason="not yet")
     def test_modules_are_named(self) -> None:
         """The first line of a module's docstring is a noun phrase, but for the package itself."""
         summaries = {

@@ -99,7 +99,8 @@ class Future(BaseFuture[T]):
         """
         sources: list[Future[Any]] = []
         is_cancelled = self._cancel(sources)
-        while sources:  # not recursively: a chain may be as long as memory allows
+        # Not recursively: a chain may be as long as memory allows.
+        while sources:
             sources.pop()._cancel(sources)
         return is_cancelled
 
@@ -111,7 +112,8 @@ class Future(BaseFuture[T]):
         if self._withdraw():
             if isinstance(fn, Derivation):
                 sources.extend(fn.sources)
-        elif self._host is not None:  # its task cancels what it waits for
+        elif self._host is not None:
+            # Its task cancels what it waits for.
             self._cancel_requested = True
             self._host.cancel(self)
         else:
@@ -136,7 +138,8 @@ class Future(BaseFuture[T]):
             return
         callbacks = self._watch().callbacks
         callbacks.append(fn)
-        if self._status in DONE:  # settled meanwhile, perhaps without having seen this callback
+        # It may be settled meanwhile, without having seen this callback.
+        if self.done():
             self._mark_fetched()
             self._run_callbacks(callbacks)
 
@@ -257,7 +260,7 @@ class Derivation:
     """An async function of futures, which are cancelled when its call is."""
 
     def __init__(self, fn: Callable[..., Awaitable[Any]], sources: tuple[Future[Any], ...]) -> None:
-        self.__qualname__ = name_of(fn)  # of the task
+        self.__qualname__ = name_of(fn)
         self._fn = fn
         self.sources = sources
 

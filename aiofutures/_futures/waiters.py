@@ -1,4 +1,4 @@
-"""Those who wait for a future, each in its own way."""
+"""The waiters of a future: threads, callbacks, event loops and the standard library."""
 
 from __future__ import annotations
 
@@ -31,11 +31,13 @@ class Watchers:
     looks here after the state has changed: one of the two sees the other.
     """
 
-    stdlib: StdlibWaiters | None = None  # made when the standard library asks for them
+    # Made when the standard library asks for them.
+    stdlib: StdlibWaiters | None = None
 
     def __init__(self) -> None:
         self.callbacks: list[Callable[[Any], object]] = []
-        self.gates: list[LockType] = []  # locked; each is released for one blocked thread
+        # Locked; each is released for one blocked thread.
+        self.gates: list[LockType] = []
 
     def notify(self, future: Awaited) -> None:
         """Wake the threads that wait for `future`, for who settles it. Once more is harmless."""
@@ -114,7 +116,8 @@ class StdlibWaiters:
         if limit is not None and isinstance(waiter.event, LendingEvent):
             waiter.event.limits.add(limit)
         self._waiters[waiter] = self._unheard[waiter] = None
-        if future.done():  # whoever settled it has perhaps not seen the waiter
+        # Whoever settled it has perhaps not seen the waiter.
+        if future.done():
             self.notify(future)
 
     def remove(self, waiter: Any) -> None:
@@ -135,7 +138,8 @@ class StdlibWaiters:
         try:
             for waiter in self._unheard.copy():
                 self._notify(waiter, future)
-        except BaseException:  # a signal handler has raised: leave nobody waiting
+        except BaseException:
+            # A signal handler has raised: leave nobody waiting.
             self.notify(future)
             raise
 
@@ -152,7 +156,8 @@ class StdlibWaiters:
             else:
                 waiter.add_exception(future)
         except BaseException:
-            waiter.event.set()  # it may not have counted: rather too early than never
+            # It may not have counted: rather too early than never.
+            waiter.event.set()
             raise
         finally:
             self._waiters.pop(waiter, None)
@@ -196,7 +201,8 @@ class AsyncWaiter(asyncio.Future[None]):
         try:
             loop.call_soon_threadsafe(self._complete)
         except RuntimeError:
-            if not loop.is_closed():  # else the task that awaited has gone with its loop
+            # Else the task that awaited has gone with its loop.
+            if not loop.is_closed():
                 raise
 
     def _complete(self) -> None:

@@ -55,9 +55,10 @@ class LendingEvent:
     """
 
     def __init__(self) -> None:
-        self.limits: set[LendsPlaces] = set()  # of the futures that it stands for
+        # Of the futures that it stands for.
+        self.limits: set[LendsPlaces] = set()
         self._is_set = False
-        self._gates: list[LockType] = []  # as those of `Watchers`
+        self._gates: list[LockType] = []
 
     def is_set(self) -> bool:
         """Tell whether it is set."""
@@ -67,7 +68,8 @@ class LendingEvent:
         """Wake the threads that wait."""
         self._is_set = True
         for gate in tuple(self._gates):
-            with suppress(RuntimeError):  # another thread has released it
+            # Another thread has released it.
+            with suppress(RuntimeError):
                 gate.release()
 
     def clear(self) -> None:
@@ -80,7 +82,8 @@ class LendingEvent:
         gate.acquire()
         self._gates.append(gate)
         try:
-            with ExitStack() as places:  # the caller has a place of one of them at most
+            # The caller has a place of one of them at most.
+            with ExitStack() as places:
                 for limit in self.limits:
                     places.enter_context(limit.lent(timeout))
                 return self._is_set or block(gate, timeout)

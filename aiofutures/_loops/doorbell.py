@@ -1,4 +1,4 @@
-"""What wakes a loop thread to look at its queue."""
+"""The doorbell that wakes a loop thread to look at its queue."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ class EventDoorbell(Doorbell):
     def _read(self) -> None:
         try:
             os.eventfd_read(self._fd)
-        except BlockingIOError:  # asyncio reports it twice when a callback has raised SystemExit
+        except BlockingIOError:
+            # Asyncio reports it twice when a callback has raised SystemExit.
             return
         self._answer()
 
@@ -74,6 +75,7 @@ def doorbell(loop: asyncio.AbstractEventLoop, answer: Callable[[], object]) -> D
     if sys.platform == "linux":
         try:
             return EventDoorbell(loop, answer)
-        except NotImplementedError:  # some loops have no readers
+        except NotImplementedError:
+            # Some loops have no readers.
             pass
     return Doorbell(loop, answer)

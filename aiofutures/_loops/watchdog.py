@@ -16,7 +16,8 @@ from typing import Final
 
 _LOGGER = logging.getLogger("aiofutures")
 
-_LOOKS: Final = 5  # within the time-out: the warning is late by a fifth of it at most
+# Within the time-out: the warning is late by a fifth of it at most.
+_LOOKS: Final = 5
 _RUN_CALLBACK: Final = asyncio.Handle._run.__code__
 _LOOP: Final = (
     asyncio.BaseEventLoop.run_forever.__code__,
@@ -55,7 +56,8 @@ class Watchdog:
         )
         try:
             thread.start()
-        except RuntimeError as error:  # no thread to be had; the work matters more
+        except RuntimeError as error:
+            # No thread to be had; the work matters more.
             _LOGGER.warning("the event loop %s is not watched: %s", self._name, error)
         else:
             self._thread = thread
@@ -74,7 +76,8 @@ class Watchdog:
     def _watch(
         self, loop: asyncio.AbstractEventLoop, thread: int, stopped: threading.Event
     ) -> None:
-        turned = threading.Event()  # set by the loop when it gets round to it
+        # Set by the loop when it gets round to it.
+        turned = threading.Event()
         turned.set()
         callback: FrameType | None = None
         warned = False
@@ -116,7 +119,8 @@ class Watchdog:
             if frame.f_code is _RUN_CALLBACK:
                 return stack
             frame = frame.f_back
-        return []  # no callback runs
+        # No callback runs.
+        return []
 
     def _warn(self, seconds: float, stack: list[tuple[FrameType, int]]) -> None:
         ours = (_RUN_CALLBACK.co_filename, self._entry.co_filename)

@@ -12,14 +12,15 @@ from contextvars import Context, ContextVar, Token, copy_context
 from inspect import isawaitable
 from time import monotonic
 from types import CoroutineType
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from .._exceptions import BlockingCallWarning, DeadlockError
 from .._futures.future import Future
 from .._loops.limit import running_call
 from .._typing import P, T
 
-_CLEANUP_SECONDS: Final = 5.0  # what an interrupted call may take for its cleanup
+# What an interrupted call may take for its cleanup.
+_CLEANUP_SECONDS: Final = 5.0
 _UNSET: Final = object()
 
 
@@ -52,17 +53,19 @@ def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | 
             _warn_of_blocked_loop(future, name, stacklevel + 1)
         return future.result(timeout)
     except TimeoutError:
-        if deadline is None or monotonic() < deadline:  # of the call, or of a signal handler
+        # Of the call, or of a signal handler.
+        if deadline is None or monotonic() < deadline:
             _cancel_and_wait(future)
             raise
-        if future.done():  # it is the call's own, or the call was done at the last moment
+        # It is the call's own, or the call was done at the last moment.
+        if future.done():
             return future.result()
         future.cancel()
         raise TimeoutError(
             f"{name}() was cancelled: it was not done in {timeout} seconds"
         ) from None
     except DeadlockError:
-        if future.done():  # it is the call's own
+        if future.done():
             raise
         future.cancel()
         raise DeadlockError(
@@ -73,7 +76,8 @@ def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | 
         _cancel_and_wait(future)
         raise
     finally:
-        del future  # the traceback of its exception has this frame
+        # The traceback of its exception has this frame.
+        del future
 
 
 def _cancel_and_wait(future: Future[Any]) -> None:
@@ -83,11 +87,12 @@ def _cancel_and_wait(future: Future[Any]) -> None:
         concurrent.futures.wait([future], _CLEANUP_SECONDS)
 
 
-class Openable(NamedTuple):
-    """What is not awaited but iterated or entered: the caller gets a synchronous view of it."""
+class Openable:
+    """An async iterator or context manager: the caller gets a synchronous view of it."""
 
-    value: Any  # the async iterator or context manager
-    is_iterator: bool
+    def __init__(self, value: Any, *, is_iterator: bool) -> None:
+        self.value = value
+        self.is_iterator = is_iterator
 
 
 class SyncCall:
@@ -96,7 +101,7 @@ class SyncCall:
     def __init__(self, fn: Callable[..., Any], name: str) -> None:
         self.fn = fn
         self.context: Context | None = None
-        self.__qualname__ = name  # of the task
+        self.__qualname__ = name
 
     async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function and await what it returns, or return it as `Openable`."""
@@ -130,15 +135,18 @@ class ContextChanges:
     def take_over(self, context: Context) -> None:
         """Change here what has changed in `context` since the last time."""
         seen, self._seen = self._seen, context
-        if not context and not self._tokens:  # spares a step a twentieth of its time
+        # Spares a step a twentieth of its time.
+        if not context and not self._tokens:
             return
         for variable, value in context.items():
             if variable is running_call or seen.get(variable, _UNSET) is value:
-                continue  # it says who runs a task, which its caller does not
+                # It says who runs a task, which its caller does not.
+                continue
             if variable.get(_UNSET) is not value:
                 self._tokens.setdefault(variable, variable.set(value))
         for variable in [variable for variable in self._tokens if variable not in context]:
-            with suppress(ValueError):  # it was set in another context, of another thread
+            # It was set in another context, of another thread.
+            with suppress(ValueError):
                 variable.reset(self._tokens.pop(variable))
 
 
@@ -157,5 +165,6 @@ def _warn_of_blocked_loop(future: Future[Any], name: str, stacklevel: int) -> No
 def _in_ipython_kernel() -> bool:
     """Tell whether the running loop may be a notebook's, where a cell blocks."""
     ipython = sys.modules.get("IPython")
-    get_ipython = getattr(ipython, "get_ipython", None)  # it may be in the middle of its import
+    # It may be in the middle of its import.
+    get_ipython = getattr(ipython, "get_ipython", None)
     return get_ipython is not None and hasattr(get_ipython(), "kernel")

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 W = TypeVar("W", bound=Callable[..., Any])
 
-_MARKS = ("_is_coroutine", "_is_coroutine_mark")  # of coroutine functions, in their __dict__
+# Of coroutine functions, in their __dict__.
+_MARKS = ("_is_coroutine", "_is_coroutine_mark")
 
 
 def copy_signature(wrapper: W, fn: Callable[..., Any], annotation: Callable[[Any], Any]) -> W:
@@ -41,7 +42,8 @@ def copy_signature(wrapper: W, fn: Callable[..., Any], annotation: Callable[[Any
     wrapper.__annotations__ = annotations
     try:
         signature = inspect.signature(fn)
-    except (TypeError, ValueError):  # of some builtins it is not known
+    except (TypeError, ValueError):
+        # Of some builtins it is not known.
         return wrapper
     vars(wrapper)["__signature__"] = signature.replace(return_annotation=returned)
     return wrapper
@@ -75,7 +77,8 @@ def _awaited(fn: Callable[..., Any]) -> Any:
         return returned
     try:
         returned = typing.get_type_hints(function)["return"]
-    except Exception:  # a name that is not known yet; no annotation is better than a wrong one
+    except Exception:
+        # A name that is not known yet; no annotation is better than a wrong one.
         return inspect.Signature.empty
     origin = typing.get_origin(returned)
     if inspect.isclass(origin) and issubclass(origin, Awaitable):

@@ -45,7 +45,8 @@ def _generate(iterator: AsyncIterator[Any], task: StepTask) -> Generator[Any, An
             except (StopAsyncIteration, EndedError):
                 return
             finally:
-                del step  # it may hold an exception whose traceback holds this frame
+                # It may hold an exception whose traceback holds this frame.
+                del step
             try:
                 sent = yield item
             except GeneratorExit:
@@ -60,7 +61,8 @@ def _generate(iterator: AsyncIterator[Any], task: StepTask) -> Generator[Any, An
     except GeneratorExit:
         task.close(partial(_close, iterator))
         raise
-    except BaseException:  # also of a signal handler, anywhere here: then it is not closed yet
+    except BaseException:
+        # Also of a signal handler, anywhere here: then it is not closed yet.
         task.start_closing(partial(_close, iterator))
         raise
 
@@ -85,7 +87,8 @@ async def _close_and_raise(iterator: Any, error: BaseException) -> None:
         await _close(iterator)
         raise error
     finally:
-        del error  # its traceback holds this frame
+        # Its traceback holds this frame.
+        del error
 
 
 async def _close(iterator: Any) -> None:
@@ -99,7 +102,8 @@ async def _cancel(iterator: Any, error: BaseException) -> Any:
     assert task is not None  # noqa: S101  it is that of the steps
     requests = task.cancelling()
     item = await _throw(iterator, error)
-    if task.cancelling() < requests:  # as asyncio.timeout does when it takes the cancellation in
+    # As asyncio.timeout does when it takes the cancellation in.
+    if task.cancelling() < requests:
         return item
     await _close(iterator)
     raise error
@@ -111,7 +115,8 @@ class _ContextManager(AbstractContextManager[Any, Any]):
     def __init__(self, manager: AbstractAsyncContextManager[Any, Any], new_task: _NewTask) -> None:
         self._manager = manager
         self._new_task = new_task
-        self._tasks: list[StepTask] = []  # one for each time that it is entered and not yet left
+        # One for each time that it is entered and not yet left.
+        self._tasks: list[StepTask] = []
 
     @override
     def __enter__(self) -> Any:
@@ -119,7 +124,8 @@ class _ContextManager(AbstractContextManager[Any, Any]):
         try:
             value = task.run(self._manager.__aenter__)
             self._tasks.append(task)
-        except BaseException as error:  # of the wait, perhaps: then it is entered all the same
+        except BaseException as error:
+            # Of the wait, perhaps: then it is entered all the same.
             task.start_closing(partial(self._manager.__aexit__, type(error), error, None))
             raise
         return value
@@ -132,14 +138,17 @@ class _ContextManager(AbstractContextManager[Any, Any]):
         traceback: TracebackType | None,
     ) -> Any:
         task = self._tasks.pop()
-        if task.is_left_behind():  # what was entered before a fork is left by the parent
+        # What was entered before a fork is left by the parent.
+        if task.is_left_behind():
             return None
         leave = partial(self._manager.__aexit__, exc_type, exc_value, traceback)
         try:
             return task.run(leave, is_last=True)
-        except EndedError:  # it was left before, when its task was cancelled
+        except EndedError:
+            # It was left before, when its task was cancelled.
             return None
-        except BaseException:  # of the wait, perhaps: then it is not left yet
+        except BaseException:
+            # Of the wait, perhaps: then it is not left yet.
             task.start_closing(leave)
             raise
 

@@ -511,7 +511,7 @@ class TestCallbacks:
         """A callback that is added while the future is settled runs once."""
         future: Future[int] = Future()
         called: list[object] = []
-        with Halt(Future.add_done_callback, "settled meanwhile") as halt:
+        with Halt(Future.add_done_callback, "if self.done()") as halt:
             adding = in_thread(halt.call, future.add_done_callback, called.append)
             halt.arrived()
 
