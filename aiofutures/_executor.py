@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
@@ -97,14 +98,13 @@ class AsyncExecutor(Executor):
         if blocked_loop_timeout is not None and blocked_loop_timeout <= 0:
             raise ValueError("blocked_loop_timeout must be greater than 0")
         name = thread_name_prefix or f"AsyncExecutor-{next(_number)}"
-        self._workers = Workers(executor, name)
         watchdog = None
         if blocked_loop_timeout is not None:
             watchdog = Watchdog(blocked_loop_timeout, run_forever.__code__, name)
         self._loop_thread = LoopThread(
             loop_factory=loop_factory or asyncio.new_event_loop,
             name=name,
-            workers=self._workers,
+            make_workers=partial(Workers, executor, name),
             max_workers=max_workers,
             cancel_at_exit=cancel_at_exit,
             watchdog=watchdog,
@@ -311,7 +311,7 @@ class AsyncExecutor(Executor):
         Raises:
             DeadlockError: It would wait for the very task, or worker thread, that calls it.
         """
-        if wait and (self._loop_thread.is_current() or self._workers.is_current()):
+        if wait and self._loop_thread.is_inside():
             raise DeadlockError(
                 "shutdown() would wait here for its own caller, for ever; use shutdown(wait=False)"
             )

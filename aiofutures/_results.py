@@ -10,6 +10,7 @@ from weakref import ref
 
 from ._exceptions import DeadlockError
 from ._futures.future import Future
+from ._futures.waiters import refuse_on_own_loop, wait
 from ._typing import T, override
 
 
@@ -175,16 +176,16 @@ class Results(Iterator[T]):
                 if finished is not None:
                     return finished
             first = next(iter(self._futures))
-            # Of the process that was forked.
+            # It has not said so: the callback is that of another process.
             if first.done() and not self._finished:
                 return first
-            # A future stands for the next one: waiting for it lends places as it should.
+            # A future stands for the next one: it is waited for as that.
             self._next_done = Future(first._host)
             if self._finished:
                 continue
-            first._refuse_wait_on_own_loop()
+            refuse_on_own_loop(first)
             try:
-                self._next_done._wait(self._seconds_left())
+                wait(self._next_done, self._seconds_left())
             except TimeoutError:
                 self.close()
                 raise

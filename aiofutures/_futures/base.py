@@ -11,19 +11,14 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
-import os
-from _thread import allocate_lock
 from collections.abc import Awaitable, Callable
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
 from contextlib import suppress
 from contextvars import Context
-from functools import partial
-from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final
 
 from .._contract import BoundCall, Host, Starter
-from .._exceptions import DeadlockError, InvalidStateError
-from .._loops.blocking import block
+from .._exceptions import InvalidStateError
 from .._typing import T, override
 from .waiters import StdlibWaiters, UnfetchedException, Watchers
 
@@ -34,11 +29,6 @@ FAILED: Final = "FAILED"
 
 #: The states in which nothing changes any more.
 DONE: Final = frozenset({CANCELLED_AND_NOTIFIED, FINISHED, FAILED})
-
-# Where both share a CPU, the loop thread may end a short call and go back to sleep meanwhile. That
-# takes two switches between threads. To wake a thread that blocks takes four to seven, as it wants
-# the interpreter while the loop thread still has it. With CPUs of their own it is one system call.
-_give_way: Final[Callable[[], object]] = getattr(os, "sched_yield", partial(sleep, 0))
 
 
 class BaseFuture(concurrent.futures.Future[T]):
@@ -234,7 +224,7 @@ class BaseFuture(concurrent.futures.Future[T]):
         # The threads and loops that wait are the parent's, but for iterators of `as_completed`.
         watchers = vars(self).pop("_watchers", None)
         if watchers is not None and watchers.stdlib is not None:
-            watchers.stdlib.notify_in_child(self)
+            watchers.stdlib.abandon(self)
 
     # Who decides.
 
@@ -296,47 +286,6 @@ class BaseFuture(concurrent.futures.Future[T]):
             # Atomic: one for all.
             watchers = self.__dict__.setdefault("_watchers", Watchers())
         return watchers
-
-    def _wait(self, timeout: float | None) -> None:
-        """Block until the future is done."""
-        if timeout is not None and timeout <= 0:
-            raise TimeoutError
-        host = self._host
-        if host is None:
-            self._block(timeout)
-            return
-        if host.is_current():
-            self._refuse_wait_on_own_loop()
-        limit = host.limit
-        if limit is None:
-            self._block(timeout)
-            return
-        with limit.lent(timeout):
-            self._block(timeout)
-
-    def _block(self, timeout: float | None) -> None:
-        end = None if timeout is None else monotonic() + timeout
-        _give_way()
-        if self.done():
-            return
-        gate = allocate_lock()
-        gate.acquire()
-        gates = self._watch().gates
-        gates.append(gate)
-        try:
-            left = None if end is None else end - monotonic()
-            if self._status not in DONE and not block(gate, left):
-                raise TimeoutError
-        finally:
-            gates.remove(gate)
-
-    def _refuse_wait_on_own_loop(self) -> None:
-        """Raise DeadlockError where a wait would block the loop that runs the call."""
-        if self._is_on_own_loop():
-            raise DeadlockError(
-                f"waiting for {self!r} here would block the event loop that has to run it, "
-                "for ever; use 'await future' instead"
-            )
 
     def _is_on_own_loop(self) -> bool:
         """Tell whether the caller runs on the event loop that runs the call."""

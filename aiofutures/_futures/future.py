@@ -14,7 +14,7 @@ from .._coroutines import name_of
 from .._exceptions import InvalidStateError
 from .._typing import T, override
 from .base import DONE, BaseFuture
-from .waiters import AsyncWaiter
+from .waiters import AsyncWaiter, wait
 
 E = TypeVar("E", bound=BaseException)
 U = TypeVar("U")
@@ -50,7 +50,7 @@ class Future(BaseFuture[T]):
             BaseException: Whatever the call raised.
         """
         if self._status not in DONE:
-            self._wait(timeout)
+            wait(self, timeout)
         if self._status == FINISHED:
             result: T = self._result
             return result
@@ -80,7 +80,7 @@ class Future(BaseFuture[T]):
             DeadlockError: The wait would block the event loop that runs the call.
         """
         if self._status not in DONE:
-            self._wait(timeout)
+            wait(self, timeout)
         if self._status == CANCELLED_AND_NOTIFIED:
             raise concurrent.futures.CancelledError
         self._mark_fetched()
@@ -155,12 +155,7 @@ class Future(BaseFuture[T]):
         """
         if self._status not in DONE:
             waiter = AsyncWaiter(self)
-            limit = None if self._host is None else self._host.limit
-            take_back = None if limit is None else limit.lend()
-            if take_back is None:
-                self.add_done_callback(waiter.notify)
-            else:
-                self.add_done_callback(lambda _: take_back(waiter.notify))
+            self.add_done_callback(waiter.notify)
             yield from waiter
         if self._status == CANCELLED_AND_NOTIFIED:
             raise asyncio.CancelledError

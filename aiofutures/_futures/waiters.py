@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import weakref
-from _thread import LockType
+from _thread import LockType, allocate_lock
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from threading import get_ident
-from typing import Any, Protocol, TypeAlias
+from time import monotonic, sleep
+from typing import Any, Final, Protocol, TypeAlias
 
-from .._contract import Runnable
-from .._loops.blocking import LendingEvent
+from .._contract import LendsPlaces, Runnable
+from .._exceptions import DeadlockError
+from .._loops.blocking import Event, block
 from .._typing import override
 
 
@@ -21,7 +26,52 @@ class Awaited(Runnable, Protocol):
     _exception: BaseException | None
 
     def cancelled(self) -> bool: ...
-    def _refuse_wait_on_own_loop(self) -> None: ...
+    def _watch(self) -> Watchers: ...
+
+
+# Where both share a CPU, the loop thread may end a short call and go back to sleep meanwhile. That
+# takes two switches between threads. To wake a thread that blocks takes four to seven, as it wants
+# the interpreter while the loop thread still has it. With CPUs of their own it is one system call.
+_give_way: Final[Callable[[], object]] = getattr(os, "sched_yield", partial(sleep, 0))
+
+
+def wait(future: Awaited, timeout: float | None) -> None:
+    """Block until `future` is done, and lend the place of the caller's call meanwhile."""
+    if timeout is not None and timeout <= 0:
+        raise TimeoutError
+    refuse_on_own_loop(future)
+    limit = None if future._host is None else future._host.limit
+    if limit is None:
+        _block(future, timeout)
+        return
+    with limit.lent(timeout):
+        _block(future, timeout)
+
+
+def _block(future: Awaited, timeout: float | None) -> None:
+    end = None if timeout is None else monotonic() + timeout
+    _give_way()
+    if future.done():
+        return
+    gate = allocate_lock()
+    gate.acquire()
+    gates = future._watch().gates
+    gates.append(gate)
+    try:
+        left = None if end is None else end - monotonic()
+        if not future.done() and not block(gate, left):
+            raise TimeoutError
+    finally:
+        gates.remove(gate)
+
+
+def refuse_on_own_loop(future: Awaited) -> None:
+    """Raise DeadlockError where a wait would block the event loop that runs the call."""
+    if future._host is not None and future._host.is_current():
+        raise DeadlockError(
+            f"waiting for {future!r} here would block the event loop that has to run it, "
+            "for ever; use 'await future' instead"
+        )
 
 
 class Watchers:
@@ -109,7 +159,7 @@ class StdlibWaiters:
         if future is None or self.looks_done():
             return
         if not future.done():
-            future._refuse_wait_on_own_loop()
+            refuse_on_own_loop(future)
         if type(waiter.event) is threading.Event:
             waiter.event = LendingEvent()
         limit = None if future._host is None else future._host.limit
@@ -162,7 +212,7 @@ class StdlibWaiters:
         finally:
             self._waiters.pop(waiter, None)
 
-    def notify_in_child(self, future: Awaited) -> None:
+    def abandon(self, future: Awaited) -> None:
         """Tell those who have not heard it yet, in a forked child.
 
         Only iterators of `as_completed` go on there. A thread of the parent's may hold their lock.
@@ -175,12 +225,35 @@ class StdlibWaiters:
             self.remove(waiter)
 
 
+class LendingEvent(Event):
+    """An event for which a thread waits as for a future: it lends its place meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: The limits of the futures that it stands for.
+        self.limits: set[LendsPlaces] = set()
+
+    @override
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set; False after the time-out."""
+        # The caller has a place of one of them at most.
+        with ExitStack() as places:
+            for limit in self.limits:
+                places.enter_context(limit.lent(timeout))
+            return super().wait(timeout)
+
+
 class AsyncWaiter(asyncio.Future[None]):
-    """Completes when a future does, on the event loop of the task that awaits it."""
+    """Completes when a future does, on the event loop of the task that awaits it.
+
+    The call that awaits lends its place meanwhile.
+    """
 
     def __init__(self, future: Awaited) -> None:
         super().__init__(loop=asyncio.get_running_loop())
         self._awaited = future
+        limit = None if future._host is None else future._host.limit
+        self._take_back = None if limit is None else limit.lend()
 
     @override
     def cancel(self, msg: Any | None = None) -> bool:
@@ -193,7 +266,13 @@ class AsyncWaiter(asyncio.Future[None]):
         return not self.done() and self._awaited.cancel()
 
     def notify(self, _: object = None) -> None:
-        """Complete, from any thread."""
+        """Complete as soon as there is a place again, from any thread."""
+        if self._take_back is None:
+            self._wake()
+        else:
+            self._take_back(self._wake)
+
+    def _wake(self) -> None:
         loop = self.get_loop()
         if asyncio._get_running_loop() is loop:
             self._complete()

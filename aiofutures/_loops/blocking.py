@@ -6,11 +6,10 @@ import math
 import sys
 import threading
 from _thread import TIMEOUT_MAX, LockType, allocate_lock
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from time import monotonic
 from typing import Final
 
-from .._contract import LendsPlaces
 from .pool import WorkerPool
 
 # A time-out costs a wait a tenth, so not on systems where signals do end it.
@@ -47,16 +46,13 @@ def _acquire(gate: LockType, timeout: float | None) -> bool:
     return gate.acquire(timeout=max(0.0, left))
 
 
-class LendingEvent:
-    """A `threading.Event` for which a thread waits as for a future: it lends its places meanwhile.
+class Event:
+    """A `threading.Event` without a lock.
 
-    It has no lock that a signal handler that raises could leave locked, for the loop thread to
-    hang on.
+    A signal handler that raises could leave that locked, for the loop thread to hang on.
     """
 
     def __init__(self) -> None:
-        # Of the futures that it stands for.
-        self.limits: set[LendsPlaces] = set()
         self._is_set = False
         self._gates: list[LockType] = []
 
@@ -68,7 +64,7 @@ class LendingEvent:
         """Wake the threads that wait."""
         self._is_set = True
         for gate in tuple(self._gates):
-            # Another thread has released it.
+            # Another thread may have released it.
             with suppress(RuntimeError):
                 gate.release()
 
@@ -82,10 +78,6 @@ class LendingEvent:
         gate.acquire()
         self._gates.append(gate)
         try:
-            # The caller has a place of one of them at most.
-            with ExitStack() as places:
-                for limit in self.limits:
-                    places.enter_context(limit.lent(timeout))
-                return self._is_set or block(gate, timeout)
+            return self._is_set or block(gate, timeout)
         finally:
             self._gates.remove(gate)

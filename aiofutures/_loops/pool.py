@@ -71,7 +71,7 @@ class WorkerPool:
 
     @staticmethod
     def leave() -> None:
-        """Make the calling thread, of a forked child, an ordinary one. It ends with its item."""
+        """Make the calling thread an ordinary one. It ends with its item."""
         _here.pool = None
 
     def submit(self, item: PoolItem) -> None:
@@ -153,7 +153,7 @@ class WorkerPool:
         ended: list[PoolItem] = []
         while True:
             self._run_items(ended)
-            # It has forked, and this is the child.
+            # It has left the pool in its item.
             if _here.pool is not self:
                 return
             # Now that it is idle: the task may submit the next item, and need not start a thread.

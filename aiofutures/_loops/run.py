@@ -18,7 +18,7 @@ from weakref import ref
 from .._contract import Runnable
 from .._coroutines import ensure_coroutine, name_of
 from .._exceptions import InvalidStateError
-from .blocking import LendingEvent
+from .blocking import Event
 from .doorbell import Doorbell
 from .limit import Limit, running_call
 from .workers import Workers
@@ -52,8 +52,8 @@ class Run:
 
     `is_over` says that it takes no calls any more, not even from its own tasks, `failure` why the
     loop failed or did not start, and `ended` that the thread is done. A call stays in the queue
-    while it starts, and `unfinished` has it as long as it runs or is parked: a fork at any moment
-    finds it.
+    while it starts, and `unfinished` has it while it runs or is parked: `futures` finds it at any
+    moment.
 
     Args:
         max_workers: Maximum number of calls that run at once; None for no limit.
@@ -74,7 +74,7 @@ class Run:
         self.closing = closing
         self.is_over = False
         self.failure: BaseException | None = None
-        self.ended = LendingEvent()
+        self.ended = Event()
         self._unclaimed = True
         self._workers = workers
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
+from contextlib import nullcontext
 from contextvars import Context
 from inspect import iscoroutinefunction
 from typing import Any
@@ -16,6 +17,7 @@ from .._typing import P, T
 from .doorbell import doorbell
 from .lifecycle import abandonable, exiting, running_loop_threads
 from .limit import Limit
+from .pool import WorkerPool
 from .run import Run
 from .watchdog import Watchdog
 from .workers import Workers
@@ -31,7 +33,7 @@ class LoopThread:
     Args:
         loop_factory: Makes the event loop.
         name: The thread's name.
-        workers: The worker threads; they end with the loop.
+        make_workers: Makes the worker threads; they end with the loop.
         max_workers: Maximum number of calls that run at once; None for no limit.
         cancel_at_exit: Whether the end of the interpreter cancels what is left.
         watchdog: Watches the event loop; None for no watch.
@@ -42,7 +44,7 @@ class LoopThread:
         *,
         loop_factory: Callable[[], asyncio.AbstractEventLoop],
         name: str,
-        workers: Workers,
+        make_workers: Callable[[], Workers],
         max_workers: int | None,
         cancel_at_exit: bool,
         watchdog: Watchdog | None,
@@ -51,9 +53,10 @@ class LoopThread:
         self.cancel_at_exit = cancel_at_exit
         self._loop_factory = loop_factory
         self._name = name
-        self._workers = workers
+        self._make_workers = make_workers
         self._watchdog = watchdog
-        self._run = Run(max_workers, workers, closing=False)
+        self._workers = make_workers()
+        self._run = Run(max_workers, self._workers, closing=False)
         # What a forked child keeps so that nothing closes it.
         self._of_parents: list[object] = []
         # Lets one thread alone start the loop thread. Nothing of the user's runs under it but
@@ -111,6 +114,10 @@ class LoopThread:
     def is_current(self) -> bool:
         """Tell whether the caller runs on this event loop."""
         return self._run.is_current()
+
+    def is_inside(self) -> bool:
+        """Tell whether the caller runs on this event loop or in one of its worker threads."""
+        return self._run.is_current() or self._workers.is_current()
 
     def report(self, context: dict[str, Any], /) -> None:
         """Hand an error that no caller can receive to the event loop's exception handler."""
@@ -175,7 +182,7 @@ class LoopThread:
 
     def _refuses(self, run: Run) -> bool:
         """Tell whether a closing run takes nothing of the caller's, who is not one of its own."""
-        return run.is_over or not (run.is_current() or self._workers.is_current())
+        return run.is_over or not self.is_inside()
 
     # Its start and end.
 
@@ -249,9 +256,8 @@ class LoopThread:
         try:
             self._workers.serve(self._notify_worker_done)
             loop.set_default_executor(self._workers.default_executor(loop))
-            if self._watchdog is not None:
-                self._watchdog.start(loop)
-            run.run()
+            with nullcontext() if self._watchdog is None else self._watchdog.watching(loop):
+                run.run()
         except BaseException as exception:
             run.fail_all(exception)
             raise
@@ -264,8 +270,6 @@ class LoopThread:
     def _end(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
         """Free what the event loop has used. Loop thread only."""
         self._workers.shutdown()
-        if self._watchdog is not None:
-            self._watchdog.stop()
         running_loop_threads.pop(loop, None)
         run.free()
 
@@ -287,8 +291,8 @@ class LoopThread:
         # Kept here, where the frames of the parent's thread keep it too, and nothing frees those:
         # else the `finally` blocks of the parent's tasks would run at the end of the child.
         self._of_parents.append((run, tasks))
-        if self._watchdog is not None:
-            self._watchdog.abandon()
+        WorkerPool.leave()
+        self._workers = self._make_workers()
         # A thread of the parent's may hold the other one.
         self._start_lock = threading.RLock()
         self._run = Run(self.max_workers, self._workers, closing=run.closing)

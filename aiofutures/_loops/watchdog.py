@@ -9,7 +9,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from time import monotonic
 from types import CodeType, FrameType
 from typing import Final
@@ -42,36 +43,29 @@ class Watchdog:
         self._timeout = timeout
         self._entry = entry
         self._name = name
-        self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Watch `loop`, which the calling thread is going to run."""
-        self._stopped = threading.Event()
-        thread = threading.Thread(
+    @contextmanager
+    def watching(self, loop: asyncio.AbstractEventLoop) -> Generator[None]:
+        """Watch `loop`, which the calling thread runs in the block."""
+        stopped = threading.Event()
+        watching = threading.Thread(
             target=self._watch,
-            args=(loop, threading.get_ident(), self._stopped),
+            args=(loop, threading.get_ident(), stopped),
             name=f"{self._name}-watchdog",
             daemon=False,
         )
         try:
-            thread.start()
+            watching.start()
         except RuntimeError as error:
             # No thread to be had; the work matters more.
             _LOGGER.warning("the event loop %s is not watched: %s", self._name, error)
-        else:
-            self._thread = thread
-
-    def stop(self) -> None:
-        """Stop watching, before the loop is closed."""
-        self._stopped.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-
-    def abandon(self) -> None:
-        """Forget the thread, which a forked child does not have."""
-        self._thread = None
+            yield
+            return
+        try:
+            yield
+        finally:
+            stopped.set()
+            watching.join()
 
     def _watch(
         self, loop: asyncio.AbstractEventLoop, thread: int, stopped: threading.Event

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from .._typing import T, override
 from .blocking import block
-from .lifecycle import abandonable, closable
+from .lifecycle import closable
 from .pool import WorkerPool
 from .worker_future import WorkerFuture
 
@@ -28,18 +28,12 @@ class Workers:
     def __init__(self, pool: ThreadPoolExecutor | None, name: str) -> None:
         self._callers_pool = pool
         self._name = name
-        self.abandon()
-        abandonable.add(self)
-        closable.add(self)
-
-    def abandon(self) -> None:
-        """Begin anew in a forked child, which has none of the threads."""
-        WorkerPool.leave()
         self._own_pool = WorkerPool(f"{self._name}-worker")
         self._unfinished: set[WorkerFuture[Any]] = set()
         # Of those that wait until there are none.
         self._gates: list[LockType] = []
         self._notify: Callable[[], object] | None = None
+        closable.add(self)
 
     def serve(self, notify: Callable[[], object]) -> None:
         """Call `notify` whenever a call has ended, from any thread."""

@@ -184,11 +184,13 @@ class StepTask:
             is_last: See `Step`.
 
         Raises:
-            EndedError: The task has ended.
+            EndedError: The task has ended; or it is the last step of one that was left behind.
             TypeError: The host has no event loop here for a task that takes steps.
             BrokenExecutor: The task was left behind in the process that was forked.
         """
-        if self.is_left_behind():
+        if self._is_left_behind():
+            if is_last:
+                raise EndedError
             raise concurrent.futures.BrokenExecutor(
                 f"{self.__qualname__} runs in the process that was forked; begin it again here"
             )
@@ -221,7 +223,7 @@ class StepTask:
 
     def start_closing(self, fn: Callable[[], Awaitable[Any]]) -> Step | None:
         """Do as `close`, but do not wait for it."""
-        if self._process is None or self.is_left_behind():
+        if self._process is None or self._is_left_behind():
             return None
         if self._task is not None and self._task.done():
             return None
@@ -231,7 +233,7 @@ class StepTask:
             # Shut down: the task was cancelled, and cleaned up after that.
             return None
 
-    def is_left_behind(self) -> bool:
+    def _is_left_behind(self) -> bool:
         """Tell whether the task runs in the process from which this one was forked."""
         return self._process is not None and self._process != os.getpid()
 

@@ -138,14 +138,11 @@ class _ContextManager(AbstractContextManager[Any, Any]):
         traceback: TracebackType | None,
     ) -> Any:
         task = self._tasks.pop()
-        # What was entered before a fork is left by the parent.
-        if task.is_left_behind():
-            return None
         leave = partial(self._manager.__aexit__, exc_type, exc_value, traceback)
         try:
             return task.run(leave, is_last=True)
         except EndedError:
-            # It was left before, when its task was cancelled.
+            # It was left before, when its task was cancelled, or is left by another process.
             return None
         except BaseException:
             # Of the wait, perhaps: then it is not left yet.

@@ -514,7 +514,7 @@ executor = make()
 gate = Gate()
 
 def hold():
-    with executor._workers._own_pool._lock:
+    with executor._loop_thread._workers._own_pool._lock:
         gate.block()
 
 def check():

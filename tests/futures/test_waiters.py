@@ -13,7 +13,7 @@ from support import LIMIT, Gate, Halt, Refusing, in_thread, until
 from typing_extensions import override
 
 from aiofutures import Future
-from aiofutures._futures import base
+from aiofutures._futures import waiters
 from aiofutures._futures.waiters import AsyncWaiter, StdlibWaiters, UnfetchedException, Watchers
 from aiofutures._loops.blocking import block
 
@@ -23,7 +23,7 @@ def test_wait_sees_a_future_that_is_done() -> None:
     future: Future[int] = Future()
     future.set_result(1)
 
-    future._block(None)
+    waiters._block(future, None)
 
     assert future._watch().gates == []
 
@@ -31,7 +31,7 @@ def test_wait_sees_a_future_that_is_done() -> None:
 def test_wait_gives_way_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is done after the loop thread had its turn needs no waking up."""
     future: Future[int] = Future()
-    monkeypatch.setattr(base, "_give_way", partial(future.set_result, 1))
+    monkeypatch.setattr(waiters, "_give_way", partial(future.set_result, 1))
 
     assert future.result(LIMIT) == 1
 
@@ -64,7 +64,7 @@ def test_settled_between_the_look_and_the_wait() -> None:
 def test_settled_between_the_registration_and_the_look() -> None:
     """A waiter looks at the state after it has registered: being woken before is harmless."""
     future: Future[int] = Future()
-    with Halt(Future._block, "if self._status not in DONE") as halt:
+    with Halt(waiters._block, "if not future.done() and") as halt:
         waiting = in_thread(halt.call, future.result)
         halt.arrived()
 
@@ -77,7 +77,7 @@ def test_settled_between_the_registration_and_the_look() -> None:
 def test_settled_before_the_registration() -> None:
     """A waiter that registers after the future was settled does not wait."""
     future: Future[int] = Future()
-    with Halt(Future._block, "gates.append(gate)") as halt:
+    with Halt(waiters._block, "gates.append(gate)") as halt:
         waiting = in_thread(halt.call, future.result)
         halt.arrived()
 
@@ -238,7 +238,7 @@ def test_iterator_of_a_child_that_knows() -> None:
     assert waiting.result(LIMIT) is future
     for each in (future, other):
         condition: Any = each._condition
-        condition.notify_in_child(each)
+        condition.abandon(each)
 
     assert [waiter.finished_futures for waiter in waiters] == [[other]]
 
@@ -255,7 +255,7 @@ def test_iterator_of_a_child_that_is_just_being_told() -> None:
         held = waiter.lock
 
         condition: Any = future._condition
-        condition.notify_in_child(future)
+        condition.abandon(future)
 
         assert held.locked()
         assert not waiter.lock.locked()

@@ -246,7 +246,7 @@ def test_interrupted_start_of_a_thread(executor: AsyncExecutor) -> None:
 
     def interrupt() -> NoReturn:
         others.append(in_thread(lambda: asyncio.run(call())))
-        until(lambda: len(executor._workers._own_pool._items) == 2)
+        until(lambda: len(executor._loop_thread._workers._own_pool._items) == 2)
         raise InterruptedError
 
     async def main() -> None:
