@@ -202,13 +202,11 @@ class Run:
         _run_until_complete(loop, loop.shutdown_asyncgens())
         self._end_background_tasks(loop)
 
-    def free(self) -> None:
+    def free(self, loop: asyncio.AbstractEventLoop, bell: Doorbell) -> None:
         """Free what the loop has used, which does not run any more. Loop thread only."""
-        bell, self.bell = self.bell, None
-        if bell is not None:
-            bell.remove()
-        if self.loop is not None:
-            self.loop.close()
+        self.bell = None
+        bell.remove()
+        loop.close()
 
     def drain(self) -> None:
         """Start what is queued, for a limited time. Loop thread only."""

@@ -251,8 +251,9 @@ class LoopThread:
         """Run the event loop until it is closed and nothing is left to do. The thread's work."""
         if not run.claim():
             return
-        loop = run.loop
+        loop, bell = run.loop, run.bell
         assert loop is not None  # noqa: S101
+        assert bell is not None  # noqa: S101
         try:
             self._workers.serve(self._notify_worker_done)
             loop.set_default_executor(self._workers.default_executor(loop))
@@ -263,15 +264,11 @@ class LoopThread:
             raise
         finally:
             try:
-                self._end(run, loop)
+                self._workers.shutdown()
+                running_loop_threads.pop(loop, None)
+                run.free(loop, bell)
             finally:
                 run.ended.set()
-
-    def _end(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
-        """Free what the event loop has used. Loop thread only."""
-        self._workers.shutdown()
-        running_loop_threads.pop(loop, None)
-        run.free()
 
     # In a forked child.
 

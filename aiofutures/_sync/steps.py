@@ -168,8 +168,9 @@ class StepTask:
         self._next: _NextStep | None = None
         self._handed: tuple[Step, BoundCall] | None = None
         self._parked: deque[Step] = deque()
-        # The outcomes of cancellations.
+        # The outcomes of cancellations, and that of the step with which the task ends.
         self._between_steps: deque[Step] = deque()
+        self._final: Step | None = None
 
     # In the caller's thread.
 
@@ -358,8 +359,8 @@ class StepTask:
         running_call.set(None)
         outcome = Step(self)
         is_over = await self._take(outcome, partial(self._on_cancel, error))
-        if not is_over:
-            self._between_steps.append(outcome)
+        self._between_steps.append(self._final or outcome)
+        self._final = None
         return is_over
 
     async def _take(self, step: Step, fn: Callable[[], Awaitable[Any]]) -> bool:
@@ -385,7 +386,7 @@ class StepTask:
         finally:
             del fn, step
         outcome.context = copy_context()
-        self._between_steps.append(outcome)
+        self._final = outcome
         del outcome
         return True
 
@@ -393,9 +394,12 @@ class StepTask:
         """Leave no step without an answer. Loop thread only."""
         _tasks.discard(task)
         if self._handed is not None:
-            self._answer(self._handed[0])
+            if self._final is None:
+                self._answer(self._handed[0])
+            else:
+                self._handed[0].adopt(self._final)
             turns.end(self._handed[0])
-            self._handed = None
+            self._handed = self._final = None
         # These are answered as they start.
         while self._parked:
             turns.unpark(self._parked.popleft())

@@ -225,6 +225,37 @@ def test_told_in_spite_of_an_interruption() -> None:
     assert first.finished_futures == [future]
 
 
+def test_two_who_tell_one_waiter() -> None:
+    """Of two threads that tell a waiter at once one does."""
+    future: Future[int] = Future()
+    waiting = in_thread(concurrent.futures.wait, [future], LIMIT)
+    until(lambda: bool(future._waiters))
+    with Halt(StdlibWaiters._notify, "del self._unheard[waiter]") as halt:
+        settling = in_thread(halt.call, future.set_result, 1)
+        halt.arrived()
+        condition: Any = future._condition
+
+        condition.notify(future)
+
+        assert waiting.result(LIMIT).done == {future}
+        halt.go_on()
+        settling.result(LIMIT)
+
+
+def test_iterator_of_a_child_that_was_told_half() -> None:
+    """At a fork while a waiter counts a future, it is not given that once more."""
+    future: Future[int] = Future()
+    iterating = in_thread(list, concurrent.futures.as_completed([future], LIMIT))
+    until(lambda: bool(future._waiters))
+    waiter = next(iter(future._waiters))
+    waiter.finished_futures.append(future)
+    condition: Any = future._condition
+
+    condition.abandon(future)
+
+    assert iterating.result(LIMIT) == [future]
+
+
 def test_iterator_of_a_child_that_knows() -> None:
     """An iterator that was told before the fork is not told again in the child."""
     future: Future[int] = Future()

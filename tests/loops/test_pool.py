@@ -298,3 +298,23 @@ def test_two_rings_at_once(pool: WorkerPool) -> None:
         halt.go_on()
 
         closing.result(LIMIT)
+
+
+class Leaving(Item):
+    """It makes its thread an ordinary one, as a fork does in the child."""
+
+    @override
+    def run(self) -> bool:
+        """Leave the pool."""
+        WorkerPool.leave()
+        return super().run()
+
+
+def test_thread_that_has_left(pool: WorkerPool) -> None:
+    """A thread that has left the pool in its item delivers nothing, and ends."""
+    item = Leaving(threading.current_thread)
+
+    pool.submit(item)
+
+    until(lambda: bool(pool._threads) and not pool._threads[0].is_alive())
+    assert item.future.running()

@@ -265,6 +265,45 @@ class TestStart:
         assert executor.submit(echo, 2).result(LIMIT) == 2
         executor.shutdown()
 
+    def test_interrupted_when_the_thread_runs(self) -> None:
+        """A thread that has begun to run the loop goes on, and serves later calls."""
+        executor = AsyncExecutor()
+        run = executor._loop_thread._run
+
+        def interrupt() -> None:
+            until(lambda: not hasattr(run, "_unclaimed"))
+            raise KeyboardInterrupt
+
+        with (
+            pytest.raises(KeyboardInterrupt),
+            interrupted_at(threading.Thread.start, "self._started.wait()", interrupt),
+        ):
+            _ = executor.submit(echo, 1)
+
+        assert executor.submit(echo, 2).result(LIMIT) == 2
+        assert executor._loop_thread._run is run
+        executor.shutdown()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="a stack that is too large is of Linux")
+    def test_shut_down_while_no_thread_is_to_be_had(self) -> None:
+        """An executor that is shut down during a start that fails takes no later call."""
+        executor = AsyncExecutor()
+        with Halt(LoopThread._start_thread, "thread.start()") as halt:
+            failing = in_thread(halt.call, lambda: executor.submit(echo, 1))
+            halt.arrived()
+            executor.shutdown(wait=False)
+            threading.stack_size(1 << 47)
+            try:
+                halt.go_on()
+                with pytest.raises(RuntimeError, match="can't start new thread"):
+                    _ = failing.result(LIMIT)
+            finally:
+                threading.stack_size(0)
+
+        with pytest.raises(InvalidStateError, match="after shutdown"):
+            _ = executor.submit(echo, 2)
+        executor.shutdown()
+
     @pytest.mark.skipif(sys.platform != "linux", reason="a stack that is too large is of Linux")
     def test_unfetched_where_no_thread_is_to_be_had(
         self, logged_errors: list[logging.LogRecord]

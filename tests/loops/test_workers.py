@@ -26,6 +26,7 @@ from typing_extensions import override
 
 from aiofutures import AsyncExecutor, InvalidStateError
 from aiofutures._loops.pool import WorkerPool
+from aiofutures._loops.worker_future import WorkerFuture
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -478,3 +479,17 @@ def test_many(executor: AsyncExecutor) -> None:
 
     assert list(executor.map(work, range(200))) == list(range(200))
     assert executor.submit(echo_later, 1).result(LIMIT) == 1
+
+
+def test_call_that_was_cancelled_cannot_fail(executor: AsyncExecutor) -> None:
+    """Where no thread is to be had, a call that was cancelled stays so."""
+    workers = executor._loop_thread._workers
+
+    async def cancel() -> bool:
+        future = WorkerFuture(workers, asyncio.get_running_loop(), abs, (1,), {})
+        future.cancel()
+        future.fail(RuntimeError("can't start new thread"))
+        await asyncio.sleep(0)
+        return future.cancelled()
+
+    assert executor.submit(cancel).result(LIMIT)

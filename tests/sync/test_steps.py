@@ -20,7 +20,13 @@ from support import (
     until,
 )
 
-from aiofutures import AsyncExecutor, CancelledError, ExecutorStatistics, InvalidStateError
+from aiofutures import (
+    AsyncExecutor,
+    CancelledError,
+    ExecutorStatistics,
+    Future,
+    InvalidStateError,
+)
 from aiofutures._sync.steps import EndedError, StepTask
 
 
@@ -368,6 +374,21 @@ class TestCancellation:
             with pytest.raises(EndedError):
                 late.result(LIMIT)
 
+    def test_step_that_comes_before_the_task_is_done(self, executor: AsyncExecutor) -> None:
+        """The error of the step that ends the task is not that of one that comes just then."""
+        steps = step_task(executor)
+        behind: list[Future[Any]] = []
+
+        async def end() -> None:
+            behind.append(steps._submit(current_task, must_run=False, is_last=False))
+            asyncio.get_running_loop().call_soon(executor._loop_thread._run.drain)
+            raise OSError
+
+        with pytest.raises(OSError, match=r"^$"):
+            steps.run(end)
+        with pytest.raises(EndedError):
+            behind[0].result(LIMIT)
+
     def test_of_a_step_behind(self, executor: AsyncExecutor) -> None:
         """Once a step is done, cancelling it is too late to reach the task."""
         steps = step_task(executor)
@@ -398,6 +419,30 @@ class TestCancellation:
             assert behind.cancelled()
         answer.result(LIMIT)
         steps.close(current_task)
+
+    def test_before_the_task_begins(self, executor: AsyncExecutor) -> None:
+        """Where its task is cancelled before it begins, the first step is cancelled too."""
+        steps = step_task(executor)
+        steps._begin()
+
+        async def start_and_cancel() -> object:
+            step = steps._submit(current_task, must_run=False, is_last=False)
+            executor._loop_thread._run.drain()
+            assert steps._task is not None
+            steps._task.cancel()
+            return await step
+
+        with pytest.raises(CancelledError):
+            executor.submit(start_and_cancel).result(LIMIT)
+
+
+def test_what_follows_a_step(executor: AsyncExecutor) -> None:
+    """What is derived of a step runs on the event loop of its task."""
+    steps = step_task(executor)
+    steps.run(current_task)
+    step = steps._submit(lambda: echo_later(-1), must_run=True, is_last=True)
+
+    assert step.map(abs).result(LIMIT) == 1
 
 
 class TestPlaces:
