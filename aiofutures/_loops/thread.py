@@ -99,9 +99,12 @@ class LoopThread:
             if not run.awake:
                 self._wake(run)
         except BaseException:
-            # Also of a signal handler. What is raised here needs no report.
+            # Also of a signal handler. What is raised here needs no report. The last step of a task
+            # cannot be cancelled, and is to be run.
             if not future.cancel():
-                future.exception()
+                if future.done():
+                    future.exception()
+                run.call_soon(run.drain)
             raise
         if run.closing and self._refuses(run) and future.take() is not None:
             future.settle_cancelled()

@@ -16,6 +16,7 @@ from support import (
     fail,
     fail_later,
     in_thread,
+    interrupted_at,
     loop_that_calls,
     until,
 )
@@ -27,6 +28,7 @@ from aiofutures import (
     Future,
     InvalidStateError,
 )
+from aiofutures._loops.thread import LoopThread
 from aiofutures._sync.steps import EndedError, StepTask
 
 
@@ -485,6 +487,22 @@ class TestClose:
 
         assert log == [task]
         assert task.done()
+
+    def test_interrupted(self, executor: AsyncExecutor) -> None:
+        """A close that a signal handler interrupts as it is submitted is done all the same."""
+        steps = step_task(executor)
+        task: asyncio.Task[object] = steps.run(current_task)
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        with (
+            pytest.raises(KeyboardInterrupt),
+            interrupted_at(LoopThread.submit, "if not run.awake:", interrupt),
+        ):
+            steps.close(current_task)
+
+        until(task.done)
 
     def test_before_the_first_step(self, executor: AsyncExecutor) -> None:
         """There is nothing to close before the first step."""
