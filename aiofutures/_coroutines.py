@@ -51,3 +51,12 @@ def not_callable(fn: object) -> TypeError:
             f"returned: pass {name}, ... instead of {name}(...)"
         )
     return TypeError(f"an async function is needed, not {fn!r}")
+
+
+def drop_frame(error: BaseException) -> None:
+    """Drop the outermost frame of a traceback: ours, which would keep the future and the error.
+
+    Not by its attribute: some exceptions, such as frozen dataclasses, refuse to have them set.
+    """
+    traceback = error.__traceback__
+    BaseException.with_traceback(error, traceback and traceback.tb_next)

@@ -129,7 +129,8 @@ def to_sync(
                     changes.take_over(call.context)
                 # The traceback of its exception has this frame.
                 del future
-            if isinstance(result, Openable):
+            # By type: the class that a result shows may raise.
+            if type(result) is Openable:
                 return open_view(result, host, timeout, name)
             return result
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
 from contextlib import suppress
@@ -299,11 +300,11 @@ class BaseFuture(concurrent.futures.Future[T]):
             if watchers.callbacks:
                 self._run_callbacks(watchers.callbacks)
 
-    def _run_callbacks(self, callbacks: list[Callable[[Any], object]]) -> None:
+    def _run_callbacks(self, callbacks: deque[Callable[[Any], object]]) -> None:
         """Call each callback once, also when several threads are at it."""
         while callbacks:
             try:
-                callback = callbacks.pop(0)
+                callback = callbacks.popleft()
             except IndexError:
                 return
             try:

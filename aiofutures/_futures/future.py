@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED
 from contextvars import copy_context
@@ -134,7 +135,7 @@ class Future(BaseFuture[T]):
         """
         if self._status in DONE:
             self._mark_fetched()
-            self._run_callbacks([fn])
+            self._run_callbacks(deque([fn]))
             return
         callbacks = self._watch().callbacks
         callbacks.append(fn)

@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from _thread import LockType, allocate_lock
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -85,7 +86,7 @@ class Watchers:
     stdlib: StdlibWaiters | None = None
 
     def __init__(self) -> None:
-        self.callbacks: list[Callable[[Any], object]] = []
+        self.callbacks: deque[Callable[[Any], object]] = deque()
         # Locked; each is released for one blocked thread.
         self.gates: list[LockType] = []
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from weakref import ref
 
 from .._contract import Runnable
-from .._coroutines import ensure_coroutine, name_of
+from .._coroutines import drop_frame, ensure_coroutine, name_of
 from .._exceptions import InvalidStateError
 from .blocking import Event
 from .doorbell import Doorbell
@@ -395,13 +395,13 @@ def _settle(future: Runnable, task: asyncio.Task[Any]) -> None:
 
 def _settle_raised(future: Runnable, exception: BaseException) -> None:
     """Hand what its first step has raised to `future`. Loop thread only."""
-    if isinstance(exception, asyncio.CancelledError):
+    # By type: the class that an exception shows may raise.
+    if issubclass(type(exception), asyncio.CancelledError):
         future.settle_cancelled()
         return
-    # Without our own frame: it would keep the future, and with it the exception, alive.
-    exception.__traceback__ = exception.__traceback__ and exception.__traceback__.tb_next
+    drop_frame(exception)
     # It would end the caller's loop in silence (PEP 479).
-    if isinstance(exception, StopIteration):
+    if issubclass(type(exception), StopIteration):
         error = RuntimeError("the function raised StopIteration")
         error.__cause__ = exception
         exception = error

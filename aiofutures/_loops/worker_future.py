@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any, Protocol, TypeAlias
 
+from .._coroutines import drop_frame
 from .._typing import T, override
 
 _Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], Context]
@@ -116,10 +117,7 @@ class WorkerFuture(asyncio.Future[T]):
 
 def _as_outcome(exception: BaseException) -> BaseException:
     """Return what the awaiting task gets for `exception`."""
-    # Without our own frame: it would keep the future, and with it the exception, alive. Not as an
-    # attribute: some exceptions refuse these.
-    traceback = exception.__traceback__
-    BaseException.with_traceback(exception, traceback and traceback.tb_next)
+    drop_frame(exception)
     if not issubclass(type(exception), StopIteration):
         return exception
     # It cannot be raised into a coroutine: asyncio would leave the task waiting for ever.

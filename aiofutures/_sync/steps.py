@@ -14,6 +14,7 @@ from typing import Any, Final
 from weakref import ref
 
 from .._contract import BoundCall, Host, LendsPlaces, Runnable, Turns
+from .._coroutines import drop_frame
 from .._exceptions import InvalidStateError
 from .._futures.future import Future
 from .._loops.limit import running_call
@@ -48,7 +49,7 @@ class Step(Future[Any]):
     @override
     def _must_be_fetched(self, error: BaseException) -> bool:
         """Tell whether `error` is more than how a step ends that somebody has ended."""
-        return not isinstance(error, _ENDS) and super()._must_be_fetched(error)
+        return not issubclass(type(error), _ENDS) and super()._must_be_fetched(error)
 
     def adopt(self, outcome: Step) -> None:
         """Finish it with the outcome of another one."""
@@ -378,10 +379,10 @@ class StepTask:
             outcome.settle(value)
         except BaseException as error:
             outcome = Step(self)
-            if isinstance(error, asyncio.CancelledError):
+            if issubclass(type(error), asyncio.CancelledError):
                 outcome.settle_cancelled()
             else:
-                error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+                drop_frame(error)
                 outcome.fail(error)
         finally:
             del fn, step

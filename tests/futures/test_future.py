@@ -2,14 +2,16 @@
 
 import asyncio
 import concurrent.futures
+import dataclasses
 import gc
 import logging
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from support import (
@@ -24,6 +26,7 @@ from support import (
     in_thread,
     until,
 )
+from typing_extensions import override
 
 from aiofutures import (
     AsyncExecutor,
@@ -31,6 +34,7 @@ from aiofutures import (
     DeadlockError,
     Future,
     InvalidStateError,
+    to_sync,
 )
 from aiofutures._futures import base
 from aiofutures._futures.waiters import UnfetchedException
@@ -539,7 +543,7 @@ class TestCallbacks:
         """Two threads that find the same callbacks run each of them once."""
         future: Future[int] = Future()
         called: list[object] = []
-        with Halt(Future._run_callbacks, "callback = callbacks.pop(0)") as halt:
+        with Halt(Future._run_callbacks, "callback = callbacks.popleft()") as halt:
             future.add_done_callback(called.append)
             settling = in_thread(halt.call, future.set_result, 1)
             halt.arrived()
@@ -1206,3 +1210,93 @@ class TestDirectUse:
         executor.submit(echo, 1).result(LIMIT)
 
         assert reference() is None
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen(Exception):
+    """An exception that refuses attributes."""
+
+    key: str
+
+
+class Slotted(Exception):
+    """An exception that refuses all but some."""
+
+    __slots__ = ()
+
+    @override
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(name)
+
+
+def _refuse(_: object) -> NoReturn:
+    raise RuntimeError("not yet")
+
+
+#: An exception whose class is not to be had, as with some lazy proxies.
+Proxy: Any = type("Proxy", (Exception,), {"__class__": property(_refuse)})
+
+UNUSUAL: list[Callable[[], Exception]] = [lambda: Frozen("a"), Slotted, Proxy]
+
+
+class TestUnusualExceptions:
+    """Whatever an object of the user's does, its future ends."""
+
+    @pytest.mark.parametrize("make", UNUSUAL, ids=["frozen", "slotted", "proxy"])
+    @pytest.mark.parametrize("fn", [fail, fail_later])
+    def test_of_a_call(
+        self,
+        make_executor: MakeExecutor,
+        fn: Callable[[BaseException], Any],
+        make: Callable[[], Exception],
+    ) -> None:
+        """It is raised, and the place of its call is free again."""
+        executor, error = make_executor(max_workers=1), make()
+
+        caught = executor.submit(fn, error).exception(LIMIT)
+
+        assert caught is error
+        assert executor.submit(echo, 1).result(LIMIT) == 1
+
+    @pytest.mark.parametrize("make", UNUSUAL, ids=["frozen", "slotted", "proxy"])
+    def test_of_a_step(self, executor: AsyncExecutor, make: Callable[[], Exception]) -> None:
+        """It is raised at the item of a generator."""
+        error = make()
+
+        @to_sync(executor=executor)
+        async def items() -> AsyncGenerator[int, None]:
+            yield 1
+            raise error
+
+        generator = items()
+        assert next(generator) == 1
+        caught: list[BaseException] = []
+        try:
+            next(generator)
+        except BaseException as raised:
+            caught.append(raised)
+        assert caught[0] is error
+
+    def test_result_without_a_class(self, executor: AsyncExecutor) -> None:
+        """A result whose class is not to be had is returned."""
+        result = Proxy()
+
+        assert to_sync(executor=executor)(echo_later)(result) is result
+
+
+def test_callbacks_cost_in_proportion(executor: AsyncExecutor) -> None:
+    """Many callbacks of one future run in the order in which they were added, each once."""
+    called: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        called.append(number)
+
+    with Gate() as gate:
+        future = executor.submit(gate.wait)
+        gate.arrived()
+        for number in range(20_000):
+            future.add_done_callback(partial(note, number))
+    executor.shutdown()
+
+    assert called == [*range(20_000)]
+    assert isinstance(future._watch().callbacks, deque)  # no pop(0) of a list
