@@ -24,7 +24,7 @@ class PoolItem(Protocol):
     def deliver(self) -> None:
         """Hand on the outcome of a call that was run."""
 
-    def fail(self, error: Exception, /) -> None:
+    def fail(self, error: BaseException, /) -> None:
         """End the call, which will not be run, with `error`."""
 
 
@@ -129,13 +129,13 @@ class WorkerPool:
             Context().run(thread.start)
         except BaseException as error:
             self._starting = False
-            # A signal handler's; the thread may run.
-            if not isinstance(error, RuntimeError):
+            # A signal handler's, which do not run in worker threads; the thread may run.
+            if not isinstance(error, RuntimeError) and self.current() is not self:
                 raise
             self._threads.remove(thread)
             self._do_without(error)
 
-    def _do_without(self, error: RuntimeError) -> None:
+    def _do_without(self, error: BaseException) -> None:
         """Fail the items, unless there is a thread that will take them."""
         while self._items and not self._idle and self._free == self._size:
             with suppress(IndexError):

@@ -246,7 +246,7 @@ class LoopThread:
         run.loop = run.thread = run.bell = None
         self._run = Run(self.max_workers, self._workers, closing=False)
         if run.closing:
-            self._run.close()
+            self.close()
         run.failure = failure
         run.closing = run.is_over = True
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from .._coroutines import drop_frame
 from .._typing import T, override
 
 _Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], Context]
+
+
+# As asyncio itself translates what a future of a thread pool has raised.
+_AS_IN_ASYNCIO: Final[dict[type, type[BaseException]]] = {
+    concurrent.futures.CancelledError: asyncio.CancelledError,
+    concurrent.futures.InvalidStateError: asyncio.InvalidStateError,
+}
 
 
 class TakesOutcomes(Protocol):
@@ -76,7 +84,7 @@ class WorkerFuture(asyncio.Future[T]):
         finally:
             self._workers.note_end(self)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """End the call, which no thread will run, with `error`."""
         if self._take() is not None:
             self._error = error
@@ -99,7 +107,9 @@ class WorkerFuture(asyncio.Future[T]):
         self._value = self._error = None
         if self.done():
             return
-        if error is None:
+        if issubclass(type(error), asyncio.CancelledError):
+            super().cancel()
+        elif error is None:
             # It is there: a function that returns None has an outcome as well.
             self.set_result(value)  # type: ignore[arg-type]
         else:
@@ -118,6 +128,9 @@ class WorkerFuture(asyncio.Future[T]):
 def _as_outcome(exception: BaseException) -> BaseException:
     """Return what the awaiting task gets for `exception`."""
     drop_frame(exception)
+    translated = _AS_IN_ASYNCIO.get(type(exception))
+    if translated is not None:
+        return translated(*exception.args).with_traceback(exception.__traceback__)
     if not issubclass(type(exception), StopIteration):
         return exception
     # It cannot be raised into a coroutine: asyncio would leave the task waiting for ever.

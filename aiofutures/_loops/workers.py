@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 from _thread import LockType, allocate_lock
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from .._typing import T, override
@@ -60,7 +62,8 @@ class Workers:
             if self._callers_pool is None:
                 self._own_pool.submit(future)
             else:
-                self._callers_pool.submit(self._run, [future])
+                outcome = self._callers_pool.submit(self._run, [future])
+                outcome.add_done_callback(partial(_end_unrun, future))
         except BaseException:
             # Also of a signal handler. Others may have relied on this call to wake a thread.
             future.cancel()
@@ -135,6 +138,16 @@ class Workers:
         if has_run:
             future.deliver()
         del future
+
+
+def _end_unrun(future: WorkerFuture[Any], outcome: concurrent.futures.Future[Any]) -> None:
+    """End a call that the caller's pool has dropped, or that it could not run."""
+    if outcome.cancelled():
+        future.fail(asyncio.CancelledError())
+        return
+    error = outcome.exception()
+    if error is not None:
+        future.fail(error)
 
 
 class _Here(threading.local):

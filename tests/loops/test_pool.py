@@ -38,7 +38,7 @@ class Item:
         """Set the result."""
         self.future.set_result(self._outcome)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Set the error."""
         self.future.set_exception(error)
 
@@ -318,3 +318,25 @@ def test_thread_that_has_left(pool: WorkerPool) -> None:
 
     until(lambda: bool(pool._threads) and not pool._threads[0].is_alive())
     assert item.future.running()
+
+
+def test_thread_that_a_worker_cannot_start(
+    pool: WorkerPool, submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a worker thread cannot start another one, whatever the error, it goes on by itself."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if WorkerPool.current() is pool:
+            raise MemoryError
+        start(thread)
+
+    with Gate() as gate:
+        calls = [submit(gate.block)]
+        gate.arrived()
+        pool._starting = True
+        calls += [submit(abs, -number) for number in range(3)]
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        pool._starting = False
+
+    assert [call.result(LIMIT) for call in calls] == [None, 0, 1, 2]

@@ -24,7 +24,7 @@ from support import (
 )
 from typing_extensions import override
 
-from aiofutures import AsyncExecutor, InvalidStateError
+from aiofutures import AsyncExecutor, CancelledError, Future, InvalidStateError
 from aiofutures._loops.pool import WorkerPool
 from aiofutures._loops.worker_future import WorkerFuture
 
@@ -493,3 +493,66 @@ def test_call_that_was_cancelled_cannot_fail(executor: AsyncExecutor) -> None:
         return future.cancelled()
 
     assert executor.submit(cancel).result(LIMIT)
+
+
+class TestCallersPoolThatDropsCalls:
+    """A pool of the caller's that does not run what it has taken."""
+
+    def test_shut_down_with_calls_in_its_queue(self) -> None:
+        """Calls that it drops are cancelled, and the executor can be shut down."""
+        pool = ThreadPoolExecutor(1)
+        with Gate() as gate, AsyncExecutor(pool) as executor:
+
+            async def main() -> list[object]:
+                calls = [executor.sync_to_async(gate.block) for _ in range(3)]
+                return await asyncio.gather(*calls, return_exceptions=True)
+
+            future = executor.submit(main)
+            gate.arrived()
+            pool.shutdown(wait=False, cancel_futures=True)
+            gate.open()
+            outcomes = future.result(LIMIT)
+
+        assert [type(outcome) for outcome in outcomes] == [
+            type(None),
+            asyncio.CancelledError,
+            asyncio.CancelledError,
+        ]
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+    def test_thread_that_cannot_be_prepared(self, logged_errors: list[logging.LogRecord]) -> None:
+        """Where its initializer fails, calls raise what its futures raise."""
+
+        def refuse() -> NoReturn:
+            raise OSError
+
+        pool = ThreadPoolExecutor(1, initializer=refuse)
+        with AsyncExecutor(pool) as executor:
+            error = executor.submit(executor.sync_to_async, abs, -1).exception(LIMIT)
+
+        assert isinstance(error, concurrent.futures.BrokenExecutor)
+        logged_errors.clear()
+
+
+@pytest.mark.parametrize("error", [concurrent.futures.CancelledError, asyncio.CancelledError])
+def test_cancelled_in_a_worker_thread(executor: AsyncExecutor, error: type[BaseException]) -> None:
+    """A function that raises a cancellation, of a future that it waited for, cancels its task."""
+
+    def work() -> NoReturn:
+        raise error
+
+    future: Future[None] = executor.submit(executor.sync_to_async, work)
+
+    with pytest.raises(CancelledError):
+        future.result(LIMIT)
+    assert future.cancelled()
+
+
+def test_executor_that_is_made_in_a_worker_thread(executor: AsyncExecutor) -> None:
+    """A function in a worker thread may make an executor of its own and use it."""
+
+    def work() -> int:
+        with AsyncExecutor() as inner:
+            return inner.submit(echo_later, 1).result(LIMIT)
+
+    assert executor.submit(executor.sync_to_async, work).result(LIMIT) == 1
