@@ -62,8 +62,9 @@ class Workers:
             if self._callers_pool is None:
                 self._own_pool.submit(future)
             else:
-                outcome = self._callers_pool.submit(self._run, [future])
-                outcome.add_done_callback(partial(_end_unrun, future))
+                box = [future]
+                outcome = self._callers_pool.submit(self._run, box)
+                outcome.add_done_callback(partial(_end_unrun, box))
         except BaseException:
             # Also of a signal handler. Others may have relied on this call to wake a thread.
             future.cancel()
@@ -140,14 +141,13 @@ class Workers:
         del future
 
 
-def _end_unrun(future: WorkerFuture[Any], outcome: concurrent.futures.Future[Any]) -> None:
-    """End a call that the caller's pool has dropped, or that it could not run."""
-    if outcome.cancelled():
-        future.fail(asyncio.CancelledError())
-        return
-    error = outcome.exception()
-    if error is not None:
-        future.fail(error)
+def _end_unrun(box: list[WorkerFuture[Any]], outcome: concurrent.futures.Future[Any]) -> None:
+    """End a call that the caller's pool has dropped or could not run: it is still in the box."""
+    while box:
+        if outcome.cancelled():
+            box.pop().fail(asyncio.CancelledError())
+        else:
+            box.pop().fail(outcome.exception() or RuntimeError("the pool has not run the call"))
 
 
 class _Here(threading.local):

@@ -501,14 +501,17 @@ class TestCallersPoolThatDropsCalls:
     def test_shut_down_with_calls_in_its_queue(self) -> None:
         """Calls that it drops are cancelled, and the executor can be shut down."""
         pool = ThreadPoolExecutor(1)
+        submitted = threading.Event()
         with Gate() as gate, AsyncExecutor(pool) as executor:
 
             async def main() -> list[object]:
                 calls = [executor.sync_to_async(gate.block) for _ in range(3)]
+                submitted.set()
                 return await asyncio.gather(*calls, return_exceptions=True)
 
             future = executor.submit(main)
             gate.arrived()
+            assert submitted.wait(LIMIT)
             pool.shutdown(wait=False, cancel_futures=True)
             gate.open()
             outcomes = future.result(LIMIT)
