@@ -340,3 +340,17 @@ def test_thread_that_a_worker_cannot_start(
         pool._starting = False
 
     assert [call.result(LIMIT) for call in calls] == [None, 0, 1, 2]
+
+
+def test_thread_that_wakes_too_late(pool: WorkerPool) -> None:
+    """A thread that finds no slot when it wakes takes no item, and is idle again."""
+    item = Item(abs, -1)
+    pool._free = 0
+    pool._items.append(item)
+
+    pool._run_items([])
+
+    assert (pool._idle, len(pool._items)) == (1, 1)
+    pool._idle, pool._free = 0, pool._size
+    pool.wake()
+    assert item.future.result(LIMIT) == 1
