@@ -5,12 +5,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, TimeoutError
 from ._combinators import first, gather
 from ._decorators import in_executor, to_sync
 from ._default import get_default_executor, run_async, set_default_executor, sync_to_async
-from ._exceptions import (
-    AsyncExecutorError,
-    BlockingCallWarning,
-    DeadlockError,
-    InvalidStateError,
-)
+from ._exceptions import AsyncExecutorError, BlockingCallWarning, DeadlockError, InvalidStateError
 from ._executor import AsyncExecutor, ExecutorStatistics
 from ._futures.future import Future
 from ._results import Results

@@ -48,14 +48,14 @@ def gather(*awaitables: Awaitable[T]) -> Future[tuple[T, ...]]: ...
 def gather(*awaitables: Awaitable[Any]) -> Future[Any]:
     """Return the future of all results, as a tuple in the order of the arguments.
 
-    It runs on the executor of the first future among the arguments, else on the default one.
+    It runs on the executor of the first future among the arguments, or else on the default one.
     It fails as soon as one of them fails; the others go on. Cancelling it cancels them all.
 
     Args:
-        *awaitables: Futures, coroutines or whatever else can be awaited there.
+        *awaitables: Futures, coroutines or anything else that can be awaited there.
 
     Raises:
-        TypeError: An argument cannot be awaited.
+        TypeError: An argument is not awaitable.
         InvalidStateError: The executor was shut down.
 
     Example:
@@ -75,16 +75,16 @@ def first(a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], /) -> Future[A | B 
 @overload
 def first(*awaitables: Awaitable[T]) -> Future[T]: ...
 def first(*awaitables: Awaitable[Any]) -> Future[Any]:
-    """Return the future of whichever is done first, be it a result or an exception.
+    """Return the future of the first outcome, be it a result or an exception.
 
-    The others are cancelled, and so are all when it is. It runs where `gather` does.
+    The others are then cancelled. Cancelling it cancels them all. It runs where `gather` does.
 
     Args:
-        *awaitables: Futures, coroutines or whatever else can be awaited there.
+        *awaitables: Futures, coroutines or anything else that can be awaited there.
 
     Raises:
         ValueError: There is no argument.
-        TypeError: An argument cannot be awaited.
+        TypeError: An argument is not awaitable.
         InvalidStateError: The executor was shut down.
 
     Example:
@@ -98,13 +98,12 @@ def first(*awaitables: Awaitable[Any]) -> Future[Any]:
 
 
 class _Parts:
-    """Awaitables on their way to where they are awaited."""
+    """Awaitables to be awaited; coroutines are closed if the call is cancelled or refused."""
 
     def __init__(self, awaitables: tuple[Awaitable[Any], ...]) -> None:
         self.awaitables = awaitables
 
     def __del__(self) -> None:
-        """Close the coroutines that nobody will await: the call was cancelled or refused."""
         for awaitable in self.awaitables:
             if iscoroutine(awaitable) and getcoroutinestate(awaitable) == CORO_CREATED:
                 awaitable.close()
@@ -115,12 +114,12 @@ def _submit(
 ) -> Future[Any]:
     """Run `await fn(awaitables)` where the first future among them runs."""
     parts = _Parts(awaitables)
-    for part in awaitables:
-        if not isawaitable(part):
+    for awaitable in awaitables:
+        if not isawaitable(awaitable):
             raise TypeError(
-                f"gather() and first() take awaitables as their arguments, not {part!r}"
+                f"gather() and first() take awaitables as their arguments, not {awaitable!r}"
             )
-    futures = tuple(part for part in awaitables if isinstance(part, Future))
+    futures = tuple(future for future in awaitables if isinstance(future, Future))
     if not futures:
         return get_default_executor().submit(fn, parts)
     return futures[0]._derive(fn, futures, parts)
@@ -143,6 +142,10 @@ async def _first(parts: _Parts) -> Any:
     return await winner
 
 
+# asyncio itself keeps only weak references.
+_dropped: set[asyncio.Future[Any]] = set()
+
+
 def _drop(tasks: Iterable[asyncio.Future[Any]]) -> None:
     """Cancel tasks whose outcome nobody wants."""
     for task in tasks:
@@ -153,10 +156,6 @@ def _drop(tasks: Iterable[asyncio.Future[Any]]) -> None:
 
 def _forget(task: asyncio.Future[Any]) -> None:
     _dropped.discard(task)
+    # Otherwise asyncio would report an exception that was never retrieved.
     if not task.cancelled():
-        # Or asyncio would report that nobody has looked at it.
         task.exception()
-
-
-# Asyncio itself keeps only weak references.
-_dropped: set[asyncio.Future[Any]] = set()

@@ -1,4 +1,4 @@
-"""The coroutine of a call, and its name."""
+"""The coroutine of a call, its name and its traceback."""
 
 from __future__ import annotations
 
@@ -12,11 +12,7 @@ from ._typing import T
 
 
 def ensure_coroutine(fn: Callable[..., Any], result: Any) -> Coroutine[Any, Any, Any]:
-    """Return a coroutine for the awaitable `result` that `fn` has returned.
-
-    Raises:
-        TypeError: It is not an awaitable.
-    """
+    """Return a coroutine for the `result` of `fn`; raise TypeError if it is not awaitable."""
     if isinstance(result, CoroutineType):
         return result
     if isawaitable(result):
@@ -42,9 +38,9 @@ def name_of(fn: Callable[..., Any]) -> str:
 
 
 def not_callable(fn: object) -> TypeError:
-    """Return the error for something that cannot be called."""
+    """Return the error for an `fn` that cannot be called; close it if it is a coroutine."""
     if iscoroutine(fn):
-        fn.close()  # it will not run
+        fn.close()
         name = fn.__qualname__
         return TypeError(
             f"a function and its arguments are needed, not the coroutine that {name}() has "
@@ -54,9 +50,7 @@ def not_callable(fn: object) -> TypeError:
 
 
 def drop_frame(error: BaseException) -> None:
-    """Drop the outermost frame of a traceback: ours, which would keep the future and the error.
-
-    Not by its attribute: some exceptions, such as frozen dataclasses, refuse to have them set.
-    """
+    """Drop the outermost frame of a traceback: ours, which would keep the future and the error."""
+    # Some exceptions, such as frozen dataclasses, refuse to have their attributes set.
     traceback = error.__traceback__
     BaseException.with_traceback(error, traceback and traceback.tb_next)

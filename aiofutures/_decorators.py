@@ -22,7 +22,7 @@ X = TypeVar("X", bound=bool | None)
 
 
 class ToSync(Protocol):
-    """`to_sync` with its options."""
+    """The decorator that `to_sync` returns when it is given options."""
 
     @overload
     def __call__(self, fn: Callable[P, Awaitable[T]], /) -> Callable[P, T]: ...
@@ -41,11 +41,9 @@ class ToSync(Protocol):
 
 
 class InExecutor(Protocol):
-    """`in_executor` with its options."""
+    """The decorator that `in_executor` returns when it is given options."""
 
-    def __call__(self, fn: Callable[P, Awaitable[T]], /) -> Callable[P, Future[T]]:
-        """Decorate `fn`."""
-        ...
+    def __call__(self, fn: Callable[P, Awaitable[T]], /) -> Callable[P, Future[T]]: ...
 
 
 @overload
@@ -69,33 +67,32 @@ def to_sync(
 ) -> Any:
     """Give an async function a synchronous face.
 
-    What the function returns decides:
+    What the function returns decides what callers get:
 
-    - an awaitable, as every `async def` without `yield`: a call blocks until the result is there;
-    - an async context manager, also of a class such as an async client: a context manager;
-    - an async generator or iterator: a generator, with `send`, `throw` and `close`.
+    - for an awaitable, as from any `async def` without `yield`: the result, once it is there;
+    - for an async context manager, including a class such as an async client: a context manager;
+    - for an async generator or iterator: a generator, with `send`, `throw` and `close`.
 
-    All of it runs on the event loop of an executor; a generator or a `with` block is one task
-    there for its whole life. What it changes in context variables is changed for the caller too,
-    as with `await`. An exception in the thread that waits, such as Ctrl-C, cancels the call, and
-    goes on after its cleanup or 5 seconds.
+    It all runs on the event loop of an executor; a generator or a `with` block is one task there
+    for its whole life. Changes to context variables reach the caller, as with `await`. An
+    exception in the waiting thread, such as Ctrl-C, cancels the call and propagates after its
+    cleanup or 5 seconds.
 
     Args:
         fn: An async function, method, class or any callable that returns one of these.
-        timeout: The most seconds for a call, for each step of a generator, and for entering and
-            for leaving a context manager; it is cancelled then. None for no limit.
-        executor: Where calls run; None for the default executor at the time of the call.
+        timeout: Maximum number of seconds for a call, for each step of a generator, and for
+            entering and leaving a context manager; after that it is cancelled. None means no limit.
+        executor: Where calls run; None means the default executor at the time of the call.
 
     Returns:
-        A plain function with the parameters of `fn`, to be called from synchronous code. It
-        raises what `fn` raises, and further:
+        A plain function with the parameters of `fn`, to be called from synchronous code. It warns
+        with BlockingCallWarning if it blocks an event loop other than the executor's. It raises
+        what `fn` raises, and:
 
         - TimeoutError: The call was not done in time.
         - CancelledError: The call was cancelled.
-        - DeadlockError: It was called on the very event loop that has to run it.
+        - DeadlockError: It was called on the event loop that has to run it.
         - InvalidStateError, BrokenExecutor: As `AsyncExecutor.submit`.
-
-        It warns with BlockingCallWarning where it blocks an event loop of somebody else's.
 
     Raises:
         TypeError: `fn` is not callable.
@@ -120,16 +117,16 @@ def to_sync(
             try:
                 result = wait(future, timeout, name, stacklevel=2)
             except BaseException:
-                # If not, a signal handler has raised before the wait.
+                # `wait` cancels it, unless a signal handler raised before the wait.
                 if not future._cancel_requested:
                     future.cancel()
                 raise
             finally:
                 if call.context is not None:
                     changes.take_over(call.context)
-                # The traceback of its exception has this frame.
+                # The traceback of its exception holds this frame.
                 del future
-            # By type: the class that a result shows may raise.
+            # Not isinstance: the `__class__` of a result may raise.
             if type(result) is Openable:
                 return open_view(result, host, timeout, name)
             return result
@@ -150,11 +147,11 @@ def in_executor(
 
     Args:
         fn: An async function, method or any callable that returns an awaitable.
-        executor: Where calls run; None for the default executor at the time of the call.
+        executor: Where calls run; None means the default executor at the time of the call.
 
     Returns:
-        A plain function with the parameters of `fn`. It raises InvalidStateError when the
-        executor was shut down.
+        A plain function with the parameters of `fn`. It raises InvalidStateError if the executor
+        was shut down.
 
     Raises:
         TypeError: `fn` is not callable.
@@ -178,16 +175,15 @@ def in_executor(
 
 
 def _apply(name: str, decorate: Callable[[Any], Any], fn: Any) -> Any:
-    """Decorate `fn`, or return the decorator where only options were given."""
+    """Decorate `fn`, or return the decorator if only options were given."""
     if fn is None:
         return functools.partial(_apply, name, decorate)
-    # No checker can tell that the order is wrong.
+    # Type checkers do not see that the decorators are in the wrong order.
     if isinstance(fn, (classmethod, staticmethod)):
         return type(fn)(_apply(name, decorate, fn.__func__))
     if callable(fn):
         return decorate(fn)
     if iscoroutine(fn):
-        # It will not run.
         fn.close()
         raise TypeError(f"{name}() decorates functions: pass {fn.__qualname__} without calling it")
     raise TypeError(f"{name}() decorates async functions, not {fn!r}")

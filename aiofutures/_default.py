@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from ._executor import AsyncExecutor
 from ._futures.future import Future
 from ._loops.thread import LoopThread
 from ._typing import P, T
 
-_OFF: Final = frozenset({"", "0", "false", "no", "off"})
-
-_default: dict[str, AsyncExecutor] = {}  # one entry at most; setdefault lets one thread make it
+# One entry at most. `setdefault` is atomic: all threads get the same executor.
+_default: dict[str, AsyncExecutor] = {}
 
 
 def get_default_executor() -> AsyncExecutor:
-    """Return the executor that `run_async` and the decorators use, made when first asked for.
+    """Return the executor that `run_async` and the decorators use, making it on the first call.
 
     .. versionadded:: 0.2.0
     """
-    executor = _default.get("executor")
-    if executor is None:
-        executor = _default.setdefault("executor", AsyncExecutor(thread_name_prefix="aiofutures"))
-    return executor
+    if "executor" not in _default:
+        _default.setdefault("executor", AsyncExecutor(thread_name_prefix="aiofutures"))
+    return _default["executor"]
 
 
 def set_default_executor(executor: AsyncExecutor) -> None:
-    """Have `run_async` and the decorators use `executor` from now on.
+    """Make `run_async` and the decorators use `executor` from now on.
 
     Args:
-        executor: The new one. Nothing shuts the one before down.
+        executor: The new default. The previous one is not shut down.
 
     Raises:
         TypeError: It is not an `AsyncExecutor`.
@@ -58,7 +55,7 @@ def run_async(fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwarg
         TypeError: `fn` is not callable, for instance a coroutine object.
         InvalidStateError: The executor was shut down.
         BrokenExecutor: Its event loop has failed.
-        Exception: The event loop or its thread could not be made; a later call may succeed.
+        Exception: The event loop or its thread could not be created; a later call may succeed.
 
     Example:
         >>> future = run_async(fetch, "https://example.org")
@@ -68,18 +65,18 @@ def run_async(fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwarg
 
 
 def sync_to_async(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
-    """Run a function that blocks in a worker thread, as `AsyncExecutor.sync_to_async` does.
+    """Run a blocking function in a worker thread, as `AsyncExecutor.sync_to_async` does.
 
-    The thread is one of the executor on whose event loop the caller runs, on any other event
-    loop one of the default executor.
+    The thread belongs to the executor whose event loop the caller runs on; on any other event
+    loop, to the default executor.
 
     Args:
-        fn: A function that is not async.
+        fn: A sync function.
         *args: Its positional arguments.
         **kwargs: Its keyword arguments.
 
     Returns:
-        What is to be awaited for its result.
+        An awaitable of its result.
 
     Raises:
         RuntimeError: No event loop is running: call the function itself.
@@ -90,5 +87,5 @@ def sync_to_async(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> A
     return loop_thread.run_in_worker(fn, *args, **kwargs)
 
 
-if os.environ.get("AIOFUTURES_INIT", "").strip().lower() not in _OFF:
+if os.environ.get("AIOFUTURES_INIT", "").strip().lower() not in {"", "0", "false", "no", "off"}:
     get_default_executor()._loop_thread.wake()

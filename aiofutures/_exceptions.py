@@ -1,34 +1,34 @@
-"""The errors and warnings of `aiofutures`."""
+"""The exceptions and warnings of `aiofutures`."""
 
 import concurrent.futures
 
 
 class AsyncExecutorError(Exception):
-    """Base class of the errors that `aiofutures` itself raises."""
+    """Base class of the exceptions that `aiofutures` itself raises."""
 
 
 class InvalidStateError(AsyncExecutorError, concurrent.futures.InvalidStateError, RuntimeError):
-    """What was asked for is not possible in this state.
+    """The operation is not allowed in this state.
 
-    Raised by `AsyncExecutor.submit` after `AsyncExecutor.shutdown`, and by
-    `Future.set_result` and `Future.set_exception` on a future that is done.
-    It is a `RuntimeError` because that is what `ThreadPoolExecutor.submit` raises.
+    Raised by `AsyncExecutor.submit` after `AsyncExecutor.shutdown`, and by `Future.set_result` and
+    `Future.set_exception` on a future that is done. It is a `RuntimeError` because that is what
+    `ThreadPoolExecutor.submit` raises.
     """
 
 
 class DeadlockError(AsyncExecutorError, RuntimeError):
-    """A blocking wait could never end.
+    """A blocking wait would never end.
 
-    Raised at once instead of hanging, when code on the event loop of an executor blocks until
-    that same event loop has done something: await the future instead. Also when one of its worker
-    threads waits for its shutdown.
+    Raised immediately, instead of hanging, when code on an executor's event loop blocks on work
+    for that same loop (await the future instead), or when one of the executor's worker threads
+    waits for its shutdown.
 
     .. versionadded:: 0.2.0
     """
 
 
 class BlockingCallWarning(RuntimeWarning):
-    """A blocking call holds up an event loop that other tasks share.
+    """A blocking call stalls an event loop that other tasks share.
 
     .. versionadded:: 0.2.0
     """

@@ -1,4 +1,4 @@
-"""The executor, and the figures that it tells of itself."""
+"""The executor and its statistics."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _number = itertools.count()
 
 @dataclass(frozen=True)
 class ExecutorStatistics:
-    """What an executor has to do at one moment.
+    """The workload of an executor at one moment.
 
     Attributes:
         pending: Calls that were submitted and have not started.
         running: Calls that have started and have not finished.
-        max_workers: The most that may run at once; None for no limit.
+        max_workers: Maximum number of calls that run at once; None means no limit.
 
     .. versionadded:: 0.2.0
     """
@@ -52,24 +52,24 @@ class ExecutorStatistics:
 
 
 class AsyncExecutor(Executor):
-    """Runs async functions on an event loop in one thread of its own.
+    """Runs async functions on an event loop in its own thread.
 
     A `concurrent.futures.Executor` that takes async functions. The thread starts with the first
-    submit, so that constructing one is free. As with `ThreadPoolExecutor`, a `with` block waits
-    for what was submitted in it, and so does the end of the interpreter.
+    submit, so constructing one is free. As with `ThreadPoolExecutor`, a `with` block waits for
+    the calls submitted in it, and the interpreter waits for them before it exits.
 
     Args:
-        executor: The thread pool for `sync_to_async`; the caller shuts it down. None makes
-            one of its own, of the size that `ThreadPoolExecutor` has by default.
-        max_workers: The most calls that run at once; the others wait in the order of their
-            submission. None sets no limit.
-        loop_factory: Makes the event loop, for instance `uvloop.new_event_loop`.
+        executor: The thread pool for `sync_to_async`; the caller shuts it down. None means a
+            private one, of the size that `ThreadPoolExecutor` has by default.
+        max_workers: Maximum number of calls that run at once; the others wait in the order of
+            their submission. None means no limit.
+        loop_factory: Creates the event loop, for instance `uvloop.new_event_loop`.
         thread_name_prefix: What the names of the threads begin with.
-        blocked_loop_timeout: Warn, on the logger `aiofutures`, when one callback holds the event
-            loop for more than so many seconds: no other task can run meanwhile. The warning has
-            the stack of what blocks. None for no watch.
-        cancel_at_exit: Whether the end of the interpreter cancels what is left instead of
-            waiting for it.
+        blocked_loop_timeout: Number of seconds for which one callback may hold the event loop,
+            stalling all other tasks. After that, the logger `aiofutures` gets a warning with the
+            stack of the blocking code. None disables the watchdog.
+        cancel_at_exit: Whether the end of the interpreter cancels unfinished calls instead of
+            waiting for them.
 
     Raises:
         ValueError: `max_workers` or `blocked_loop_timeout` is 0 or less.
@@ -109,18 +109,19 @@ class AsyncExecutor(Executor):
             cancel_at_exit=cancel_at_exit,
             watchdog=watchdog,
         )
-        # Dropped without a shutdown: the work that was submitted finishes, then the thread ends.
+        # If dropped without a shutdown, the submitted work finishes and then the thread ends.
         # pyrefly: cannot, it takes the property for an attribute without a slot
         weakref.finalize(self, self._loop_thread.close).atexit = False
 
-    # Without @override: pyright would not see that the method fits a protocol.
-    def submit(  # type: ignore[override, explicit-override]  # narrower: fn must be async
+    # Narrower than the base class: `fn` must be async. With @override, pyright would not see that
+    # the method fits a protocol.
+    def submit(  # type: ignore[override, explicit-override]
         self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> Future[T]:
         """Run `await fn(*args, **kwargs)` on the event loop.
 
-        Everything about the call happens there, in a copy of the caller's context: also `fn`
-        itself is called on the loop thread, and what it raises is in the future.
+        The whole call happens there, in a copy of the caller's context: `fn` itself is called on
+        the loop thread too, and anything it raises ends up in the future.
 
         Args:
             fn: An async function, or any callable that returns an awaitable.
@@ -128,14 +129,13 @@ class AsyncExecutor(Executor):
             **kwargs: Its keyword arguments.
 
         Returns:
-            The future of what the awaitable returns. A function that is not async ends it with
-            a TypeError.
+            The future of what the awaitable returns. If `fn` is not async, it gets a TypeError.
 
         Raises:
             TypeError: `fn` is not callable, for instance a coroutine object.
             InvalidStateError: The executor was shut down.
             BrokenExecutor: Its event loop has failed.
-            Exception: The event loop or its thread could not be made; a later call may succeed.
+            Exception: The event loop or its thread could not be created; a later call may succeed.
         """
         if not callable(fn):
             raise not_callable(fn)
@@ -143,7 +143,7 @@ class AsyncExecutor(Executor):
         self._loop_thread.submit(future)
         return future
 
-    # Narrower, as submit. One finding, which checkers report in three places.
+    # Narrower, like `submit`. Checkers report it in three places.
     @overload  # type: ignore[override]
     def map(  # type: ignore[override, unused-ignore]
         self,
@@ -155,7 +155,6 @@ class AsyncExecutor(Executor):
         chunksize: int = 1,
         buffersize: int | None = None,
     ) -> Results[T]: ...
-
     @overload
     def map(
         self,
@@ -168,7 +167,6 @@ class AsyncExecutor(Executor):
         chunksize: int = 1,
         buffersize: int | None = None,
     ) -> Results[T]: ...
-
     @overload
     def map(
         self,
@@ -182,7 +180,6 @@ class AsyncExecutor(Executor):
         chunksize: int = 1,
         buffersize: int | None = None,
     ) -> Results[T]: ...
-
     @overload
     def map(
         self,
@@ -197,7 +194,6 @@ class AsyncExecutor(Executor):
         chunksize: int = 1,
         buffersize: int | None = None,
     ) -> Results[T]: ...
-
     @overload
     def map(
         self,
@@ -213,7 +209,6 @@ class AsyncExecutor(Executor):
         chunksize: int = 1,
         buffersize: int | None = None,
     ) -> Results[T]: ...
-
     @overload
     def map(
         self,
@@ -230,7 +225,6 @@ class AsyncExecutor(Executor):
         chunksize: int = 1,
         buffersize: int | None = None,
     ) -> Results[T]: ...
-
     @override
     def map(  # type: ignore[override, ty:incompatible-method-override, unused-ignore]
         self,
@@ -246,10 +240,10 @@ class AsyncExecutor(Executor):
         Args:
             fn: An async function, or any callable that returns an awaitable.
             *iterables: Where its arguments come from; the shortest one decides.
-            timeout: The most seconds from now until the last result; None for no limit.
-            chunksize: Accepted because the standard executors do; it has no meaning here.
-            buffersize: The most calls that are submitted ahead of the result that was asked for;
-                the iterables are then read as results are. None submits everything at once.
+            timeout: Maximum number of seconds from now until the last result; None means no limit.
+            chunksize: Ignored; accepted because the standard executors accept it.
+            buffersize: Maximum number of calls submitted ahead of the results you consume; the
+                iterables are then read step by step. None submits everything at once.
 
         Returns:
             An iterator over the results in the order of the input, which also has the futures.
@@ -271,7 +265,7 @@ class AsyncExecutor(Executor):
     def sync_to_async(
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Awaitable[T]:
-        """Run a function that blocks in a worker thread, in a copy of the current context.
+        """Run a blocking function in a worker thread, in a copy of the current context.
 
         It starts right away. A task that is cancelled while it waits goes on at once; the thread
         runs to its end, and its outcome is dropped.
@@ -282,13 +276,13 @@ class AsyncExecutor(Executor):
             **kwargs: Its keyword arguments.
 
         Returns:
-            An awaitable of what it returns or raises, for the event loop that is running.
+            An awaitable of what it returns or raises, for the running event loop.
 
         Raises:
-            RuntimeError: No event loop is running: call the function itself.
+            RuntimeError: No event loop is running (call the function itself), or the caller's
+                thread pool was shut down.
             TypeError: `fn` is an async function.
             InvalidStateError: The executor was shut down.
-            RuntimeError: The thread pool of the caller's was shut down.
         """
         return self._loop_thread.run_in_worker(fn, *args, **kwargs)
 
@@ -298,18 +292,18 @@ class AsyncExecutor(Executor):
 
     @override
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more work from outside, finish what there is and free the thread.
+        """Accept no more work from outside, finish what there is and end the thread.
 
-        Tasks that still run may submit more and use `sync_to_async`. When all that is done, the
-        tasks that it left behind in the background are cancelled. A thread pool of the caller's
-        stays open. Calling it again is harmless and may ask for more, for instance to cancel.
+        Running tasks may still submit calls and use `sync_to_async`. Once all that is done, tasks
+        left in the background are cancelled. A thread pool passed by the caller stays open.
+        Calling it again is harmless and may ask for more, for instance to cancel.
 
         Args:
             wait: Whether to return only when everything is done.
-            cancel_futures: Whether to cancel what is queued or running.
+            cancel_futures: Whether to cancel queued and running calls.
 
         Raises:
-            DeadlockError: It would wait for the very task, or worker thread, that calls it.
+            DeadlockError: It would wait for the task, or worker thread, that calls it.
         """
         if wait and self._loop_thread.is_inside():
             raise DeadlockError(
@@ -328,21 +322,21 @@ class AsyncExecutor(Executor):
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> None:
-        """Wait for what was submitted; cancel it first on KeyboardInterrupt and SystemExit."""
+        """Wait for all calls; on KeyboardInterrupt and SystemExit, also meanwhile, cancel them."""
         interrupted = isinstance(exc_val, (KeyboardInterrupt, SystemExit))
         try:
             self.shutdown(wait=True, cancel_futures=interrupted)
-        except (KeyboardInterrupt, SystemExit):  # a signal handler has raised meanwhile
+        except (KeyboardInterrupt, SystemExit):
             self.shutdown(wait=True, cancel_futures=True)
             raise
 
     @property
     def tasks(self) -> set[asyncio.Task[Any]]:
-        """The tasks of the event loop that are not done, also those that submitted calls made."""
+        """The unfinished tasks of the event loop, including those that calls have created."""
         return self._loop_thread.tasks()
 
     def statistics(self) -> ExecutorStatistics:
-        """Return how much there is to do at this moment.
+        """Return the workload at this moment.
 
         .. versionadded:: 0.2.0
         """

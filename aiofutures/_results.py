@@ -17,9 +17,9 @@ from ._typing import T, override
 class Results(Iterator[T]):
     """The results of `AsyncExecutor.map`, in the order of the input.
 
-    An error of a call is raised in its place. It, a time-out and `close` cancel what is left;
-    leaving a loop early does not, as others may have the futures. A result is let go of as soon as
-    it is handed out. Not for use by several threads at once.
+    If a call fails, its exception is raised at that position. That, a time-out and `close` cancel
+    the remaining calls; leaving a loop early does not, as others may hold the futures. A result is
+    released as soon as it is handed out. Not for use by several threads at once.
 
     Example:
         >>> for page in executor.map(fetch, urls):
@@ -32,29 +32,27 @@ class Results(Iterator[T]):
         self, submissions: Iterator[Future[T]], *, timeout: float | None, buffersize: int | None
     ) -> None:
         self._deadline = None if timeout is None else monotonic() + timeout
-        # Submits one more with each step.
+        self._buffersize = buffersize
+        # Each step of `_submissions` submits a call. `_finished` is weak: `__next__` takes some.
         self._submissions = submissions
         self._source_error: Exception | None = None
-        # Weak: `__next__` takes some of them.
         self._finished: deque[ref[Future[T]]] = deque()
         self._next_done: Future[None] = Future()
-        self._buffersize = buffersize
-        self._futures: deque[Future[T]] | _InAnyOrder[T]
-        self._futures = deque(submissions if buffersize is None else ())
+        self._futures: deque[Future[T]] | _InAnyOrder[T] = deque(() if buffersize else submissions)
         self._submit_ahead()
 
     @property
     def futures(self) -> Sequence[Future[T]]:
-        """The futures that were submitted and not yet consumed, in the order of the input."""
+        """The futures that are submitted and not yet consumed, in the order of the input."""
         return tuple(self._futures)
 
     @override
     def __next__(self) -> T:
-        """Return the next result, after waiting for it.
+        """Wait for the next result and return it.
 
         Raises:
-            StopIteration: There is none left.
-            TimeoutError: It was not there in the time that `map` was given for all.
+            StopIteration: No result is left.
+            TimeoutError: The time-out of `map` has passed.
             CancelledError: The call was cancelled.
             DeadlockError: The wait would block the event loop that runs the call.
             BaseException: Whatever the call raised.
@@ -64,24 +62,24 @@ class Results(Iterator[T]):
             self._raise_at_end()
             raise StopIteration
         future = futures.popleft()
-        # Nothing to wait for. Looking with methods would take a tenth more for each result.
+        # Nothing to wait for. Asking methods would cost each result a tenth more.
         if self._buffersize is None and future._status == FINISHED:
             result: T = future._result
             return result
-        # A variable would keep it: this frame is in tracebacks.
+        # Tracebacks hold this frame, and a variable would hold the future.
         first = [future]
         del future
         self._submit_after(first)
         return self._result(first.pop())
 
     def as_completed(self) -> Iterator[T]:
-        """Yield the results that are left in the order in which the calls finish.
+        """Iterate over the remaining results in the order in which the calls finish.
 
         Yields:
-            What each call has returned.
+            What each call returned.
 
         Raises:
-            TimeoutError: They were not there in the time that `map` was given for all.
+            TimeoutError: The time-out of `map` has passed.
             CancelledError: A call was cancelled.
             DeadlockError: The wait would block the event loop that runs the calls.
             BaseException: Whatever a call raised.
@@ -91,34 +89,32 @@ class Results(Iterator[T]):
             self._futures = futures = _InAnyOrder((future, None) for future in futures)
             for future in self.futures:
                 future.add_done_callback(self._notify_finished)
-                # Or this frame would keep the result.
                 del future
+        # As above, this frame keeps no future. `__next__` may have taken one meanwhile.
         while futures:
             finished = [self._next_finished()]
-            # Consumed by __next__ meanwhile.
-            if finished[0] not in futures:
-                continue
-            del futures[finished[0]]
-            self._submit_after(finished)
-            # Without a reference that would keep the result.
-            yield self._result(finished.pop())
+            if finished[0] in futures:
+                del futures[finished[0]]
+                self._submit_after(finished)
+                yield self._result(finished.pop())
         self._raise_at_end()
 
     def close(self) -> None:
-        """Cancel what is left and let go of it."""
+        """Cancel the remaining calls and release their futures."""
         self._submissions = iter(())
         self._finished.clear()
         while self._futures:
             future = self._futures.popleft()
             future.cancel()
-            future.add_done_callback(_forget)
+            # An exception of a future with a callback is not reported as never retrieved.
+            future.add_done_callback(lambda _: None)
 
     def __length_hint__(self) -> int:
-        """Return how many results are left, as far as that is known."""
+        """Return how many results are left, if that is known."""
         return len(self._futures) if self._buffersize is None else NotImplemented
 
     def _submit_ahead(self) -> None:
-        """Keep `buffersize` calls submitted. An error of the input waits for its place."""
+        """Keep `buffersize` calls submitted; an error of the input is raised after the last."""
         while self._buffersize is not None and len(self._futures) < self._buffersize:
             try:
                 future = next(self._submissions)
@@ -133,7 +129,7 @@ class Results(Iterator[T]):
                 future.add_done_callback(self._notify_finished)
 
     def _submit_after(self, taken: list[Future[T]]) -> None:
-        """Submit ahead; where a signal handler raises in the input, what was taken comes again."""
+        """Submit ahead; if a signal handler raises in the input, give back the one in `taken`."""
         try:
             self._submit_ahead()
         except BaseException:
@@ -143,7 +139,7 @@ class Results(Iterator[T]):
             raise
 
     def _raise_at_end(self) -> None:
-        """Raise what ended the input early, once."""
+        """Raise the error that ended the input early, once."""
         error, self._source_error = self._source_error, None
         if error is not None:
             raise error
@@ -154,9 +150,9 @@ class Results(Iterator[T]):
         except DeadlockError:
             if future.done():
                 self.close()
-                raise
-            # Nothing is lost: it can be iterated in another thread.
-            self._futures.appendleft(future)
+            else:
+                # Nothing is lost: another thread can go on.
+                self._futures.appendleft(future)
             raise
         except BaseException:
             future.cancel()
@@ -176,10 +172,10 @@ class Results(Iterator[T]):
                 if finished is not None:
                     return finished
             first = next(iter(self._futures))
-            # It has not said so: the callback is that of another process.
+            # Its callback is for the parent process: this one was forked meanwhile.
             if first.done() and not self._finished:
                 return first
-            # A future stands for the next one: it is waited for as that.
+            # `_notify_finished` cancels it.
             self._next_done = Future(first._host)
             if self._finished:
                 continue
@@ -195,21 +191,14 @@ class Results(Iterator[T]):
 
 
 class _InAnyOrder(OrderedDict[Future[T], None]):
-    """A deque of futures from whose midst one can be taken. It takes more time and memory."""
+    """A deque from whose middle a future can be taken, at the cost of time and memory."""
 
     def popleft(self) -> Future[T]:
-        """Take the first."""
         return self.popitem(last=False)[0]
 
     def append(self, future: Future[T]) -> None:
-        """Add one at the end."""
         self[future] = None
 
     def appendleft(self, future: Future[T]) -> None:
-        """Add one at the beginning."""
         self[future] = None
         self.move_to_end(future, last=False)
-
-
-def _forget(_: object) -> None:
-    """Take the outcome that nobody wants any more, so that nobody reports it."""

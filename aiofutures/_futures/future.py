@@ -1,4 +1,4 @@
-"""The future that an executor returns."""
+"""The future of a call, and the futures derived from it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED
 from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 from .._contract import Host
-from .._coroutines import name_of
 from .._exceptions import InvalidStateError
 from .._typing import T, override
 from .base import DONE, BaseFuture
@@ -24,9 +24,9 @@ U = TypeVar("U")
 class Future(BaseFuture[T]):
     """The outcome of a call that an `AsyncExecutor` runs, now or later.
 
-    A `concurrent.futures.Future` for everything that takes one. It can also be awaited, from any
-    event loop. Futures are made by `AsyncExecutor.submit` and what stands on it; as in the
-    standard library, only tests make one directly.
+    It is a `concurrent.futures.Future` that can also be awaited, on any event loop. Futures are
+    created by `AsyncExecutor.submit` and the functions built on it; as in the standard library,
+    only tests create one directly.
 
     Example:
         >>> future = executor.submit(fetch, "https://example.org")
@@ -35,11 +35,11 @@ class Future(BaseFuture[T]):
 
     @override
     def result(self, timeout: float | None = None) -> T:
-        """Return the outcome of the call, after waiting for it where it is not there yet.
+        """Wait for the outcome of the call and return it.
 
         Args:
-            timeout: The most seconds to wait; None waits without limit. The call goes on after
-                a time-out; `cancel` ends it.
+            timeout: Maximum number of seconds to wait; None means no limit. After a time-out the
+                call goes on; `cancel` ends it.
 
         Returns:
             What the call returned.
@@ -62,15 +62,15 @@ class Future(BaseFuture[T]):
                 raise concurrent.futures.CancelledError
             raise exception
         finally:
-            # The traceback holds this frame, and this frame would hold the exception.
+            # The traceback of the exception holds this frame.
             del self, exception
 
     @override
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Return what the call raised, after waiting for it.
+        """Wait for the outcome of the call and return its exception.
 
         Args:
-            timeout: The most seconds to wait; None waits without limit.
+            timeout: Maximum number of seconds to wait; None means no limit.
 
         Returns:
             The exception, or None if the call returned.
@@ -91,22 +91,22 @@ class Future(BaseFuture[T]):
     def cancel(self) -> bool:
         """Cancel the call.
 
-        A call that has not started never runs: the future is cancelled at once. For one that
-        runs, its task is asked to cancel, and the future is done when the task is: `result`
-        waits for its cleanup, and a task that swallows the cancellation delivers its value.
+        A pending call never runs: the future is cancelled at once. The task of a running call is
+        asked to cancel, and the future is done when the task is: `result` waits for its cleanup,
+        and a task that swallows the cancellation delivers its value.
 
         Returns:
             True if the future is cancelled or its task was asked to, False if it was done before.
         """
         sources: list[Future[Any]] = []
         is_cancelled = self._cancel(sources)
-        # Not recursively: a chain may be as long as memory allows.
+        # No recursion: a chain of futures may be as long as memory allows.
         while sources:
             sources.pop()._cancel(sources)
         return is_cancelled
 
     def _cancel(self, sources: list[Future[Any]]) -> bool:
-        """Cancel the call alone; add those that it was derived from to `sources`."""
+        """Cancel this call only; add the futures that it was derived from to `sources`."""
         if self._status in DONE:
             return self._status == CANCELLED_AND_NOTIFIED
         fn: Any = getattr(self, "_fn", None)
@@ -125,10 +125,10 @@ class Future(BaseFuture[T]):
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
         """Call `fn` with this future as soon as it is done.
 
-        Callbacks run in the order in which they were added, on the loop thread, in the thread
-        that cancels a pending future, or at once in the caller's where the future is done.
-        An exception of theirs is logged to the logger `aiofutures`. What is no `Exception` is so
-        on the loop thread, and raised in another thread that runs the callback, after the others.
+        Callbacks run in the order in which they were added: on the loop thread, in the thread that
+        cancels a pending future, or, if the future is done, at once in the caller's thread. Their
+        exceptions are logged to the logger `aiofutures`, but a `BaseException` such as `SystemExit`
+        is raised after the remaining callbacks have run, unless that is on the loop thread.
 
         Args:
             fn: Takes the future. It must not block.
@@ -139,16 +139,16 @@ class Future(BaseFuture[T]):
             return
         callbacks = self._watch().callbacks
         callbacks.append(fn)
-        # It may be settled meanwhile, without having seen this callback.
+        # Whoever settled it meanwhile may not have seen this callback.
         if self.done():
             self._mark_fetched()
             self._run_callbacks(callbacks)
 
     def __await__(self) -> Generator[Any, None, T]:
-        """Wait for the outcome without blocking, on whichever event loop is running.
+        """Wait for the outcome without blocking, on the running event loop.
 
-        As with a task, cancelling the one that awaits cancels this future, and the wait ends
-        when this future is done.
+        As with a task, cancelling the task that awaits cancels this future, and the wait ends when
+        this future is done.
 
         Raises:
             asyncio.CancelledError: The future was cancelled.
@@ -165,9 +165,9 @@ class Future(BaseFuture[T]):
     def map(self, fn: Callable[[T], U], /) -> Future[U]:
         """Return the future of `fn(result)`.
 
-        As with all that is derived: it runs on the event loop of this future's executor; an
-        exception passes through; and cancelling the derived future cancels this one, as cancelling
-        a task cancels what it awaits.
+        Like every derived future, it runs on the event loop of this future's executor, passes
+        exceptions on, and cancels this future when it is cancelled, as a task cancels what it
+        awaits.
 
         Args:
             fn: A function of the result. It must not block.
@@ -201,10 +201,10 @@ class Future(BaseFuture[T]):
     def recover(
         self, error: type[E] | tuple[type[E], ...], fn: Callable[[E], U], /
     ) -> Future[T | U]:
-        """Return the future of the result or, if it is such an exception, of `fn(exception)`.
+        """Return the future of the result or, after such an exception, of `fn(exception)`.
 
         Args:
-            error: The type of the exceptions to handle, or several: of those that `result` raises.
+            error: The type, or types, of the exceptions to handle, as `result` raises them.
             fn: A function of the exception. It must not block.
 
         Raises:
@@ -223,7 +223,7 @@ class Future(BaseFuture[T]):
         It fails as soon as one of the two fails; the other one goes on.
 
         Args:
-            other: The second future, of whichever executor.
+            other: The second future, of any executor.
 
         Raises:
             InvalidStateError: The executor was shut down.
@@ -233,16 +233,14 @@ class Future(BaseFuture[T]):
         return self._derive(_zip, (self, other), self, other)
 
     def _derive(
-        self,
-        fn: Callable[..., Awaitable[Any]],
-        sources: tuple[Future[Any], ...],
-        /,
-        *args: Any,
+        self, fn: Callable[..., Awaitable[Any]], sources: tuple[Future[Any], ...], /, *args: Any
     ) -> Future[Any]:
         """Run `await fn(*args)` where the call of this future runs."""
         if self._host is None:
             raise InvalidStateError(f"{self!r} is not of an executor: nothing can run after it")
-        return submitted(self._host.local, Derivation(fn, sources), *args)
+        derivation = Derivation(fn)
+        derivation.sources = sources
+        return submitted(self._host.local, derivation, *args)
 
 
 def submitted(host: Host, fn: Callable[..., Awaitable[T]], /, *args: Any) -> Future[T]:
@@ -252,17 +250,10 @@ def submitted(host: Host, fn: Callable[..., Awaitable[T]], /, *args: Any) -> Fut
     return future
 
 
-class Derivation:
+class Derivation(partial[Awaitable[Any]]):
     """An async function of futures, which are cancelled when its call is."""
 
-    def __init__(self, fn: Callable[..., Awaitable[Any]], sources: tuple[Future[Any], ...]) -> None:
-        self.__qualname__ = name_of(fn)
-        self._fn = fn
-        self.sources = sources
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Awaitable[Any]:
-        """Call the function."""
-        return self._fn(*args, **kwargs)
+    sources: tuple[Future[Any], ...]
 
 
 async def _map(source: Future[T], fn: Callable[[T], U]) -> U:
@@ -290,7 +281,7 @@ async def _recover(
 
 
 def _is_cancelled() -> bool:
-    """Tell whether somebody has asked for the cancellation of the running task."""
+    """Tell whether the cancellation of the running task was requested."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -301,13 +292,11 @@ async def _zip(source: Future[T], other: Future[U]) -> tuple[T, U]:
 
 
 async def gathered(awaitables: tuple[Awaitable[Any], ...]) -> tuple[Any, ...]:
-    """Return what all of them return. Who cancels it cancels the futures among them.
-
-    `asyncio.gather` cancels tasks that await them, and one that has not begun ends without that.
-    """
+    """Return what all of them return; being cancelled, cancel the futures among them."""
     try:
         return tuple(await asyncio.gather(*awaitables))
     except asyncio.CancelledError:
+        # `asyncio.gather` cancels the tasks that await them: in vain where one has not begun.
         if _is_cancelled():
             for awaitable in awaitables:
                 if isinstance(awaitable, Future):

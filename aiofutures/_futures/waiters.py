@@ -30,14 +30,14 @@ class Awaited(Runnable, Protocol):
     def _watch(self) -> Watchers: ...
 
 
-# Where both share a CPU, the loop thread may end a short call and go back to sleep meanwhile. That
-# takes two switches between threads. To wake a thread that blocks takes four to seven, as it wants
-# the interpreter while the loop thread still has it. With CPUs of their own it is one system call.
+# Where the two threads share a CPU, the loop thread may finish a short call meanwhile and go back
+# to sleep. That takes two thread switches; waking a thread that blocks takes four to seven, because
+# it wants the GIL while the loop thread still holds it. On separate CPUs it is one system call.
 _give_way: Final[Callable[[], object]] = getattr(os, "sched_yield", partial(sleep, 0))
 
 
 def wait(future: Awaited, timeout: float | None) -> None:
-    """Block until `future` is done, and lend the place of the caller's call meanwhile."""
+    """Block until `future` is done; the caller's call lends its place meanwhile."""
     if timeout is not None and timeout <= 0:
         raise TimeoutError
     refuse_on_own_loop(future)
@@ -67,7 +67,7 @@ def _block(future: Awaited, timeout: float | None) -> None:
 
 
 def refuse_on_own_loop(future: Awaited) -> None:
-    """Raise DeadlockError where a wait would block the event loop that runs the call."""
+    """Raise DeadlockError if a wait would block the event loop that runs the call."""
     if future._host is not None and future._host.is_current():
         raise DeadlockError(
             f"waiting for {future!r} here would block the event loop that has to run it, "
@@ -76,22 +76,22 @@ def refuse_on_own_loop(future: Awaited) -> None:
 
 
 class Watchers:
-    """Those who wait for one future. Most futures never have any.
+    """The waiters of one future. Most futures never have any.
 
-    Whoever adds to it looks at the state of the future afterwards, and whoever settles the future
-    looks here after the state has changed: one of the two sees the other.
+    Whoever adds one looks at the state of the future afterwards, and whoever settles the future
+    looks here after the state has changed: one of the two sees the other. Each gate is a locked
+    lock, to be released for one blocked thread.
     """
 
-    # Made when the standard library asks for them.
+    # Created when the standard library asks for them.
     stdlib: StdlibWaiters | None = None
 
     def __init__(self) -> None:
         self.callbacks: deque[Callable[[Any], object]] = deque()
-        # Locked; each is released for one blocked thread.
         self.gates: list[LockType] = []
 
     def notify(self, future: Awaited) -> None:
-        """Wake the threads that wait for `future`, for who settles it. Once more is harmless."""
+        """Wake the threads that wait for `future`, which is done. Repeating it is harmless."""
         for gate in tuple(self.gates):
             if gate.locked():
                 gate.release()
@@ -114,17 +114,14 @@ class StdlibWaiters:
 
     def __init__(self, future: Awaited) -> None:
         self._future = weakref.ref(future)
-        # By the thread; with the one before it, which a signal handler may have interrupted.
+        # By thread; each with the one before it, which a signal handler may have interrupted.
         self._snapshots: dict[int, _Snapshot] = {}
         self._waiters: dict[Any, None] = {}
         self._unheard: dict[Any, None] = {}
 
-    # As a lock.
-
     def acquire(self) -> bool:
         """Take a snapshot for the calling thread."""
-        future = self._future()
-        thread = get_ident()
+        future, thread = self._future(), get_ident()
         is_done = future is None or future.done()
         self._snapshots[thread] = is_done, self._snapshots.get(thread)
         return True
@@ -146,19 +143,12 @@ class StdlibWaiters:
         snapshot = self._snapshots.get(get_ident())
         return None if snapshot is None else snapshot[0]
 
-    # As a list.
-
     def append(self, waiter: Any) -> None:
-        """Add a waiter, unless the calling thread has seen that the future is done.
-
-        Both functions add one exactly when they are about to wait.
-
-        Raises:
-            DeadlockError: The wait would block the event loop that runs the call.
-        """
+        """Add a waiter, unless the calling thread has seen that the future is done."""
         future = self._future()
         if future is None or self.looks_done():
             return
+        # `wait` and `as_completed` add one exactly when they are about to wait.
         if not future.done():
             refuse_on_own_loop(future)
         if type(waiter.event) is threading.Event:
@@ -167,7 +157,7 @@ class StdlibWaiters:
         if limit is not None and isinstance(waiter.event, LendingEvent):
             waiter.event.limits.add(limit)
         self._waiters[waiter] = self._unheard[waiter] = None
-        # Whoever settled it has perhaps not seen the waiter.
+        # Whoever settled it may not have seen the waiter.
         if future.done():
             self.notify(future)
 
@@ -182,15 +172,13 @@ class StdlibWaiters:
     def __len__(self) -> int:
         return len(self._waiters)
 
-    # For who settles the future.
-
     def notify(self, future: Awaited) -> None:
         """Tell each waiter that `future` is done, once."""
         try:
             for waiter in self._unheard.copy():
                 self._notify(waiter, future)
         except BaseException:
-            # A signal handler has raised: leave nobody waiting.
+            # A signal handler raised: leave nobody waiting.
             self.notify(future)
             raise
 
@@ -207,18 +195,16 @@ class StdlibWaiters:
             else:
                 waiter.add_exception(future)
         except BaseException:
-            # It may not have counted: rather too early than never.
+            # It may not have been counted: better too early than never.
             waiter.event.set()
             raise
         finally:
             self._waiters.pop(waiter, None)
 
     def abandon(self, future: Awaited) -> None:
-        """Tell those who have not heard it yet, in a forked child.
-
-        Only iterators of `as_completed` go on there. A thread of the parent's may hold their lock.
-        """
+        """Notify iterators of `as_completed`, which alone go on in a forked child."""
         for waiter in self:
+            # A thread of the parent process may hold the old one.
             waiter.lock = threading.Lock()
             if future not in waiter.finished_futures:
                 waiter.finished_futures.append(future)
@@ -227,17 +213,15 @@ class StdlibWaiters:
 
 
 class LendingEvent(Event):
-    """An event for which a thread waits as for a future: it lends its place meanwhile."""
+    """An event whose waiters lend their places meanwhile, as waiters of a future do."""
 
     def __init__(self) -> None:
         super().__init__()
-        #: The limits of the futures that it stands for.
+        #: The limits of the futures that it stands for. The caller has a place of one at most.
         self.limits: set[LendsPlaces] = set()
 
     @override
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set; False after the time-out."""
-        # The caller has a place of one of them at most.
         with ExitStack() as places:
             for limit in self.limits:
                 places.enter_context(limit.lent(timeout))
@@ -245,10 +229,7 @@ class LendingEvent(Event):
 
 
 class AsyncWaiter(asyncio.Future[None]):
-    """Completes when a future does, on the event loop of the task that awaits it.
-
-    The call that awaits lends its place meanwhile.
-    """
+    """Completes with a future, on the loop of the task that awaits it, which lends its place."""
 
     def __init__(self, future: Awaited) -> None:
         super().__init__(loop=asyncio.get_running_loop())
@@ -258,16 +239,13 @@ class AsyncWaiter(asyncio.Future[None]):
 
     @override
     def cancel(self, msg: Any | None = None) -> bool:
-        """Cancel the awaited future; the wait goes on until that is done.
-
-        What then still waits is for a place, and is cancelled.
-        """
+        """Cancel the awaited future and go on waiting; once it is done, the wait for a place."""
         if self._awaited.done():
             return super().cancel(msg)
         return not self.done() and self._awaited.cancel()
 
     def notify(self, _: object = None) -> None:
-        """Complete as soon as there is a place again, from any thread."""
+        """Complete as soon as there is a place. Any thread may call it."""
         if self._take_back is None:
             self._wake()
         else:
@@ -281,7 +259,7 @@ class AsyncWaiter(asyncio.Future[None]):
         try:
             loop.call_soon_threadsafe(self._complete)
         except RuntimeError:
-            # Else the task that awaited has gone with its loop.
+            # If closed, the task that awaited has gone with its loop.
             if not loop.is_closed():
                 raise
 
@@ -291,9 +269,9 @@ class AsyncWaiter(asyncio.Future[None]):
 
 
 class UnfetchedException:
-    """Reports an exception when the future that holds it dies and nobody has looked at it.
+    """Reports an exception that was not fetched before its future died.
 
-    An object of its own, because a `Future.__del__` would cost every future.
+    It is an object of its own because a `Future.__del__` would cost every future.
     """
 
     __slots__ = ("_report", "exception")

@@ -1,4 +1,4 @@
-"""The wait of a thread for a lock or an event."""
+"""The blocking wait of a thread for a lock or an event."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ from typing import Final
 
 from .pool import WorkerPool
 
-# A time-out costs a wait a tenth, so not on systems where signals do end it.
+# On Windows no signal ends a wait for a lock. There the main thread, which alone gets signals,
+# waits for `_LOOK` seconds at a time. Elsewhere that would cost a wait a tenth of its time.
 _LOOKS_FOR_SIGNALS = sys.platform == "win32"
-_LOOK: Final = 1.0  # seconds
+_LOOK: Final = 1.0
 
 
 def block(gate: LockType, timeout: float | None = None) -> bool:
-    """Wait until `gate` is released; False after the time-out.
-
-    A worker thread leaves its slot to another one meanwhile.
-    """
+    """Wait for `gate`, without a worker thread's slot; return False after the time-out."""
     pool = WorkerPool.current()
     if pool is None:
         return _acquire(gate, timeout)
@@ -30,11 +28,7 @@ def block(gate: LockType, timeout: float | None = None) -> bool:
 
 
 def _acquire(gate: LockType, timeout: float | None) -> bool:
-    """Acquire `gate`; False after the time-out.
-
-    On Windows no signal ends a wait for a lock. There the main thread, which alone gets signals,
-    waits for a second at a time.
-    """
+    """Acquire `gate`; return False after the time-out."""
     if not _LOOKS_FOR_SIGNALS or threading.current_thread() is not threading.main_thread():
         if timeout is None:
             return gate.acquire()
@@ -47,21 +41,16 @@ def _acquire(gate: LockType, timeout: float | None) -> bool:
 
 
 class Event:
-    """A `threading.Event` without a lock.
-
-    A signal handler that raises could leave that locked, for the loop thread to hang on.
-    """
+    """A `threading.Event` without a lock, which a signal handler that raises could leave locked."""
 
     def __init__(self) -> None:
         self._is_set = False
         self._gates: list[LockType] = []
 
     def is_set(self) -> bool:
-        """Tell whether it is set."""
         return self._is_set
 
     def set(self) -> None:
-        """Wake the threads that wait."""
         self._is_set = True
         for gate in tuple(self._gates):
             # Another thread may have released it.
@@ -69,11 +58,9 @@ class Event:
                 gate.release()
 
     def clear(self) -> None:
-        """Have threads wait from now on."""
         self._is_set = False
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set; False after the time-out."""
         gate = allocate_lock()
         gate.acquire()
         self._gates.append(gate)

@@ -6,24 +6,20 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from .._typing import override
 
 
 class Doorbell:
-    """Has a callback called on an event loop, from any thread.
-
-    Args:
-        loop: The event loop.
-        answer: The callback. It is called at least once after the last ring.
-    """
+    """Calls `answer` on an event loop, from any thread, at least once after the last ring."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, answer: Callable[[], object]) -> None:
         self._loop = loop
         self._answer = answer
 
     def ring(self) -> None:
-        """Have the callback called soon, unless the loop has been closed."""
+        """Have `answer` called soon, unless the loop is closed."""
         try:
             self._loop.call_soon_threadsafe(self._answer)
         except RuntimeError:
@@ -35,9 +31,9 @@ class Doorbell:
 
 
 class EventDoorbell(Doorbell):
-    """A doorbell over an eventfd, which Linux has.
+    """A doorbell over an eventfd, a Linux feature.
 
-    It saves a fifth of the time of a call that is waited for: the loop reads once what asyncio's
+    It saves a fifth of the time of a call that is waited for: the loop reads once, where asyncio's
     own wake-up makes it read twice, the second time into an exception.
     """
 
@@ -49,7 +45,7 @@ class EventDoorbell(Doorbell):
         loop.add_reader(self._fd, self._read)
 
     def __del__(self) -> None:
-        # Not in `remove`: a thread may still ring, and the number could be another file's by then.
+        # Not in `remove`: a thread may still ring, and the number could belong to another file.
         if self._fd >= 0:
             os.close(self._fd)
 
@@ -62,20 +58,17 @@ class EventDoorbell(Doorbell):
         self._loop.remove_reader(self._fd)
 
     def _read(self) -> None:
+        # After a callback has raised SystemExit, asyncio reports the same ring again.
         try:
             os.eventfd_read(self._fd)
         except BlockingIOError:
-            # Asyncio reports it twice when a callback has raised SystemExit.
             return
         self._answer()
 
 
 def doorbell(loop: asyncio.AbstractEventLoop, answer: Callable[[], object]) -> Doorbell:
-    """Return the fastest doorbell that `loop` can have."""
+    """Return the fastest doorbell for `loop`; some loops have no readers."""
     if sys.platform == "linux":
-        try:
+        with suppress(NotImplementedError):
             return EventDoorbell(loop, answer)
-        except NotImplementedError:
-            # Some loops have no readers.
-            pass
     return Doorbell(loop, answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 
-# Exit hooks run in the reverse order: that of the worker threads has to be registered by now.
+# Exit hooks run in reverse order: that of the worker threads must be registered before ours.
 import concurrent.futures.thread  # noqa: F401
 import os
 import threading
@@ -15,23 +15,22 @@ from typing import Protocol
 
 
 class Abandonable(Protocol):
-    """What has threads that a forked child does not have."""
+    """An owner of threads that a forked child does not have."""
 
     def abandon(self) -> None: ...
 
 
 class Closable(Protocol):
-    """What has idle threads, for which the end of the interpreter would wait."""
+    """An owner of idle threads, which the end of the interpreter would wait for."""
 
     def close(self) -> None: ...
 
 
-class EndsAtExit(Abandonable, Protocol):
-    """What is known here of a loop thread."""
+class EndsAtExit(Abandonable, Closable, Protocol):
+    """A loop thread, as this module sees it."""
 
     cancel_at_exit: bool
 
-    def close(self) -> None: ...
     def cancel_all(self) -> None: ...
     def join(self) -> None: ...
 
@@ -39,49 +38,46 @@ class EndsAtExit(Abandonable, Protocol):
 #: The loop threads that have started and not ended, by their event loop.
 running_loop_threads: dict[asyncio.AbstractEventLoop, EndsAtExit] = {}
 
-#: What has threads, or is about to start one, or holds a lock: for a forked child.
+#: Owners of threads, also of one about to start, or of locks: for a forked child.
 abandonable: weakref.WeakSet[Abandonable] = weakref.WeakSet()
 
-#: What may have idle threads left that no loop thread ends.
+#: Owners of idle threads that no loop thread ends.
 closable: weakref.WeakSet[Closable] = weakref.WeakSet()
 
-#: Whether the interpreter is ending, so that no thread can start any more.
+#: Whether the interpreter is exiting, so that no thread can start any more.
 exiting = threading.Event()
 
 
 def _finish() -> None:
-    """Let what was submitted finish before the interpreter ends; Ctrl-C cancels it."""
+    """Finish all calls before the interpreter exits; Ctrl-C cancels them."""
     try:
         exiting.set()
-        for loop_thread in running_loop_threads.copy().values():
-            loop_thread.close()
-            if loop_thread.cancel_at_exit:
-                loop_thread.cancel_all()
-        _join()
+        _end_loop_threads(cancel=False)
     except (KeyboardInterrupt, SystemExit):
-        for loop_thread in running_loop_threads.copy().values():
-            loop_thread.close()
-            loop_thread.cancel_all()
-        _join()
+        _end_loop_threads(cancel=True)
     finally:
-        for each in tuple(closable):
-            each.close()
+        for owner in tuple(closable):
+            owner.close()
 
 
-def _join() -> None:
+def _end_loop_threads(*, cancel: bool) -> None:
+    for loop_thread in running_loop_threads.copy().values():
+        loop_thread.close()
+        if cancel or loop_thread.cancel_at_exit:
+            loop_thread.cancel_all()
     for loop_thread in running_loop_threads.copy().values():
         loop_thread.join()
 
 
 def _abandon() -> None:
-    """Leave the parent's threads to the parent."""
-    for abandoned in tuple(abandonable):
-        abandoned.abandon()
+    """Leave the threads of the parent process to it."""
+    for owner in tuple(abandonable):
+        owner.abandon()
     running_loop_threads.clear()
 
 
-# Before the interpreter joins its threads and before concurrent.futures stops its workers; plain
-# atexit would come after both.
+# This runs before the interpreter joins its threads and concurrent.futures stops its workers;
+# plain atexit would run after both.
 _register: Callable[..., object] = getattr(threading, "_register_atexit", atexit.register)
 _register(_finish)
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork

@@ -17,7 +17,7 @@ from typing import Final
 
 _LOGGER = logging.getLogger("aiofutures")
 
-# Within the time-out: the warning is late by a fifth of it at most.
+# Looks within the time-out: the warning is late by a fifth of it at most.
 _LOOKS: Final = 5
 _RUN_CALLBACK: Final = asyncio.Handle._run.__code__
 _LOOP: Final = (
@@ -27,16 +27,11 @@ _LOOP: Final = (
 
 
 class Watchdog:
-    """Watches the thread of an event loop and warns while one callback holds it for too long.
+    """Warns while a callback holds the loop called `name` for longer than `timeout` seconds.
 
-    It looks at the stack of the thread from time to time. While the same callback is on it and
-    the loop has not turned, the callback blocks. The loop itself only answers a call now and then,
-    so that the watch costs it nothing that could be measured.
-
-    Args:
-        timeout: How many seconds a callback may hold the loop.
-        entry: The code of the function that runs the loop: what it calls in turn are callbacks.
-        name: What the warning calls the loop.
+    It samples the stack of the thread. While the same callback is on it and the loop has not
+    turned, the callback blocks. The loop only answers a call now and then, at no measurable cost.
+    The function with the code `entry` runs the loop; what it calls are callbacks.
     """
 
     def __init__(self, timeout: float, entry: CodeType, name: str) -> None:
@@ -48,16 +43,12 @@ class Watchdog:
     def watching(self, loop: asyncio.AbstractEventLoop) -> Generator[None]:
         """Watch `loop`, which the calling thread runs in the block."""
         stopped = threading.Event()
-        watching = threading.Thread(
-            target=self._watch,
-            args=(loop, threading.get_ident(), stopped),
-            name=f"{self._name}-watchdog",
-            daemon=False,
-        )
+        name, args = f"{self._name}-watchdog", (loop, threading.get_ident(), stopped)
+        watching = threading.Thread(target=self._watch, name=name, args=args, daemon=False)
         try:
             watching.start()
         except RuntimeError as error:
-            # No thread to be had; the work matters more.
+            # There is no thread left. The work matters more.
             _LOGGER.warning("the event loop %s is not watched: %s", self._name, error)
             yield
             return
@@ -70,7 +61,7 @@ class Watchdog:
     def _watch(
         self, loop: asyncio.AbstractEventLoop, thread: int, stopped: threading.Event
     ) -> None:
-        # Set by the loop when it gets round to it.
+        # Set by the loop when it turns.
         turned = threading.Event()
         turned.set()
         callback: FrameType | None = None
@@ -79,11 +70,11 @@ class Watchdog:
         looked = since = monotonic()
         used = cpu_time()
         while not stopped.wait(self._timeout / _LOOKS):
-            # The stack first: the callback may go on as soon as this thread lets go of the GIL.
+            # The stack first: the callback may go on as soon as this thread releases the GIL.
             stack = self._stack(sys._current_frames().get(thread))
             now, used_before, used = monotonic(), used, cpu_time()
-            # A C function that keeps the GIL stops this thread as well. What runs when it goes on
-            # has been running since the last look; unless it is the machine that had no time.
+            # A C function that holds the GIL stops this thread too. The callback found afterwards
+            # has been running since the last look, unless the machine was just busy.
             was_stopped = min(now - looked, 2 * (used - used_before)) >= self._timeout
             if turned.is_set():
                 turned.clear()
@@ -99,11 +90,11 @@ class Watchdog:
             del stack, found
 
     def _stack(self, frame: FrameType | None) -> list[tuple[FrameType, int]]:
-        """Return the frames and lines of the callback that runs, from the innermost outwards.
+        """Return the frames and lines of the running callback, innermost first; none if idle.
 
-        Each run of a callback has an outermost frame of its own. uvloop has none for it, and so
-        there it is the one of the function or coroutine; the latter is the same from step to
-        step, but a coroutine takes only one step in a turn of the loop.
+        Each run of a callback has its own outermost frame. Under uvloop that is the frame of the
+        function or coroutine. The latter stays the same from step to step, but a coroutine takes
+        only one step in a turn of the loop.
         """
         stack: list[tuple[FrameType, int]] = []
         while frame is not None and frame.f_code not in _LOOP:
@@ -113,7 +104,6 @@ class Watchdog:
             if frame.f_code is _RUN_CALLBACK:
                 return stack
             frame = frame.f_back
-        # No callback runs.
         return []
 
     def _warn(self, seconds: float, stack: list[tuple[FrameType, int]]) -> None:
@@ -124,17 +114,12 @@ class Watchdog:
         where = "a callback that is not in Python"
         if summary:
             where = f"{summary[-1].name}() in {summary[-1].filename}:{summary[-1].lineno}"
-        _LOGGER.warning(
-            "the event loop %s has been blocked for %.2f seconds by %s\n%s",
-            self._name,
-            seconds,
-            where,
-            "".join(summary.format()),
-        )
+        message = "the event loop %s has been blocked for %.2f seconds by %s\n%s"
+        _LOGGER.warning(message, self._name, seconds, where, "".join(summary.format()))
 
 
 def _cpu_clock(thread: int) -> Callable[[], float]:
-    """Return what tells how many seconds a thread has computed, or real ones where none does."""
+    """Return a clock of a thread's CPU time in seconds, or of real time where there is none."""
     if hasattr(time, "pthread_getcpuclockid"):
         return functools.partial(time.clock_gettime, time.pthread_getcpuclockid(thread))
     return monotonic

@@ -1,4 +1,4 @@
-"""A call of an async function in synchronous code."""
+"""The call of an async function from synchronous code."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from contextvars import Context, ContextVar, Token, copy_context
 from inspect import isawaitable
 from time import monotonic
 from types import CoroutineType
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from .._exceptions import BlockingCallWarning, DeadlockError
 from .._futures.future import Future
 from .._loops.limit import running_call
 from .._typing import P, T
 
-# What an interrupted call may take for its cleanup.
+# How long an interrupted call may take to clean up.
 _CLEANUP_SECONDS: Final = 5.0
 _UNSET: Final = object()
 
@@ -32,20 +32,17 @@ class SubmitsCalls(Protocol):
     ) -> Future[T]:
         """Run `await fn(*args, **kwargs)`.
 
-        An executor may have several event loops. The steps of a generator or a `with` block go to
-        the host of the future that the first call gives, not to the executor: they are one task.
+        An executor may have several event loops: the later steps of a generator or a `with` block
+        go to the host of the first call's future.
         """
         ...
 
 
 def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | None = None) -> T:
-    """Return the outcome of a call that was submitted just for this; cancel it on the way out.
+    """Return the outcome of a call, or cancel it where its caller stops waiting.
 
-    Args:
-        future: The future of the call.
-        timeout: The most seconds it may take; None for no limit.
-        name: What the messages call it.
-        stacklevel: Which caller to warn when this blocks a running event loop; None for no warning.
+    `stacklevel` selects the caller to warn when this blocks a running event loop; None means no
+    warning.
     """
     deadline = None if timeout is None else monotonic() + timeout
     try:
@@ -53,11 +50,11 @@ def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | 
             _warn_of_blocked_loop(future, name, stacklevel + 1)
         return future.result(timeout)
     except TimeoutError:
-        # Of the call, or of a signal handler.
+        # Too early for ours: the call or a signal handler raised it.
         if deadline is None or monotonic() < deadline:
             _cancel_and_wait(future)
             raise
-        # It is the call's own, or the call was done at the last moment.
+        # The call raised it, or was done at the last moment.
         if future.done():
             return future.result()
         future.cancel()
@@ -76,27 +73,26 @@ def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | 
         _cancel_and_wait(future)
         raise
     finally:
-        # The traceback of its exception has this frame.
+        # The traceback of its exception holds this frame.
         del future
 
 
 def _cancel_and_wait(future: Future[Any]) -> None:
-    """Cancel a call that nobody waits for any more, and let it clean up."""
+    """Cancel a call and let it clean up."""
     if not future.done():
         future.cancel()
         concurrent.futures.wait([future], _CLEANUP_SECONDS)
 
 
-class Openable:
-    """An async iterator or context manager: the caller gets a synchronous view of it."""
+class Openable(NamedTuple):
+    """An async iterator or context manager of which the caller gets a synchronous view."""
 
-    def __init__(self, value: Any, *, is_iterator: bool) -> None:
-        self.value = value
-        self.is_iterator = is_iterator
+    value: Any
+    is_iterator: bool
 
 
 class SyncCall:
-    """An async function as `to_sync` calls it. It keeps the context in which the call ends."""
+    """An async function as `to_sync` calls it; it keeps the context in which the call ends."""
 
     def __init__(self, fn: Callable[..., Any], name: str) -> None:
         self.fn = fn
@@ -123,36 +119,35 @@ class SyncCall:
 
 
 class ContextChanges:
-    """Carries changes of context variables from one context to that of the code that runs.
-
-    As with `await`, and only what has changed: other variables stay as they are.
-    """
+    """Copies the context variables that a call changed, and no others, as `await` would."""
 
     def __init__(self) -> None:
         self._seen = copy_context()
         self._tokens: dict[ContextVar[Any], Token[Any]] = {}
 
     def take_over(self, context: Context) -> None:
-        """Change here what has changed in `context` since the last time."""
+        """Apply to the current context what has changed in `context` since the last time."""
         seen, self._seen = self._seen, context
-        # Spares a step a twentieth of its time.
+        # This saves a step a twentieth of its time.
         if not context and not self._tokens:
             return
+        # `running_call` is the task's own, not its caller's.
         for variable, value in context.items():
             if variable is running_call or seen.get(variable, _UNSET) is value:
-                # It says who runs a task, which its caller does not.
                 continue
             if variable.get(_UNSET) is not value:
                 self._tokens.setdefault(variable, variable.set(value))
+        # A token of another thread's context raises ValueError.
         for variable in [variable for variable in self._tokens if variable not in context]:
-            # It was set in another context, of another thread.
             with suppress(ValueError):
                 variable.reset(self._tokens.pop(variable))
 
 
 def _warn_of_blocked_loop(future: Future[Any], name: str, stacklevel: int) -> None:
-    """Warn, unless it is the loop that runs the call (an error) or a notebook's (all right)."""
-    if future._is_on_own_loop() or _in_ipython_kernel():
+    """Warn, unless the loop runs the call itself (an error) or may be a notebook's (harmless)."""
+    # There is no such function yet while IPython is being imported.
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    if future._is_on_own_loop() or (get_ipython and hasattr(get_ipython(), "kernel")):
         return
     warnings.warn(
         f"{name}() blocks the running event loop until it is done; "
@@ -160,11 +155,3 @@ def _warn_of_blocked_loop(future: Future[Any], name: str, stacklevel: int) -> No
         BlockingCallWarning,
         stacklevel=stacklevel + 1,
     )
-
-
-def _in_ipython_kernel() -> bool:
-    """Tell whether the running loop may be a notebook's, where a cell blocks."""
-    ipython = sys.modules.get("IPython")
-    # It may be in the middle of its import.
-    get_ipython = getattr(ipython, "get_ipython", None)
-    return get_ipython is not None and hasattr(get_ipython(), "kernel")

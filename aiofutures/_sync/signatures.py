@@ -7,45 +7,31 @@ import inspect
 import sys
 import typing
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 W = TypeVar("W", bound=Callable[..., Any])
 
-# Of coroutine functions, in their __dict__.
-_MARKS = ("_is_coroutine", "_is_coroutine_mark")
-
 
 def copy_signature(wrapper: W, fn: Callable[..., Any], annotation: Callable[[Any], Any]) -> W:
-    """Make `wrapper` look like `fn`, but for what it returns.
+    """Make `wrapper` look like `fn`, except for the return type, and return it.
 
-    `functools.wraps` alone would show the return annotation of `fn`, which is not true of it.
-
-    Args:
-        wrapper: The function that gets the signature; `fn` itself stays as it is.
-        fn: What the user has decorated.
-        annotation: Takes the type that awaiting the result of `fn` gives, and returns the type
-            that `wrapper` returns.
-
-    Returns:
-        `wrapper`.
+    `annotation` maps the type that awaiting the result of `fn` gives to the one of `wrapper`.
     """
     functools.update_wrapper(wrapper, fn)
-    for mark in _MARKS:
+    # The marks of coroutine functions.
+    for mark in ("_is_coroutine", "_is_coroutine_mark"):
         vars(wrapper).pop(mark, None)
-    returned = _awaited(fn)
-    if returned is not inspect.Signature.empty:
-        returned = annotation(returned)
     annotations = _annotations(fn)
     annotations.pop("return", None)
+    returned = _awaited(fn)
     if returned is not inspect.Signature.empty:
-        annotations["return"] = returned
+        annotations["return"] = returned = annotation(returned)
     wrapper.__annotations__ = annotations
-    try:
+    # Some builtins have no signature.
+    with suppress(TypeError, ValueError):
         signature = inspect.signature(fn)
-    except (TypeError, ValueError):
-        # Of some builtins it is not known.
-        return wrapper
-    vars(wrapper)["__signature__"] = signature.replace(return_annotation=returned)
+        vars(wrapper)["__signature__"] = signature.replace(return_annotation=returned)
     return wrapper
 
 
@@ -60,7 +46,7 @@ def _function(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _annotations(fn: Callable[..., Any]) -> dict[str, Any]:
-    """Return a copy of the annotations of `fn`, those with unknown names as forward references."""
+    """Return a copy of the annotations of `fn`; unknown names become forward references."""
     function = _function(fn)
     if sys.version_info >= (3, 14):  # pragma: no cover - the newest that the tests run on is 3.13
         import annotationlib  # noqa: PLC0415  new in 3.14
@@ -70,7 +56,7 @@ def _annotations(fn: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _awaited(fn: Callable[..., Any]) -> Any:
-    """Return the annotation of what awaiting the result of `fn` gives, or Signature.empty."""
+    """Return the type that awaiting the result of `fn` gives, or Signature.empty."""
     function = _function(fn)
     returned = _annotations(fn).get("return", inspect.Signature.empty)
     if inspect.iscoroutinefunction(function) or returned is inspect.Signature.empty:
@@ -78,7 +64,7 @@ def _awaited(fn: Callable[..., Any]) -> Any:
     try:
         returned = typing.get_type_hints(function)["return"]
     except Exception:
-        # A name that is not known yet; no annotation is better than a wrong one.
+        # A name is not known yet, and no annotation is better than a wrong one.
         return inspect.Signature.empty
     origin = typing.get_origin(returned)
     if inspect.isclass(origin) and issubclass(origin, Awaitable):

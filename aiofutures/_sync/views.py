@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
 from types import TracebackType
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from .._contract import Host
 from .._typing import override
@@ -16,22 +16,12 @@ from .steps import EndedError, StepTask
 
 
 def open_view(openable: Openable, host: Host | None, timeout: float | None, name: str) -> Any:
-    """Return a generator or a context manager, whose steps `host` runs."""
-    view = _iterate if openable.is_iterator else _ContextManager
-    return view(openable.value, partial(StepTask, host, timeout, name))
-
-
-class _NewTask(Protocol):
-    """Makes a `StepTask`; the options of `to_sync` are there already."""
-
-    def __call__(self, *, on_cancel: Callable[[BaseException], Awaitable[Any]]) -> StepTask: ...
-
-
-def _iterate(iterator: AsyncIterator[Any], new_task: _NewTask) -> Any:
-    """Return the synchronous view of `iterator`."""
-    task = new_task(on_cancel=partial(_cancel, iterator))
-    generator: Any = _generate(iterator, task)
-    generator.__name__ = generator.__qualname__ = task.__qualname__
+    """Return a generator or a context manager whose steps `host` runs."""
+    new_task = partial(StepTask, host, timeout, name)
+    if not openable.is_iterator:
+        return _ContextManager(openable.value, new_task)
+    generator: Any = _generate(openable.value, new_task(partial(_cancel, openable.value)))
+    generator.__name__ = generator.__qualname__ = name
     return generator
 
 
@@ -45,7 +35,7 @@ def _generate(iterator: AsyncIterator[Any], task: StepTask) -> Generator[Any, An
             except (StopAsyncIteration, EndedError):
                 return
             finally:
-                # It may hold an exception whose traceback holds this frame.
+                # It may hold an exception, whose traceback holds this frame.
                 del step
             try:
                 sent = yield item
@@ -62,7 +52,7 @@ def _generate(iterator: AsyncIterator[Any], task: StepTask) -> Generator[Any, An
         task.close(partial(_close, iterator))
         raise
     except BaseException:
-        # Also of a signal handler, anywhere here: then it is not closed yet.
+        # A signal handler may raise anywhere here; then it is not closed yet.
         task.start_closing(partial(_close, iterator))
         raise
 
@@ -87,7 +77,6 @@ async def _close_and_raise(iterator: Any, error: BaseException) -> None:
         await _close(iterator)
         raise error
     finally:
-        # Its traceback holds this frame.
         del error
 
 
@@ -97,12 +86,12 @@ async def _close(iterator: Any) -> None:
 
 
 async def _cancel(iterator: Any, error: BaseException) -> Any:
-    """Have the iterator handle the cancellation of its task while it was not running."""
+    """Have the iterator handle a cancellation of its task between two steps."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101  it is that of the steps
     requests = task.cancelling()
     item = await _throw(iterator, error)
-    # As asyncio.timeout does when it takes the cancellation in.
+    # As when asyncio.timeout absorbs the cancellation.
     if task.cancelling() < requests:
         return item
     await _close(iterator)
@@ -112,20 +101,24 @@ async def _cancel(iterator: Any, error: BaseException) -> Any:
 class _ContextManager(AbstractContextManager[Any, Any]):
     """Enters and leaves an async context manager in one task."""
 
-    def __init__(self, manager: AbstractAsyncContextManager[Any, Any], new_task: _NewTask) -> None:
+    def __init__(
+        self,
+        manager: AbstractAsyncContextManager[Any, Any],
+        new_task: Callable[[Callable[[BaseException], Awaitable[Any]]], StepTask],
+    ) -> None:
         self._manager = manager
         self._new_task = new_task
-        # One for each time that it is entered and not yet left.
+        # One for each time that it was entered and not yet left.
         self._tasks: list[StepTask] = []
 
     @override
     def __enter__(self) -> Any:
-        task = self._new_task(on_cancel=self._exit_cancelled)
+        task = self._new_task(self._exit_cancelled)
         try:
             value = task.run(self._manager.__aenter__)
             self._tasks.append(task)
         except BaseException as error:
-            # Of the wait, perhaps: then it is entered all the same.
+            # If only the wait failed, it is entered all the same.
             task.start_closing(partial(self._manager.__aexit__, type(error), error, None))
             raise
         return value
@@ -142,15 +135,15 @@ class _ContextManager(AbstractContextManager[Any, Any]):
         try:
             return task.run(leave, is_last=True)
         except EndedError:
-            # It was left before, when its task was cancelled, or is left by another process.
+            # It was left when its task was cancelled, or the parent process leaves it.
             return None
         except BaseException:
-            # Of the wait, perhaps: then it is not left yet.
+            # If only the wait failed, it is not left yet.
             task.start_closing(leave)
             raise
 
     async def _exit_cancelled(self, error: BaseException) -> NoReturn:
-        """Leave it because its task was cancelled; the body in its thread cannot be."""
+        """Leave it because its task was cancelled; the body, in another thread, goes on."""
         if await self._manager.__aexit__(type(error), error, error.__traceback__):
             raise EndedError
         raise error
