@@ -8,7 +8,7 @@ from inspect import CORO_CREATED, getcoroutinestate, isawaitable, iscoroutine
 from typing import Any, TypeVar, overload
 
 from ._default import get_default_executor
-from ._futures.future import Future, gathered
+from ._futures.future import Future, as_awaited
 from ._typing import T
 
 A = TypeVar("A")
@@ -103,6 +103,11 @@ class _Parts:
     def __init__(self, awaitables: tuple[Awaitable[Any], ...]) -> None:
         self.awaitables = awaitables
 
+    def take(self) -> list[Awaitable[Any]]:
+        """Return them, to be awaited at once."""
+        awaitables, self.awaitables = self.awaitables, ()
+        return [as_awaited(awaitable) for awaitable in awaitables]
+
     def __del__(self) -> None:
         for awaitable in self.awaitables:
             if iscoroutine(awaitable) and getcoroutinestate(awaitable) == CORO_CREATED:
@@ -122,15 +127,23 @@ def _submit(
     futures = tuple(future for future in awaitables if isinstance(future, Future))
     if not futures:
         return get_default_executor().submit(fn, parts)
-    return futures[0]._derive(fn, futures, parts)
+    only_waits = len(futures) == len(awaitables)
+    return futures[0]._derive(fn, futures, parts, only_waits=only_waits)
+
+
+# The traceback of an exception among them holds the frames of these two.
 
 
 async def _gather(parts: _Parts) -> tuple[Any, ...]:
-    return await gathered(parts.awaitables)
+    all_of_them = asyncio.gather(*parts.take())
+    try:
+        return tuple(await all_of_them)
+    finally:
+        del all_of_them
 
 
 async def _first(parts: _Parts) -> Any:
-    tasks = [asyncio.ensure_future(awaitable) for awaitable in parts.awaitables]
+    tasks = [asyncio.ensure_future(awaitable) for awaitable in parts.take()]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:
@@ -138,8 +151,12 @@ async def _first(parts: _Parts) -> Any:
         await asyncio.wait(tasks)
         raise
     winner = next(task for task in tasks if task.done())
-    _drop(task for task in tasks if task is not winner)
-    return await winner
+    tasks.remove(winner)
+    _drop(tasks)
+    try:
+        return await winner
+    finally:
+        del winner, tasks
 
 
 # asyncio itself keeps only weak references.

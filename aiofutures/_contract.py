@@ -9,7 +9,6 @@ first outcome counts; later ones are dropped.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
 from contextvars import Context
 from typing import Any, Protocol, TypeAlias
 
@@ -41,8 +40,15 @@ class Host(Protocol):
     def submit(self, future: Runnable, /) -> None:
         """Run the call of `future` soon, or raise an error and cancel or fail the future."""
 
-    def cancel(self, future: Runnable, /) -> None:
-        """Ask for the cancellation of a call that runs. The future is done when the call is."""
+    def cancel(self, future: Runnable, asked: Callable[[bool], object], /) -> None:
+        """Ask for the cancellation of a call that runs. The future is done when the call is.
+
+        Also called, to have it forgotten, for a call that was cancelled before anybody took it.
+
+        Args:
+            future: The future of the call.
+            asked: Called when the call is asked, with whether it had ended before.
+        """
 
     def is_current(self) -> bool:
         """Tell whether a wait for its calls would never end if the caller blocked."""
@@ -52,25 +58,27 @@ class Host(Protocol):
         """Report an error that no caller can receive, as `loop.call_exception_handler` does."""
 
 
+#: Ends a loan, and calls a function as soon as there is a place again.
+TakeBack: TypeAlias = Callable[[Callable[[], object]], None]
+
+
 class LendsPlaces(Protocol):
     """A limit on how many calls run at once: a call that waits for another lends its place."""
 
-    def lend(self) -> Callable[[Callable[[], object]], None] | None:
-        """Lend the place of the caller's call to another one while the caller waits.
-
-        Returns:
-            A function that calls another one as soon as there is a place again. None where the
-            caller has no place of this limit.
-        """
-        ...
-
-    def lent(self, timeout: float | None, /) -> AbstractContextManager[None]:
-        """Lend it during a block, at the end of which the thread waits for a place.
+    def lend(self, call: Runnable, limit: LendsPlaces | None, /) -> TakeBack | None:
+        """Lend the place of a call while the caller waits, who is a task or thread of that call.
 
         Args:
-            timeout: Maximum number of seconds for both; None means no limit.
+            call: The call; the caller may also be another one, elsewhere, which it has made.
+            limit: The limit of what the caller waits for.
+
+        Returns:
+            None where there is nothing to lend.
         """
         ...
+
+    def claim(self, resume: Callable[[], object], /) -> None:
+        """Call `resume` when there is a place for the running call, which only waited so far."""
 
 
 class Runnable(Protocol):
@@ -78,6 +86,12 @@ class Runnable(Protocol):
 
     #: What runs the call, for the host to cancel it by; None while nothing does.
     _task: Any
+    #: How often it was to be cancelled along with all calls of its host, and how often it was asked
+    #: since. Whoever has waited for it all the while hands none of these cancellations on.
+    _waves: int
+    _waves_asked: int
+    #: Whether the call does nothing but wait for others, for which it needs no place.
+    _only_waits: bool
 
     @property
     def _host(self) -> Host | None: ...

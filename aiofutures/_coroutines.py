@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
 from inspect import isasyncgen, isawaitable, iscoroutine
-from types import CoroutineType
-from typing import Any
+from types import CoroutineType, TracebackType
+from typing import Any, Final
 
 from ._typing import T
+
+_TRACEBACK: Final[Any] = vars(BaseException)["__traceback__"]
 
 
 def ensure_coroutine(fn: Callable[..., Any], result: Any) -> Coroutine[Any, Any, Any]:
@@ -49,8 +51,14 @@ def not_callable(fn: object) -> TypeError:
     return TypeError(f"an async function is needed, not {fn!r}")
 
 
+def traceback_of(error: BaseException) -> TracebackType | None:
+    """Return the traceback of `error`, whatever its class makes of attributes."""
+    traceback: TracebackType | None = _TRACEBACK.__get__(error)
+    return traceback
+
+
 def drop_frame(error: BaseException) -> None:
     """Drop the outermost frame of a traceback: ours, which would keep the future and the error."""
     # Some exceptions, such as frozen dataclasses, refuse to have their attributes set.
-    traceback = error.__traceback__
+    traceback = traceback_of(error)
     BaseException.with_traceback(error, traceback and traceback.tb_next)

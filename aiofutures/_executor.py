@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
@@ -104,7 +103,7 @@ class AsyncExecutor(Executor):
         self._loop_thread = LoopThread(
             loop_factory=loop_factory or asyncio.new_event_loop,
             name=name,
-            make_workers=partial(Workers, executor, name),
+            workers=Workers(executor, name),
             max_workers=max_workers,
             cancel_at_exit=cancel_at_exit,
             watchdog=watchdog,

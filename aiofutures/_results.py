@@ -105,7 +105,9 @@ class Results(Iterator[T]):
         self._finished.clear()
         while self._futures:
             future = self._futures.popleft()
-            future.cancel()
+            # Once: if all calls of the executor were cancelled, it may be cleaning up.
+            if not future._waves:
+                future.cancel()
             # An exception of a future with a callback is not reported as never retrieved.
             future.add_done_callback(lambda _: None)
 

@@ -33,9 +33,11 @@ class PoolHost:
         """Run the call of `future`."""
         self.pool.submit(self._run, future)
 
-    def cancel(self, future: Runnable) -> None:
+    def cancel(self, future: Runnable, asked: Callable[[bool], object]) -> None:
         """Cancel the task of a call that runs."""
-        future._task.get_loop().call_soon_threadsafe(future._task.cancel)
+        task = future._task
+        if task is not None:
+            task.get_loop().call_soon_threadsafe(lambda: (asked(task.done()), task.cancel()))
 
     def is_current(self) -> bool:
         """Tell that a wait always ends: each call has a loop of its own."""

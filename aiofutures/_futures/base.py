@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
 from contextlib import suppress
 from contextvars import Context
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from .._contract import BoundCall, Host, Starter
+from .._coroutines import traceback_of
 from .._exceptions import InvalidStateError
+from .._logging import log_error
 from .._typing import T, override
 from .waiters import StdlibWaiters, UnfetchedException, Watchers
-
-_LOGGER = logging.getLogger("aiofutures")
 
 #: Done, with an exception. What the standard library calls FINISHED is here done with a result.
 FAILED: Final = "FAILED"
@@ -48,11 +48,15 @@ class BaseFuture(concurrent.futures.Future[T]):
     # defaults are for what comes later, or never.
     _result: Any = None
     _exception: BaseException | None = None
+    _traceback: TracebackType | None = None
     _watchers: Watchers | None = None
     _unfetched: UnfetchedException | None = None
     _task: asyncio.Task[T] | None = None
     _starter: Starter | None = None
     _cancel_requested = False
+    _only_waits = False
+    _waves = 0
+    _waves_asked = 0
 
     def __init__(
         self,
@@ -231,6 +235,7 @@ class BaseFuture(concurrent.futures.Future[T]):
 
     def _decide(self, status: str, result: Any, error: BaseException | None) -> bool:
         """Write the outcome; False where another one was, or is about to be."""
+        traceback = None if error is None else traceback_of(error)
         # No signal handler can raise halfway.
         # law: no calls
         try:
@@ -239,6 +244,7 @@ class BaseFuture(concurrent.futures.Future[T]):
             return False
         self._result = result
         self._exception = error
+        self._traceback = traceback
         self._status = status
         # law: end of no calls
         return True
@@ -302,20 +308,25 @@ class BaseFuture(concurrent.futures.Future[T]):
 
     def _run_callbacks(self, callbacks: deque[Callable[[Any], object]]) -> None:
         """Call each callback once, also when several threads are at it."""
+        errors: list[BaseException] = []
         while callbacks:
-            try:
+            with suppress(IndexError):
                 callback = callbacks.popleft()
-            except IndexError:
-                return
-            try:
-                callback(self)
-            except Exception:
-                _LOGGER.exception("exception calling callback for %r", self)
-            except BaseException:
-                if not self._is_on_own_loop():
-                    self._run_callbacks(callbacks)
-                    raise
-                _LOGGER.exception("exception calling callback for %r", self)
+                try:
+                    self._call(callback)
+                except BaseException as error:
+                    errors.append(error)
+        if errors:
+            raise errors.pop(0)
+
+    def _call(self, callback: Callable[[Any], object]) -> None:
+        """Call one, and log what it raises, unless its thread is to have that."""
+        try:
+            callback(self)
+        except BaseException as error:
+            if not (issubclass(type(error), Exception) or self._is_on_own_loop()):
+                raise
+            log_error(error, "exception calling callback for %r", self)
 
     def _mark_fetched(self) -> None:
         if self._unfetched is not None:

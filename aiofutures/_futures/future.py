@@ -7,6 +7,7 @@ import concurrent.futures
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from .._contract import Host
 from .._exceptions import InvalidStateError
 from .._typing import T, override
 from .base import DONE, BaseFuture
-from .waiters import AsyncWaiter, wait
+from .waiters import AsyncCallback, AsyncWaiter, OutcomeWaiter, wait
 
 E = TypeVar("E", bound=BaseException)
 U = TypeVar("U")
@@ -60,7 +61,8 @@ class Future(BaseFuture[T]):
             self._mark_fetched()
             if exception is None:
                 raise concurrent.futures.CancelledError
-            raise exception
+            # Or it would keep the frames of all who have asked before.
+            raise BaseException.with_traceback(exception, self._traceback)
         finally:
             # The traceback of the exception holds this frame.
             del self, exception
@@ -98,27 +100,32 @@ class Future(BaseFuture[T]):
         Returns:
             True if the future is cancelled or its task was asked to, False if it was done before.
         """
+        return self._cancel_and_notice(_ignore)
+
+    def _cancel_and_notice(self, asked: Callable[[bool], object]) -> bool:
+        """Do as `cancel`, and have `asked` called as `Host.cancel` says."""
         sources: list[Future[Any]] = []
-        is_cancelled = self._cancel(sources)
+        is_cancelled = self._cancel(sources, asked)
         # No recursion: a chain of futures may be as long as memory allows.
         while sources:
-            sources.pop()._cancel(sources)
+            sources.pop()._cancel(sources, _ignore)
         return is_cancelled
 
-    def _cancel(self, sources: list[Future[Any]]) -> bool:
+    def _cancel(self, sources: list[Future[Any]], asked: Callable[[bool], object]) -> bool:
         """Cancel this call only; add the futures that it was derived from to `sources`."""
         if self._status in DONE:
             return self._status == CANCELLED_AND_NOTIFIED
         fn: Any = getattr(self, "_fn", None)
         if self._withdraw():
             if isinstance(fn, Derivation):
-                sources.extend(fn.sources)
+                sources.extend(fn.not_cancelled_since())
         elif self._host is not None:
             # Its task cancels what it waits for.
             self._cancel_requested = True
-            self._host.cancel(self)
         else:
             return False
+        if self._host is not None:
+            self._host.cancel(self, asked)
         return True
 
     @override
@@ -137,12 +144,38 @@ class Future(BaseFuture[T]):
             self._mark_fetched()
             self._run_callbacks(deque([fn]))
             return
+        if AsyncCallback.is_needed_for(fn):
+            fn = AsyncCallback(self, fn)
         callbacks = self._watch().callbacks
         callbacks.append(fn)
         # Whoever settled it meanwhile may not have seen this callback.
         if self.done():
             self._mark_fetched()
             self._run_callbacks(callbacks)
+
+    def remove_done_callback(self, fn: Callable[[Future[T]], object], /) -> int:
+        """Remove all instances of a callback, as `asyncio.Future.remove_done_callback` does.
+
+        Args:
+            fn: What was given to `add_done_callback`.
+
+        Returns:
+            How many were removed.
+
+        .. versionadded:: 0.2.0
+        """
+        callbacks = self._watch().callbacks
+        removed = 0
+        for callback in callbacks.copy():
+            asyncios = callback if isinstance(callback, AsyncCallback) else None
+            if callback == fn or (asyncios is not None and asyncios.fn == fn):
+                # It may be called at this moment.
+                with suppress(ValueError):
+                    callbacks.remove(callback)
+                    removed += 1
+                    if asyncios is not None:
+                        asyncios.drop()
+        return removed
 
     def __await__(self) -> Generator[Any, None, T]:
         """Wait for the outcome without blocking, on the running event loop.
@@ -154,13 +187,15 @@ class Future(BaseFuture[T]):
             asyncio.CancelledError: The future was cancelled.
             BaseException: Whatever the call raised.
         """
-        if self._status not in DONE:
-            waiter = AsyncWaiter(self)
-            self.add_done_callback(waiter.notify)
-            yield from waiter
-        if self._status == CANCELLED_AND_NOTIFIED:
-            raise asyncio.CancelledError
-        return self.result()
+        try:
+            if self._status not in DONE:
+                yield from AsyncWaiter.of(self)
+            if self._status == CANCELLED_AND_NOTIFIED:
+                raise asyncio.CancelledError
+            return self.result()
+        finally:
+            # The traceback of the exception holds this frame.
+            del self
 
     def map(self, fn: Callable[[T], U], /) -> Future[U]:
         """Return the future of `fn(result)`.
@@ -196,7 +231,7 @@ class Future(BaseFuture[T]):
 
         .. versionadded:: 0.2.0
         """
-        return self._derive(_then, (self,), self, fn)
+        return self._derive(_then, (self,), self, fn, self._host)
 
     def recover(
         self, error: type[E] | tuple[type[E], ...], fn: Callable[[E], U], /
@@ -233,35 +268,66 @@ class Future(BaseFuture[T]):
         return self._derive(_zip, (self, other), self, other)
 
     def _derive(
-        self, fn: Callable[..., Awaitable[Any]], sources: tuple[Future[Any], ...], /, *args: Any
+        self,
+        fn: Callable[..., Awaitable[Any]],
+        sources: tuple[Future[Any], ...],
+        /,
+        *args: Any,
+        only_waits: bool = True,
     ) -> Future[Any]:
         """Run `await fn(*args)` where the call of this future runs."""
         if self._host is None:
             raise InvalidStateError(f"{self!r} is not of an executor: nothing can run after it")
+        host = self._host.local
         derivation = Derivation(fn)
-        derivation.sources = sources
-        return submitted(self._host.local, derivation, *args)
-
-
-def submitted(host: Host, fn: Callable[..., Awaitable[T]], /, *args: Any) -> Future[T]:
-    """Return the future of `await fn(*args)`, which `host` runs."""
-    future: Future[T] = Future(host, fn, args, None, copy_context())
-    host.submit(future)
-    return future
+        derivation.sources = [(source, source._waves_asked) for source in sources]
+        future: Future[Any] = Future(host, derivation, args, None, copy_context())
+        future._only_waits = only_waits
+        host.submit(future)
+        return future
 
 
 class Derivation(partial[Awaitable[Any]]):
     """An async function of futures, which are cancelled when its call is."""
 
-    sources: tuple[Future[Any], ...]
+    #: With how often each was cancelled along with all calls of its host.
+    sources: list[tuple[Future[Any], int]]
+
+    def not_cancelled_since(self) -> list[Future[Any]]:
+        """Return the sources that were not cancelled along with all other calls meanwhile."""
+        return [source for source, waves in self.sources if source._waves == waves]
+
+
+def _ignore(_: bool) -> None:
+    """Nobody wants to know."""
+
+
+# The traceback of the exception of a source holds the frames of all these.
 
 
 async def _map(source: Future[T], fn: Callable[[T], U]) -> U:
-    return fn(await source)
+    try:
+        return fn(await source)
+    finally:
+        del source
 
 
-async def _then(source: Future[T], fn: Callable[[T], Awaitable[U]]) -> U:
-    return await fn(await source)
+async def _then(source: Future[T], fn: Callable[[T], Awaitable[U]], host: Host) -> U:
+    try:
+        value = await source
+    finally:
+        del source
+    limit = host.local.limit
+    if limit is not None:
+        place = asyncio.get_running_loop().create_future()
+        limit.claim(partial(_set, place))
+        await place
+    return await fn(value)
+
+
+def _set(place: asyncio.Future[None]) -> None:
+    if not place.done():
+        place.set_result(None)
 
 
 async def _recover(
@@ -278,6 +344,8 @@ async def _recover(
         return fn(exported)  # zuban: cannot, the type variable is too much for it
     except error as exception:  # zuban: cannot, the type variable is too much for it
         return fn(exception)
+    finally:
+        del source
 
 
 def _is_cancelled() -> bool:
@@ -287,18 +355,18 @@ def _is_cancelled() -> bool:
 
 
 async def _zip(source: Future[T], other: Future[U]) -> tuple[T, U]:
-    one, two = await gathered((source, other))
+    both = asyncio.gather(as_awaited(source), as_awaited(other))
+    del source, other
+    try:
+        one, two = await both
+    finally:
+        del both
     return one, two
 
 
-async def gathered(awaitables: tuple[Awaitable[Any], ...]) -> tuple[Any, ...]:
-    """Return what all of them return; being cancelled, cancel the futures among them."""
-    try:
-        return tuple(await asyncio.gather(*awaitables))
-    except asyncio.CancelledError:
-        # `asyncio.gather` cancels the tasks that await them: in vain where one has not begun.
-        if _is_cancelled():
-            for awaitable in awaitables:
-                if isinstance(awaitable, Future):
-                    awaitable.cancel()
-        raise
+def as_awaited(awaitable: Awaitable[Any]) -> Awaitable[Any]:
+    """Return what asyncio can wait for as it is, where it would make a task that awaits a future.
+
+    Such a task hands no cancellation on to the future before its first step.
+    """
+    return OutcomeWaiter.of(awaitable) if isinstance(awaitable, Future) else awaitable

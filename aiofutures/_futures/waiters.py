@@ -15,9 +15,11 @@ from threading import get_ident
 from time import monotonic, sleep
 from typing import Any, Final, Protocol, TypeAlias
 
-from .._contract import LendsPlaces, Runnable
+from .._contract import Host, LendsPlaces, Runnable
 from .._exceptions import DeadlockError
 from .._loops.blocking import Event, block
+from .._loops.limit import lend, lent, running_call
+from .._loops.pool import WorkerPool
 from .._typing import override
 
 
@@ -25,7 +27,9 @@ class Awaited(Runnable, Protocol):
     """A future, as those who wait for it see it."""
 
     _exception: BaseException | None
+    _result: Any
 
+    def add_done_callback(self, fn: Callable[[Any], object], /) -> None: ...
     def cancelled(self) -> bool: ...
     def _watch(self) -> Watchers: ...
 
@@ -41,11 +45,10 @@ def wait(future: Awaited, timeout: float | None) -> None:
     if timeout is not None and timeout <= 0:
         raise TimeoutError
     refuse_on_own_loop(future)
-    limit = None if future._host is None else future._host.limit
-    if limit is None:
+    if running_call.get() is None:
         _block(future, timeout)
         return
-    with limit.lent(timeout):
+    with lent(future._host, timeout):
         _block(future, timeout)
 
 
@@ -153,9 +156,8 @@ class StdlibWaiters:
             refuse_on_own_loop(future)
         if type(waiter.event) is threading.Event:
             waiter.event = LendingEvent()
-        limit = None if future._host is None else future._host.limit
-        if limit is not None and isinstance(waiter.event, LendingEvent):
-            waiter.event.limits.add(limit)
+        if future._host is not None and isinstance(waiter.event, LendingEvent):
+            waiter.event.hosts[future._host.limit] = future._host
         self._waiters[waiter] = self._unheard[waiter] = None
         # Whoever settled it may not have seen the waiter.
         if future.done():
@@ -217,14 +219,14 @@ class LendingEvent(Event):
 
     def __init__(self) -> None:
         super().__init__()
-        #: The limits of the futures that it stands for. The caller has a place of one at most.
-        self.limits: set[LendsPlaces] = set()
+        #: The hosts of the futures that it stands for, one of each limit.
+        self.hosts: dict[LendsPlaces | None, Host] = {}
 
     @override
     def wait(self, timeout: float | None = None) -> bool:
         with ExitStack() as places:
-            for limit in self.limits:
-                places.enter_context(limit.lent(timeout))
+            for host in self.hosts.values():
+                places.enter_context(lent(host, timeout))
             return super().wait(timeout)
 
 
@@ -234,15 +236,33 @@ class AsyncWaiter(asyncio.Future[None]):
     def __init__(self, future: Awaited) -> None:
         super().__init__(loop=asyncio.get_running_loop())
         self._awaited = future
-        limit = None if future._host is None else future._host.limit
-        self._take_back = None if limit is None else limit.lend()
+        self._waves = future._waves_asked
+        self._take_back = None if future.done() else lend(future._host)
+        pool = WorkerPool.current()
+        # A loop of the user's, in a worker thread that would wait if it awaited nothing else.
+        if pool is not None:
+            pool.leave_slot()
+            self.add_done_callback(lambda _: pool.take_slot())
+
+    @classmethod
+    def of(cls, future: Awaited) -> AsyncWaiter:
+        """Return one that is told when `future` is done."""
+        waiter = cls(future)
+        future.add_done_callback(waiter.notify)
+        return waiter
 
     @override
     def cancel(self, msg: Any | None = None) -> bool:
-        """Cancel the awaited future and go on waiting; once it is done, the wait for a place."""
+        """Cancel the awaited future and go on waiting; once it is done, the wait for a place.
+
+        If all calls of a host are cancelled, so is the awaited one: once, not by each waiter.
+        """
         if self._awaited.done():
             return super().cancel(msg)
-        return not self.done() and self._awaited.cancel()
+        if self.done():
+            return False
+        waves, self._waves = self._waves, self._awaited._waves
+        return waves != self._waves or self._awaited.cancel()
 
     def notify(self, _: object = None) -> None:
         """Complete as soon as there is a place. Any thread may call it."""
@@ -266,6 +286,52 @@ class AsyncWaiter(asyncio.Future[None]):
     def _complete(self) -> None:
         if not self.done():
             self.set_result(None)
+
+
+class AsyncCallback(AsyncWaiter):
+    """Calls a function of asyncio's, which does not expect other threads, on its event loop."""
+
+    def __init__(self, future: Awaited, fn: Callable[[Any], object]) -> None:
+        super().__init__(future)
+        self.fn = fn
+        self.add_done_callback(self._call)
+
+    @staticmethod
+    def is_needed_for(fn: Callable[[Any], object]) -> bool:
+        """Tell whether `fn` is such a function, of `asyncio.wait` for instance."""
+        is_asyncios = getattr(fn, "__module__", None) == "asyncio.tasks"
+        return is_asyncios and asyncio._get_running_loop() is not None
+
+    def __call__(self, _: object) -> None:
+        self.notify()
+
+    def drop(self) -> None:
+        """Stop waiting, before it was called."""
+        if self._take_back is not None:
+            self._take_back(lambda: None)
+        asyncio.Future.cancel(self)
+
+    def _call(self, _: object) -> None:
+        if not self.cancelled():
+            self.fn(self._awaited)
+
+
+class OutcomeWaiter(AsyncWaiter):
+    """Completes as the future does, for functions of asyncio that take nothing else."""
+
+    @override
+    def _complete(self) -> None:
+        error = self._awaited._exception
+        if self._awaited.cancelled():
+            super().cancel()
+        elif self.done():
+            return
+        elif error is None:
+            self.set_result(self._awaited._result)
+        elif issubclass(type(error), StopIteration):
+            self.set_exception(RuntimeError(f"the future has raised {error!r}"))
+        else:
+            self.set_exception(error)
 
 
 class UnfetchedException:

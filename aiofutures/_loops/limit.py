@@ -9,17 +9,52 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from weakref import ref
 
-from .._contract import Runnable
+from .._contract import Host, LendsPlaces, Runnable, TakeBack
 from .blocking import block
 
-_Resume = Callable[[], object]
+_Resume: TypeAlias = Callable[[], object]
 
 #: The call whose place the running code takes up: that runs it, or that called what runs it. A weak
 #: reference, as contexts live as long as tracebacks and tasks do.
 running_call: ContextVar[ref[Runnable] | None] = ContextVar("aiofutures_running_call", default=None)
+
+
+def lend(host: Host | None) -> TakeBack | None:
+    """Lend the caller's place while it waits for a call of `host`; None where it has none."""
+    call = _running_call()
+    if host is None or call is None or call._host is None or call._host.limit is None:
+        return None
+    return call._host.limit.lend(call, host.limit)
+
+
+@contextmanager
+def lent(host: Host | None, timeout: float | None) -> Generator[None]:
+    """Lend the caller's place during a block, at the end of which the thread waits for one.
+
+    Args:
+        host: Where the call runs for which the thread waits.
+        timeout: Maximum number of seconds for both; None means no limit.
+    """
+    take_back = lend(host)
+    if take_back is None:
+        yield
+        return
+    end = None if timeout is None else monotonic() + timeout
+    gate = allocate_lock()
+    gate.acquire()
+    try:
+        yield
+    finally:
+        take_back(gate.release)
+    block(gate, None if end is None else end - monotonic())
+
+
+def _running_call() -> Runnable | None:
+    reference = running_call.get()
+    return None if reference is None else reference()
 
 
 class RunsCallbacks(Protocol):
@@ -27,6 +62,10 @@ class RunsCallbacks(Protocol):
 
     def is_current(self) -> bool:
         """Tell whether the caller runs on it."""
+        ...
+
+    def is_guest(self) -> bool:
+        """Tell whether the caller runs on another event loop, or in a worker thread of one."""
         ...
 
     def call_soon(self, callback: Callable[..., object], /, *args: Any) -> bool:
@@ -40,8 +79,10 @@ class RunsCallbacks(Protocol):
 class Limit:
     """The places of the calls that run.
 
-    A call that waits for another one of the same host lends its place meanwhile, so that no limit
-    makes them wait for each other. It is lent as long as any task or thread of the call waits.
+    A call that waits for another one which needs a place, here or elsewhere, lends its own
+    meanwhile, so that no limit makes them wait for each other. It is lent as long as any task or
+    thread of the call waits. A call that waits for one which needs none *pauses*. It lends its
+    place while it has *guests*: calls elsewhere, which it has made, that wait for a place.
 
     The loop thread alone counts. A thread that wants its place back appears in `_threads` first,
     and then looks whether the loop has ended; a loop that ends says so first, and then looks there:
@@ -56,49 +97,54 @@ class Limit:
         self.max_workers = max_workers
         self._loop = loop
         self._taken: set[Runnable] = set()
-        # How many tasks and threads of the call wait.
+        # How many tasks and threads of the call wait, how many pause, and how many guests it has.
         self._lent: dict[Runnable, int] = {}
+        self._paused: dict[Runnable, int] = {}
+        self._guests: dict[Runnable, int] = {}
         self._returning: deque[tuple[Runnable, _Resume]] = deque()
         self._threads: dict[object, _Resume] = {}
         self._is_closed = False
 
     # From any thread.
 
-    def lend(self) -> Callable[[_Resume], None] | None:
-        """Lend the place of the caller's call, as `LendsPlaces` says."""
-        reference = running_call.get()
-        call = None if reference is None else reference()
-        if call is None or call not in self._taken:
+    def lend(self, call: Runnable, limit: LendsPlaces | None) -> TakeBack | None:
+        """Lend the place of `call` while the caller waits, as `LendsPlaces` says."""
+        if call not in self._taken:
             return None
+        if self._loop.is_guest():
+            if limit is None:
+                return None
+            self._soon(self._welcome, call)
+            return partial(self._let_go, call)
+        self._soon(self._pause if limit is None else self._lend, call)
+        return partial(self._take_back, self._go_on if limit is None else self._return, call)
+
+    def claim(self, resume: _Resume) -> None:
+        """Give the running call a place, as `LendsPlaces` says. Loop thread only."""
+        call = _running_call()
+        assert call is not None  # noqa: S101  its own, whose limit this is
+        self._return(call, resume)
+
+    def _soon(self, change: Callable[[Runnable], None], call: Runnable) -> None:
         if self._loop.is_current():
-            self._lend(call)
+            change(call)
         else:
-            self._loop.call_soon(self._lend, call)
-        return partial(self._take_back, call)
+            self._loop.call_soon(change, call)
 
-    @contextmanager
-    def lent(self, timeout: float | None) -> Generator[None]:
-        """Lend it during a block, as `LendsPlaces` says."""
-        take_back = self.lend()
-        if take_back is None:
-            yield
-            return
-        end = None if timeout is None else monotonic() + timeout
-        gate = allocate_lock()
-        gate.acquire()
-        try:
-            yield
-        finally:
-            take_back(gate.release)
-        block(gate, None if end is None else end - monotonic())
+    def _let_go(self, call: Runnable, resume: _Resume) -> None:
+        """Let a guest go on; it has no place here."""
+        self._soon(self._say_goodbye, call)
+        resume()
 
-    def _take_back(self, call: Runnable, resume: _Resume) -> None:
+    def _take_back(
+        self, end: Callable[[Runnable, _Resume], None], call: Runnable, resume: _Resume
+    ) -> None:
         if self._loop.is_current():
-            self._return(call, resume)
+            end(call, resume)
             return
         key = object()
         self._threads[key] = resume
-        self._loop.call_soon(self._return, call, partial(self._resume, key))
+        self._loop.call_soon(end, call, partial(self._resume, key))
         if self._is_closed:
             self._resume(key)
 
@@ -115,13 +161,16 @@ class Limit:
         return len(self._taken) - len(self._lent) < self.max_workers
 
     def take(self, call: Runnable) -> None:
-        """Give `call` a place until `leave`. Loop thread only."""
+        """Give `call` a place until `leave`. One that only waits lends it. Loop thread only."""
         self._taken.add(call)
+        if call._only_waits:
+            self._lent[call] = 1
 
     def leave(self, call: Runnable) -> None:
         """Take the place from `call`, which is done. Loop thread only."""
         self._taken.discard(call)
-        self._lent.pop(call, None)
+        for counts in (self._lent, self._paused, self._guests):
+            counts.pop(call, None)
         self._give_back()
 
     def close(self) -> None:
@@ -133,7 +182,7 @@ class Limit:
     def _lend(self, call: Runnable) -> None:
         """Let another call run in the place of `call`. Loop thread only."""
         if call in self._taken:
-            self._lent[call] = self._lent.get(call, 0) + 1
+            _add(self._lent, call)
             self._give_back()
             self._loop.look_soon()
 
@@ -144,18 +193,48 @@ class Limit:
             self._give_back()
             return
         # Others of the call still wait, or it is done and has none.
-        self._end_loan(call)
+        _remove(self._lent, call)
         resume()
 
     def _give_back(self) -> None:
         """Let those who wait for a place go on, first come, first served. Loop thread only."""
         while self._returning and self.has_place():
             call, resume = self._returning.popleft()
-            self._end_loan(call)
+            _remove(self._lent, call)
             resume()
 
-    def _end_loan(self, call: Runnable) -> None:
-        """Count one less who waits of `call`. Loop thread only."""
-        waiting = self._lent.pop(call, 0) - 1
-        if waiting > 0:
-            self._lent[call] = waiting
+    def _pause(self, call: Runnable) -> None:
+        """Lend the place of `call` while it has guests. Loop thread only."""
+        if call in self._guests:
+            self._lend(call)
+        elif call in self._taken:
+            _add(self._paused, call)
+
+    def _go_on(self, call: Runnable, resume: _Resume) -> None:
+        """End a pause of `call`. Loop thread only."""
+        if call in self._paused:
+            _remove(self._paused, call)
+            resume()
+        else:
+            self._return(call, resume)
+
+    def _welcome(self, call: Runnable) -> None:
+        """Have `call` lend its place wherever it pauses: a guest is waiting. Loop thread only."""
+        if call in self._taken:
+            _add(self._guests, call)
+            for _ in range(self._paused.pop(call, 0)):
+                self._lend(call)
+
+    def _say_goodbye(self, call: Runnable) -> None:
+        """Note that a guest of `call` waits no more. Loop thread only."""
+        _remove(self._guests, call)
+
+
+def _add(counts: dict[Runnable, int], call: Runnable) -> None:
+    counts[call] = counts.get(call, 0) + 1
+
+
+def _remove(counts: dict[Runnable, int], call: Runnable) -> None:
+    count = counts.pop(call, 0) - 1
+    if count > 0:
+        counts[call] = count

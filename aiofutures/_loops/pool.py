@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from _thread import allocate_lock
 from collections import deque
@@ -12,7 +11,7 @@ from contextlib import contextmanager, suppress
 from contextvars import Context
 from typing import Final, Protocol
 
-_LOGGER = logging.getLogger("aiofutures")
+from .._logging import log_error
 
 
 class PoolItem(Protocol):
@@ -91,13 +90,25 @@ class WorkerPool:
     @contextmanager
     def blocked(self) -> Generator[None]:
         """Leave the slot of the calling thread to another one while it waits."""
-        with self._lock:
-            self._free += 1
+        self.leave_slot()
         try:
-            self.wake()
             yield
         finally:
-            # At once. The next thread that has run its item takes no other.
+            self.take_slot()
+
+    def leave_slot(self) -> None:
+        """Leave the slot of the calling thread to another one, which waits once more."""
+        _here.waits += 1
+        if _here.waits == 1:
+            with self._lock:
+                self._free += 1
+            self.wake()
+
+    def take_slot(self) -> None:
+        """Take the slot back when the calling thread waits for nothing any more."""
+        _here.waits -= 1
+        # At once. The next thread that has run its item takes no other.
+        if _here.waits == 0:
             with self._lock:
                 self._free -= 1
 
@@ -178,6 +189,9 @@ class WorkerPool:
             self.wake()
             if item.run():
                 ended.append(item)
+            # What it waited for in an event loop that it has left.
+            while _here.waits > 0:
+                self.take_slot()
         # No variable has an item now: the traceback of an exception leads to this frame.
 
     def _next_item(self) -> PoolItem | None:
@@ -206,6 +220,7 @@ class _Here(threading.local):
     """What a thread knows of itself."""
 
     pool: WorkerPool | None = None
+    waits = 0
 
 
 _here: Final = _Here()
@@ -216,5 +231,5 @@ def _deliver(ended: list[PoolItem]) -> None:
     try:
         while ended:
             ended.pop().deliver()
-    except BaseException:
-        _LOGGER.exception("the outcome of a call in a worker thread has nowhere to go")
+    except BaseException as error:
+        log_error(error, "the outcome of a call in a worker thread has nowhere to go")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import BrokenExecutor
+from contextlib import ExitStack
+from contextvars import Context
 from inspect import CORO_CREATED, getcoroutinestate
 from time import monotonic
 from types import CoroutineType
@@ -18,19 +19,20 @@ from weakref import ref
 from .._contract import Runnable
 from .._coroutines import drop_frame, ensure_coroutine, name_of
 from .._exceptions import InvalidStateError
+from .._logging import LOGGER
 from .blocking import Event
 from .doorbell import Doorbell
 from .limit import Limit, running_call
-from .workers import Workers
-
-_LOGGER = logging.getLogger("aiofutures")
+from .workers import Workers, is_worker_thread
 
 _HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
+# Debuggers and nest_asyncio put another class in its place.
+_TASK: Final = asyncio.Task
 _EAGER_FACTORIES: Final = (None, getattr(asyncio, "eager_task_factory", None))
 # In two steps, to have the task also where the second one raises. Any: `eager_start` is not known
 # on Python 3.11.
-_new_task: Final[Callable[[Any], asyncio.Task[Any]]] = asyncio.Task.__new__
-_init_task: Final[Any] = asyncio.Task.__init__
+_new_task: Final[Callable[[Any], asyncio.Task[Any]]] = _TASK.__new__
+_init_task: Final[Any] = _TASK.__init__
 
 # Calls are started in slices, for so many seconds, before timers and sockets get their turn. The
 # longer, the fewer times the threads that wait and the loop thread take turns.
@@ -51,9 +53,9 @@ class Run:
       `closing`: one of the two sees the other.
 
     `is_over` says that it takes no calls any more, not even from its own tasks, `failure` why the
-    loop failed or did not start, and `ended` that the thread is done. A call stays in the queue
-    while it starts, and `unfinished` has it while it runs or is parked: `futures` finds it at any
-    moment.
+    loop failed or did not start, and `ended` that the thread is done. Calls go from the queue to
+    `waiting` if there is no place for them, and to `unfinished` while they run or are parked. One
+    stays where it is while it starts: `futures` finds it at any moment.
 
     Args:
         max_workers: Maximum number of calls that run at once; None for no limit.
@@ -68,6 +70,8 @@ class Run:
         self.bell: Doorbell | None = None
         self.limit = None if max_workers is None else Limit(max_workers, self)
         self.queue: deque[Runnable] = deque()
+        # Those that were at the head of the queue when there was no place.
+        self.waiting: deque[Runnable] = deque()
         # By the task that runs it or, if it is parked, by itself.
         self.unfinished: dict[object, Runnable] = {}
         self.awake = False
@@ -75,6 +79,10 @@ class Run:
         self.is_over = False
         self.failure: BaseException | None = None
         self.ended = Event()
+        # How many of `waiting` were cancelled, or a few more.
+        self._withdrawn = 0
+        # Tasks that nobody has submitted, which were cancelled and have not ended.
+        self._ending: set[asyncio.Future[Any]] = set()
         self._unclaimed = True
         self._workers = workers
 
@@ -83,6 +91,15 @@ class Run:
     def is_current(self) -> bool:
         """Tell whether the caller runs on this event loop."""
         return self.loop is not None and asyncio._get_running_loop() is self.loop
+
+    def is_inside(self) -> bool:
+        """Tell whether the caller runs on this event loop or in one of its worker threads."""
+        return self.is_current() or self._workers.is_current()
+
+    def is_guest(self) -> bool:
+        """Tell whether the caller runs on another event loop, or in a worker thread of one."""
+        is_elsewhere = asyncio._get_running_loop() is not None or is_worker_thread()
+        return is_elsewhere and not self.is_inside()
 
     def claim(self) -> bool:
         """Decide, once, whether the thread runs the loop: True for the first who asks."""
@@ -100,7 +117,7 @@ class Run:
         self.awake = True
         try:
             if asyncio._get_running_loop() is loop:
-                loop.call_soon(self.drain)
+                loop.call_soon(self.drain, context=Context())
             else:
                 bell.ring()
         except BaseException:
@@ -116,7 +133,8 @@ class Run:
         if loop is None:
             return False
         try:
-            loop.call_soon_threadsafe(callback, *args)
+            # Not in the context of whoever asks: of what follows, that is no business of his.
+            loop.call_soon_threadsafe(callback, *args, context=Context())
         except RuntimeError:
             if loop.is_closed():
                 return False
@@ -130,23 +148,33 @@ class Run:
         # that could wake the loop.
         return self.call_soon(self.drain)
 
-    def cancel(self, future: Runnable) -> None:
-        """Ask for the cancellation of what runs the call of `future`."""
-        self.call_soon(self._cancel, future)
+    def cancel(self, future: Runnable, asked: Callable[[bool], object]) -> None:
+        """Ask for the cancellation of what runs the call of `future`, or forget the call."""
+        if not future.done():
+            self.call_soon(self._cancel, future, asked)
+        elif self.waiting:
+            # It goes through the queue once more, to be forgotten.
+            self.queue.append(future)
+            if not self.awake:
+                self.wake()
 
     def cancel_all(self) -> None:
-        """Cancel what waits, at once, and what runs."""
-        for future in self.futures():
-            if not future.running():
-                future.cancel()
-        self.call_soon(self._cancel_running)
+        """Cancel what waits, at once, and what runs. Each is asked once, whoever raises."""
+        futures = self.futures()
+        for future in futures:
+            future._waves += 1
+        with ExitStack() as stack:
+            running = [future for future in futures if future.running()]
+            stack.callback(self.call_soon, self._cancel_each, running, futures)
+            for future in futures.difference(running):
+                stack.callback(future.cancel)
 
     def futures(self) -> set[Runnable]:
         """Return the futures that are queued or not finished yet."""
-        # The queue first, so that a future on its way from it is found; and as a set, as the head
-        # of the queue may have a task already.
+        # In the order in which they go from one to the next, so that none is missed; and as a set,
+        # as one that is about to do so may be in two.
         queued = self.queue.copy()
-        return {*queued, *tuple(self.unfinished.values())}
+        return {*queued, *self.waiting.copy(), *tuple(self.unfinished.values())}
 
     def count(self) -> tuple[int, int]:
         """Return how many calls are pending and how many are running."""
@@ -162,7 +190,7 @@ class Run:
         """Hand an error that no caller can receive to the event loop's exception handler."""
         loop = self.loop
         if loop is None:
-            _LOGGER.error(context["message"], exc_info=context["exception"])
+            LOGGER.error(context["message"], exc_info=context["exception"])
         elif not self.call_soon(loop.call_exception_handler, context):
             loop.call_exception_handler(context)
 
@@ -192,15 +220,17 @@ class Run:
         """Run the loop until it is closed and nothing is left to do. Loop thread only."""
         loop = self.loop
         assert loop is not None  # noqa: S101
-        while True:
+        is_over = False
+        while not is_over:
             loop.call_soon(self.drain)
             run_forever(loop)
-            self._end_background_tasks(loop)
+            # If not, somebody has called loop.stop().
             if self.closing and not self._has_work():
-                break
+                is_over = not self._end_background_tasks(loop)
         self.is_over = True
         _run_until_complete(loop, loop.shutdown_asyncgens())
-        self._end_background_tasks(loop)
+        while self._end_background_tasks(loop):
+            _run_until_complete(loop, asyncio.wait(self._ending))
 
     def free(self, loop: asyncio.AbstractEventLoop, bell: Doorbell) -> None:
         """Free what the loop has used, which does not run any more. Loop thread only."""
@@ -224,13 +254,13 @@ class Run:
 
     def look_soon(self) -> None:
         """Look at the queue in the next turn of the loop. Loop thread only."""
-        if self.queue and not self.awake:
+        if (self.queue or self.waiting) and not self.awake:
             self.awake = True
-            asyncio.get_running_loop().call_soon(self.drain)
+            asyncio.get_running_loop().call_soon(self.drain, context=Context())
 
     def stop_if_idle(self) -> None:
-        """Stop a closing loop that has nothing submitted left to do. Loop thread only."""
-        if self.closing and not self._has_work():
+        """Stop a closing loop that has nothing left to wait for. Loop thread only."""
+        if self.closing and not (self.is_over or self._ending or self._has_work()):
             asyncio.get_running_loop().stop()
 
     # For tasks that take one call after another.
@@ -258,31 +288,51 @@ class Run:
         self.unfinished[future] = future
 
     def unpark(self, future: Runnable, /) -> None:
-        """Put a call that was parked at the head of the queue. Loop thread only."""
-        self.queue.appendleft(future)
+        """Put a call that was parked before all that wait. Loop thread only."""
+        (self.queue if self.limit is None else self.waiting).appendleft(future)
         del self.unfinished[future]
         self.look_soon()
 
     def _start_some(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Start some of what is queued; tell whether there may be more. Loop thread only."""
         queue, limit = self.queue, self.limit
-        eager = _HAS_EAGER_TASKS and loop.get_task_factory() in _EAGER_FACTORIES
+        eager = _can_start_eagerly(loop)
         # One bound method for all.
         settle_running = self._settle_running
         for _ in range(_SLICE):
-            if not queue or (limit is not None and not limit.has_place()):
+            line = queue
+            if limit is not None and self.waiting and limit.has_place():
+                line = self.waiting
+            if not line:
                 return False
-            future = queue[0]
-            if future._starter is None:
+            future = line[0]
+            if (
+                limit is not None
+                and line is queue
+                and not (future._only_waits or limit.has_place())
+            ):
+                if future.done():
+                    self._forget_withdrawn()
+                else:
+                    self.waiting.append(future)
+            elif future._starter is None:
                 self._start(future, loop, eager, settle_running)
             else:
                 future._starter.start(future, self)
             # A function that turns the loop itself takes more than this one.
-            if queue and queue[0] is future:
-                queue.popleft()
+            if line and line[0] is future:
+                line.popleft()
             # As in `_start`.
             del future
         return True
+
+    def _forget_withdrawn(self) -> None:
+        """Forget calls that were cancelled while they waited for a place. Loop thread only."""
+        self._withdrawn += 1
+        # In proportion: not before they are half of all that wait.
+        if self._withdrawn * 2 > len(self.waiting):
+            self.waiting = deque(waiting for waiting in self.waiting if not waiting.done())
+            self._withdrawn = 0
 
     def _start(
         self,
@@ -311,15 +361,14 @@ class Run:
                 coroutine = ensure_coroutine(fn, coroutine)
             name = getattr(fn, "__qualname__", None) or name_of(fn)
             if eager:
-                task = _new_task(asyncio.Task)
+                task = _new_task(_TASK)
                 _init_task(task, coroutine, loop=loop, name=name, context=context, eager_start=True)
             else:
                 task = loop.create_task(coroutine, name=name, context=context)
             if not task.done():
                 future._task = task
                 self.unfinished[task] = future
-                task.add_done_callback(settle_running)
-                del future, call, args, coroutine, task
+                task.add_done_callback(settle_running, context=Context())
                 return
             result = task.result()
         except BaseException as exception:
@@ -328,57 +377,99 @@ class Run:
         else:
             future.settle(result)
             del result
-        if self.limit is not None:
-            self.limit.leave(future)
-        # The frames of an exception may lead back to this one, which would hold the exception.
-        del future, call, args, coroutine, task
+        finally:
+            if self.limit is not None and future._task is None:
+                self.limit.leave(future)
+            # The frames of an exception may lead back to this one, which would hold the exception.
+            del future, call, fn, args, kwargs, context, coroutine, task
 
     def _settle_running(self, task: asyncio.Task[Any]) -> None:
         """Hand the outcome of a task to its future. Loop thread only."""
         future = self.unfinished[task]
         future._task = None
-        _settle(future, task)
-        del self.unfinished[task]
-        if self.limit is not None:
-            self.limit.leave(future)
-        if self.queue and not self.awake:
-            self.drain()
-        elif self.closing:
-            self.stop_if_idle()
+        try:
+            _settle(future, task)
+        finally:
+            del self.unfinished[task]
+            if self.limit is not None:
+                self.limit.leave(future)
+            if (self.queue or self.waiting) and not self.awake:
+                self.drain()
+            elif self.closing:
+                self.stop_if_idle()
 
-    def _cancel(self, future: Runnable) -> None:
+    def _cancel(self, future: Runnable, asked: Callable[[bool], object]) -> None:
         """Cancel the task of `future`, unless it is done. Loop thread only."""
         task = future._task
-        if task is None:
+        if not _has_begun(task):
+            self.call_soon(self._cancel, future, asked)
             return
-        coroutine = task.get_coro()
-        if isinstance(coroutine, CoroutineType) and getcoroutinestate(coroutine) == CORO_CREATED:
-            # It would end without having awaited, and so cancelled, what it is derived from. Its
-            # first step comes in this turn of the loop.
-            task.get_loop().call_soon(self._cancel, future)
-            return
-        task.cancel()
+        asked(future.done() or (task is not None and task.done()))
+        if task is not None:
+            task.cancel()
 
-    def _cancel_running(self) -> None:
-        """Cancel the tasks of all calls that run. Loop thread only."""
-        for future in tuple(self.unfinished.values()):
-            self._cancel(future)
+    def _cancel_each(self, running: list[Runnable], futures: set[Runnable]) -> None:
+        """Cancel the tasks of those that run, whatever one of them raises. Loop thread only."""
+        with ExitStack() as stack:
+            stack.callback(self.call_soon, self.call_soon, self._end_wave, futures)
+            for future in running:
+                stack.callback(self._cancel, future, _ignore)
+
+    def _end_wave(self, futures: set[Runnable]) -> None:
+        """Note that whoever waits for these has heard that all were cancelled. Loop thread only.
+
+        A task group hands it on to a task one turn of the loop later.
+        """
+        for future in futures:
+            future._waves_asked = future._waves
 
     def _has_work(self) -> bool:
         """Tell whether something that was submitted is left to do. Loop thread only."""
-        return bool(self.queue or self.unfinished) or self._workers.busy()
+        return bool(self.queue or self.waiting or self.unfinished) or self._workers.busy()
 
-    def _end_background_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Cancel the tasks that submitted work has left behind. Loop thread only."""
-        # If it is not closing, somebody has called loop.stop(). More than once, as the cleanup of
-        # these may leave tasks behind, too.
-        while self.closing and (tasks := self._background_tasks(loop)):
-            for task in tasks:
-                task.cancel()
-            _run_until_complete(loop, asyncio.wait(tasks))
+    def _end_background_tasks(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Cancel the tasks that submitted work has left behind, each once.
 
-    def _background_tasks(self, loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
-        return asyncio.all_tasks(loop).difference(self.unfinished)
+        Tell whether there is one; its cleanup may submit more. Loop thread only.
+        """
+        tasks = asyncio.all_tasks(loop).difference(self.unfinished)
+        for task in tasks.difference(self._ending):
+            self._ending.add(task)
+            task.add_done_callback(self._note_end)
+            task.cancel()
+        return bool(tasks)
+
+    def _note_end(self, task: asyncio.Task[Any]) -> None:
+        """Note that a task has ended that nobody has submitted. Loop thread only."""
+        self._ending.discard(task)
+        self.stop_if_idle()
+
+
+def _can_start_eagerly(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether a first step can run at once, which asyncio's debug mode does not see."""
+    return (
+        _HAS_EAGER_TASKS
+        and asyncio.Task is _TASK
+        and not loop.get_debug()
+        and loop.get_task_factory() in _EAGER_FACTORIES
+    )
+
+
+def _has_begun(task: Any) -> bool:
+    """Tell whether a task has taken its first step, if it is one, which it does in the next turn.
+
+    If cancelled before, it would end without having awaited, and so cancelled, what it waits for.
+    """
+    # A task factory may make other objects than tasks.
+    get_coroutine = getattr(task, "get_coro", None)
+    coroutine = None if get_coroutine is None else get_coroutine()
+    return not (
+        isinstance(coroutine, CoroutineType) and getcoroutinestate(coroutine) == CORO_CREATED
+    )
+
+
+def _ignore(_: bool) -> None:
+    """Nobody wants to know."""
 
 
 def _settle(future: Runnable, task: asyncio.Task[Any]) -> None:

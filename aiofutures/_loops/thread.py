@@ -33,7 +33,7 @@ class LoopThread:
     Args:
         loop_factory: Makes the event loop.
         name: The thread's name.
-        make_workers: Makes the worker threads; they end with the loop.
+        workers: The worker threads; they end with the loop.
         max_workers: Maximum number of calls that run at once; None for no limit.
         cancel_at_exit: Whether the end of the interpreter cancels what is left.
         watchdog: Watches the event loop; None for no watch.
@@ -44,7 +44,7 @@ class LoopThread:
         *,
         loop_factory: Callable[[], asyncio.AbstractEventLoop],
         name: str,
-        make_workers: Callable[[], Workers],
+        workers: Workers,
         max_workers: int | None,
         cancel_at_exit: bool,
         watchdog: Watchdog | None,
@@ -53,9 +53,8 @@ class LoopThread:
         self.cancel_at_exit = cancel_at_exit
         self._loop_factory = loop_factory
         self._name = name
-        self._make_workers = make_workers
         self._watchdog = watchdog
-        self._workers = make_workers()
+        self._workers = workers
         self._run = Run(max_workers, self._workers, closing=False)
         # What a forked child keeps so that nothing closes it.
         self._of_parents: list[object] = []
@@ -110,9 +109,9 @@ class LoopThread:
             future.settle_cancelled()
             raise run.refusal()
 
-    def cancel(self, future: Runnable, /) -> None:
-        """Ask for the cancellation of the task that runs the call of `future`."""
-        self._run.cancel(future)
+    def cancel(self, future: Runnable, asked: Callable[[bool], object], /) -> None:
+        """Ask for the cancellation of the task that runs the call, or forget the call."""
+        self._run.cancel(future, asked)
 
     def is_current(self) -> bool:
         """Tell whether the caller runs on this event loop."""
@@ -120,7 +119,7 @@ class LoopThread:
 
     def is_inside(self) -> bool:
         """Tell whether the caller runs on this event loop or in one of its worker threads."""
-        return self._run.is_current() or self._workers.is_current()
+        return self._run.is_inside()
 
     def report(self, context: dict[str, Any], /) -> None:
         """Hand an error that no caller can receive to the event loop's exception handler."""
@@ -201,6 +200,7 @@ class LoopThread:
             raise InvalidStateError("cannot schedule new futures after interpreter shutdown")
         loop = self._loop_factory()
         try:
+            _refuse_if_not_new(loop)
             with self._start_lock:
                 if run.loop is None:
                     self._start_thread(run, loop)
@@ -210,7 +210,7 @@ class LoopThread:
             raise
         finally:
             # Another thread was first, or this one has failed.
-            if run.loop is not loop:
+            if run.loop is not loop and _is_free(loop):
                 loop.close()
 
     def _start_thread(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
@@ -292,10 +292,30 @@ class LoopThread:
         # else the `finally` blocks of the parent's tasks would run at the end of the child.
         self._of_parents.append((run, tasks))
         WorkerPool.leave()
-        self._workers = self._make_workers()
+        self._workers = self._workers.renewed()
         # A thread of the parent's may hold the other one.
         self._start_lock = threading.RLock()
         self._run = Run(self.max_workers, self._workers, closing=run.closing)
+
+
+def _refuse_if_not_new(loop: object) -> None:
+    """Raise an error if this, which `loop_factory` has returned, is no loop or has another use."""
+    if not isinstance(loop, asyncio.AbstractEventLoop):
+        raise TypeError(f"loop_factory has to return a new event loop, not {loop!r}")
+    if loop.is_closed():
+        raise RuntimeError(f"loop_factory has to return a new event loop; {loop!r} is closed")
+    if not _is_free(loop):
+        raise RuntimeError(
+            f"loop_factory has to return a new event loop; {loop!r} runs already. To run "
+            "coroutines there, use asyncio.run_coroutine_threadsafe"
+        )
+
+
+def _is_free(loop: object) -> bool:
+    """Tell whether this is an event loop that nobody runs."""
+    if not isinstance(loop, asyncio.AbstractEventLoop):
+        return False
+    return not (loop.is_running() or loop in running_loop_threads)
 
 
 def _start_error(failure: BaseException) -> Exception:

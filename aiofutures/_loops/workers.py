@@ -47,8 +47,17 @@ class Workers:
         fn: Callable[..., T],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
+        *,
+        is_loops: bool = False,
     ) -> asyncio.Future[T]:
         """Run `fn(*args, **kwargs)` in a thread, in a copy of the caller's context.
+
+        Args:
+            loop: The event loop that is to have the outcome.
+            fn: The function.
+            args: Its positional arguments.
+            kwargs: Its keyword arguments.
+            is_loops: Whether it is the loop's own, which must not depend on the caller's pool.
 
         Returns:
             A future of `loop`.
@@ -59,7 +68,7 @@ class Workers:
         future = WorkerFuture(self, loop, fn, args, kwargs)
         try:
             self._unfinished.add(future)
-            if self._callers_pool is None:
+            if is_loops or self._callers_pool is None:
                 self._own_pool.submit(future)
             else:
                 box = [future]
@@ -71,6 +80,18 @@ class Workers:
             self._own_pool.wake()
             raise
         return future
+
+    def renewed(self) -> Workers:
+        """Return those of a forked child, which has no thread of the caller's pool either."""
+        pool = self._callers_pool
+        if pool is not None and pool._threads:
+            pool = ThreadPoolExecutor(
+                pool._max_workers,
+                pool._thread_name_prefix or "",
+                getattr(pool, "_initializer", None),
+                getattr(pool, "_initargs", ()),
+            )
+        return Workers(pool, self._name)
 
     def default_executor(self, loop: asyncio.AbstractEventLoop) -> ThreadPoolExecutor:
         """Return what `loop` can take for its default executor."""
@@ -141,6 +162,11 @@ class Workers:
         del future
 
 
+def is_worker_thread() -> bool:
+    """Tell whether the caller runs in a worker thread, of whichever executor."""
+    return WorkerPool.current() is not None or _here.workers is not None
+
+
 def _end_unrun(box: list[WorkerFuture[Any]], outcome: concurrent.futures.Future[Any]) -> None:
     """End a call that the caller's pool has dropped or could not run: it is still in the box."""
     while box:
@@ -177,9 +203,9 @@ class _DefaultExecutor(ThreadPoolExecutor):
 
     @override
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Run `fn(*args, **kwargs)` in a worker thread.
+        """Run `fn(*args, **kwargs)` in a worker thread that is not the caller's.
 
         Returns:
             A future of the event loop, which loops pass on to their callers as it is.
         """
-        return self._workers.submit(self._loop, fn, args, kwargs)
+        return self._workers.submit(self._loop, fn, args, kwargs, is_loops=True)

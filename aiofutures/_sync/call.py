@@ -16,11 +16,13 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from .._exceptions import BlockingCallWarning, DeadlockError
 from .._futures.future import Future
+from .._loops.blocking import Event
 from .._loops.limit import running_call
 from .._typing import P, T
 
-# How long an interrupted call may take to clean up.
+# How long an interrupted call may take to clean up, and a loop to take a cancellation.
 _CLEANUP_SECONDS: Final = 5.0
+_LOOP_SECONDS: Final = 1.0
 _UNSET: Final = object()
 
 
@@ -55,9 +57,8 @@ def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | 
             _cancel_and_wait(future)
             raise
         # The call raised it, or was done at the last moment.
-        if future.done():
+        if future.done() or _is_done_when_cancelled(future):
             return future.result()
-        future.cancel()
         raise TimeoutError(
             f"{name}() was cancelled: it was not done in {timeout} seconds"
         ) from None
@@ -75,6 +76,22 @@ def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | 
     finally:
         # The traceback of its exception holds this frame.
         del future
+
+
+def _is_done_when_cancelled(future: Future[Any]) -> bool:
+    """Cancel a call; tell whether it was done when its event loop took the cancellation."""
+    is_taken = Event()
+    was_done: list[bool] = []
+
+    def note(is_done: bool) -> None:
+        was_done.append(is_done)
+        is_taken.set()
+
+    if not future._cancel_and_notice(note):
+        return True
+    if not future.cancelled():
+        is_taken.wait(_LOOP_SECONDS)
+    return was_done == [True]
 
 
 def _cancel_and_wait(future: Future[Any]) -> None:

@@ -272,9 +272,9 @@ class StepTask:
         """Have the task take a step."""
         self._loop_host.submit(future)
 
-    def cancel(self, future: Runnable, /) -> None:
+    def cancel(self, future: Runnable, asked: Callable[[bool], object], /) -> None:
         """Cancel the task while it takes this step."""
-        self._loop_host.cancel(future)
+        self._loop_host.cancel(future, asked)
 
     def is_current(self) -> bool:
         """Tell whether the caller runs on the event loop."""
@@ -288,6 +288,8 @@ class StepTask:
 
     def start(self, step: Step, turns: Turns) -> None:
         """Hand the task a step, or park it while the task is at another one. Loop thread only."""
+        if step.done():
+            return
         if self._task is None and not step.is_last:
             self._hand(step, turns)
         elif self._task is None or self._task.done():

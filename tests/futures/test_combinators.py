@@ -152,9 +152,14 @@ class TestEach:
         self, make_executor: MakeExecutor, derive: Callable[[Future[int]], Future[Any]]
     ) -> None:
         """Cancelling a derived future that has not started cancels its source at once."""
-        executor = make_executor(max_workers=1)
+        executor = make_executor()
         with Gate() as gate:
-            occupying = occupy(executor, gate)
+
+            async def block_loop() -> None:
+                gate.block()
+
+            blocking = executor.submit(block_loop)
+            gate.arrived()
             source = executor.submit(echo, 1)
             derived = derive(source)
 
@@ -162,7 +167,7 @@ class TestEach:
 
             assert source.cancelled()
             assert derived.cancelled()
-        occupying.result(LIMIT)
+        blocking.result(LIMIT)
 
     @derivations
     def test_cancel_before_the_start_with_a_running_source(
@@ -708,16 +713,21 @@ def test_queued_one_is_cancelled_with_all(
     combine: Callable[[Future[int], Future[int]], Future[tuple[int, int]]],
 ) -> None:
     """`cancel_futures` cancels also what a queued derived call comes from."""
-    busy, other = make_executor(max_workers=1), make_executor()
+    busy, other = make_executor(), make_executor()
     with Gate() as gate:
-        running = busy.submit(gate.wait)
+
+        async def block_loop() -> None:
+            gate.block()
+
+        running = busy.submit(block_loop)
         gate.arrived()
         source = other.submit(asyncio.sleep, LIMIT, 1)
         combined = combine(busy.submit(echo, 1), source)
 
         busy.cancel_futures()
 
-        futures: list[Future[Any]] = [running, combined, source]
+        futures: list[Future[Any]] = [combined, source]
         for future in futures:
             with pytest.raises(CancelledError):
                 future.result(LIMIT)
+    running.result(LIMIT)

@@ -18,6 +18,10 @@ class Here:
         """Tell that it does."""
         return True
 
+    def is_guest(self) -> bool:
+        """Tell that it does not run elsewhere."""
+        return False
+
     def call_soon(self, callback: Callable[..., object], /, *args: Any) -> bool:
         """Call at once."""
         callback(*args)

@@ -132,7 +132,7 @@ class TestWakeUp:
 class TestStatistics:
     """What is counted while it changes."""
 
-    @pytest.mark.parametrize("line", ["if queue and queue[0] is future", "queue.popleft()"])
+    @pytest.mark.parametrize("line", ["if line and line[0] is future", "line.popleft()"])
     def test_started_job_counts_once(self, line: str) -> None:
         """A job that has a task and is still at the head of the queue counts once."""
         executor = AsyncExecutor()

@@ -673,15 +673,17 @@ class TestDefaultExecutorOfTheLoop:
 
         assert executor.submit(work).result(LIMIT).startswith("mine-worker")
 
-    def test_uses_the_callers_pool(self, make_executor: MakeExecutor) -> None:
-        """With a pool of the caller's it runs there, and the pool stays open."""
-        with ThreadPoolExecutor(1, thread_name_prefix="callers") as pool:
+    def test_needs_no_thread_of_the_callers_pool(self, make_executor: MakeExecutor) -> None:
+        """A busy pool of the caller's, or one that was shut down, is of no concern to it."""
+        with ThreadPoolExecutor(1) as pool, Gate() as gate:
             executor = make_executor(pool)
 
-            async def work() -> str:
-                return (await asyncio.to_thread(threading.current_thread)).name
+            async def work() -> int:
+                busy = executor.sync_to_async(gate.block)
+                length = await asyncio.to_thread(len, "ab")
+                gate.open()
+                await busy
+                pool.shutdown()
+                return length + await asyncio.to_thread(len, "abc")
 
-            assert executor.submit(work).result(LIMIT).startswith("callers")
-
-            executor.shutdown()
-            assert pool.submit(len, "ab").result(LIMIT) == 2
+            assert executor.submit(work).result(LIMIT) == 5

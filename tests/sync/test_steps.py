@@ -399,7 +399,7 @@ class TestCancellation:
         async def cancel_late() -> bool:
             step = steps._submit(lambda: echo(1), must_run=False, is_last=False)
             await step
-            executor._loop_thread.cancel(step)
+            executor._loop_thread.cancel(step, lambda _: None)
             await asyncio.sleep(0)
             return step.cancel()
 

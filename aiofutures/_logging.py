@@ -1,0 +1,26 @@
+"""The logger of the package."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from types import SimpleNamespace
+from typing import Any, Final
+
+LOGGER: Final = logging.getLogger("aiofutures")
+
+
+def log_error(error: BaseException, message: str, /, *args: object) -> None:
+    """Log an error that no caller can receive."""
+    try:
+        LOGGER.error(message, *args, exc_info=error)
+    except Exception as failure:
+        # Of a handler of the user's. It must not keep anybody waiting for the rest.
+        unraisable: Any = SimpleNamespace(
+            exc_type=type(failure),
+            exc_value=failure,
+            exc_traceback=failure.__traceback__,
+            err_msg="Exception ignored while an error was logged",
+            object=LOGGER,
+        )
+        sys.unraisablehook(unraisable)

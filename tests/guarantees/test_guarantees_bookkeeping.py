@@ -1,0 +1,270 @@
+"""Nothing that a user's object does keeps anybody waiting."""
+
+import asyncio
+import logging
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
+from typing import Any
+
+import pytest
+from support import LIMIT, Gate, MakeExecutor, echo, echo_later, in_child, limit_of, until
+from typing_extensions import override
+
+from aiofutures import AsyncExecutor, Future, first, gather
+
+
+class Raising(logging.Handler):
+    """A handler with a fault."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        raise OSError("the disk is full")
+
+
+@pytest.fixture
+def unraisable(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What was raised where nobody can receive it."""
+    found: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", found.append)
+    yield found
+    found.clear()
+
+
+class TestLogging:
+    """A logging handler that raises."""
+
+    def test_of_a_callback(
+        self, make_executor: MakeExecutor, unraisable: list[Any], logged_errors: list[Any]
+    ) -> None:
+        """The other callbacks are called, the place is free again, and the fault is shown."""
+        executor = make_executor(max_workers=1)
+        called = threading.Event()
+        handler = Raising()
+        logging.getLogger("aiofutures").addHandler(handler)
+        try:
+            with Gate() as gate:
+                futures = [executor.submit(gate.wait), executor.submit(echo, None)]
+                for future in futures:
+                    future.add_done_callback(lambda _: 1 / 0)
+                    future.add_done_callback(lambda _: called.set())
+            assert called.wait(LIMIT)
+            assert executor.submit(echo, 1).result(LIMIT) == 1
+            executor.shutdown()
+        finally:
+            logging.getLogger("aiofutures").removeHandler(handler)
+        assert {str(error.exc_value) for error in unraisable} == {"the disk is full"}
+        assert limit_of(executor)._taken == set()
+        logged_errors.clear()
+
+
+class TestReplacedTaskClass:
+    """Another `asyncio.Task`, as debuggers and nest_asyncio put it there."""
+
+    def test_calls_go_on(self, executor: AsyncExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Calls run, whatever arguments that class takes."""
+
+        class Task(asyncio.Task[Any]):
+            def __init__(
+                self, coro: Any, *, loop: Any = None, name: Any = None, context: Any = None
+            ) -> None:
+                super().__init__(coro, loop=loop, name=name, context=context)
+
+        monkeypatch.setattr(asyncio, "Task", Task)
+
+        assert executor.submit(echo, 1).result(LIMIT) == 1
+        assert executor.submit(echo_later, 2).result(LIMIT) == 2
+
+
+class NoTask(asyncio.Future[Any]):
+    """What some task factories make: awaitable and cancellable, and no task."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, coro: Any) -> None:
+        super().__init__(loop=loop)
+        self._real: asyncio.Task[Any] = asyncio.Task(coro, loop=loop)
+        self._real.add_done_callback(self._copy)
+
+    def set_name(self, name: str) -> None:
+        """Take a name, which asyncio gives to whatever a factory makes."""
+
+    def _copy(self, real: asyncio.Task[Any]) -> None:
+        if real.cancelled():
+            super().cancel()
+        else:
+            self.set_result(real.result())
+
+    @override
+    def cancel(self, msg: Any = None) -> bool:
+        return self._real.cancel(msg)
+
+
+def test_factory_without_tasks() -> None:
+    """What a task factory makes that is no task is cancelled as others are."""
+
+    def make_loop() -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        factory: Any = lambda loop, coro, **_: NoTask(loop, coro)  # noqa: E731
+        loop.set_task_factory(factory)
+        return loop
+
+    with AsyncExecutor(loop_factory=make_loop) as executor:
+        futures: list[Future[Any]] = [executor.submit(asyncio.sleep, LIMIT) for _ in range(3)]
+        until(lambda: executor.statistics().running == 3)
+        assert futures[0].cancel()
+        executor.cancel_futures()
+        until(lambda: all(future.cancelled() for future in futures))
+        assert executor.submit(echo_later, 1).result(LIMIT) == 1
+
+
+class TestLoopFactory:
+    """What a `loop_factory` returns that is not a new event loop."""
+
+    def test_running_loop(self) -> None:
+        """A loop that runs already is refused, and goes on."""
+
+        async def main() -> int:
+            executor = AsyncExecutor(loop_factory=asyncio.get_running_loop)
+            with pytest.raises(RuntimeError, match=r"loop_factory.*run_coroutine_threadsafe"):
+                _ = executor.submit(echo, 1)
+            await asyncio.sleep(0)
+            return await asyncio.to_thread(len, "ab")
+
+        assert asyncio.run(main()) == 2
+
+    def test_loop_of_another_executor(self, executor: AsyncExecutor) -> None:
+        """So is that of another executor, whose calls go on."""
+
+        async def get_loop() -> asyncio.AbstractEventLoop:
+            return asyncio.get_running_loop()
+
+        loop = executor.submit(get_loop).result(LIMIT)
+        other = AsyncExecutor(loop_factory=lambda: loop)
+
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="loop_factory"):
+                _ = other.submit(echo, 1)
+
+        assert executor.submit(echo_later, 1).result(LIMIT) == 1
+        other.shutdown()
+
+    @pytest.mark.parametrize("made", [None, "closed"])
+    def test_no_loop(self, made: str | None) -> None:
+        """So is what is closed or no loop; a later submit may work."""
+
+        def make_loop() -> Any:
+            if len(made_loops) > 1:
+                return asyncio.new_event_loop()
+            made_loops.append(made)
+            if made is None:
+                return None
+            loop = asyncio.new_event_loop()
+            loop.close()
+            return loop
+
+        made_loops: list[str | None] = []
+        with AsyncExecutor(loop_factory=make_loop) as executor:
+            for _ in range(2):
+                with pytest.raises((TypeError, RuntimeError), match="loop_factory"):
+                    _ = executor.submit(echo, 1)
+            assert executor.submit(echo, 2).result(LIMIT) == 2
+
+
+request_id: ContextVar[str] = ContextVar("request_id", default="none")
+
+
+class TestContext:
+    """The context of what is not the user's call."""
+
+    @pytest.mark.parametrize("fn", [echo, echo_later])
+    @pytest.mark.parametrize("max_workers", [None, 1])
+    def test_of_callbacks(
+        self, make_executor: MakeExecutor, fn: Callable[[int], Any], max_workers: int | None
+    ) -> None:
+        """A done callback never sees that of an unrelated call."""
+        executor = make_executor(max_workers=max_workers)
+        seen: list[str] = []
+
+        async def other(number: int) -> None:
+            request_id.set(f"other {number}")
+            _ = executor.submit(echo, 0)
+            await asyncio.sleep(0)
+
+        def submit_other(number: int) -> Future[None]:
+            request_id.set(f"caller {number}")
+            return executor.submit(other, number)
+
+        futures: list[Future[Any]] = []
+        for number in range(100):
+            futures.append(copy_context().run(submit_other, number))
+            future = executor.submit(fn, number)
+            future.add_done_callback(lambda _: seen.append(request_id.get()))
+            futures.append(future)
+        for future in futures:
+            future.result(LIMIT)
+        executor.shutdown()
+
+        assert set(seen) == {"none"}
+
+    def test_of_what_a_cancellation_starts(self, make_executor: MakeExecutor) -> None:
+        """Nor does what starts when another call was cancelled, or has lent its place."""
+        executor = make_executor(max_workers=1)
+        seen: list[str] = []
+
+        def cancel(future: Future[Any]) -> None:
+            request_id.set("of the canceller")
+            future.cancel()
+
+        with Gate() as gate:
+            running = executor.submit(gate.wait)
+            gate.arrived()
+            running.add_done_callback(lambda _: seen.append(request_id.get()))
+            after = executor.submit(echo, 1)
+            after.add_done_callback(lambda _: seen.append(request_id.get()))
+            copy_context().run(cancel, running)
+            after.result(LIMIT)
+        executor.shutdown()
+
+        assert seen == ["none", "none"]
+
+
+class Awaiting:
+    """An awaitable that is not a coroutine."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield
+        raise self.error
+
+
+def test_stop_iteration_of_a_part() -> None:
+    """A future that somebody ends with StopIteration does not end `gather` in silence."""
+    with AsyncExecutor() as executor:
+        source: Future[Any] = executor.submit(asyncio.sleep, LIMIT)
+        by_hand: Future[int] = Future()
+        by_hand.set_exception(StopIteration())
+        for combine in (gather, first):
+            with pytest.raises(RuntimeError, match="StopIteration"):
+                combine(source.map(str), by_hand).result(LIMIT)
+        source.cancel()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs os.fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_callers_pool_in_a_child() -> None:
+    """A forked child of a parent that has used the caller's pool has threads of its own."""
+    with ThreadPoolExecutor(2, initializer=lambda: None) as pool:
+        with AsyncExecutor(pool) as executor:
+
+            async def work() -> int:
+                return await executor.sync_to_async(len, "ab")
+
+            assert executor.submit(work).result(LIMIT) == 2
+
+            def check() -> None:
+                assert executor.submit(work).result(LIMIT) == 2
+
+            in_child(check)

@@ -1,0 +1,389 @@
+"""A cancellation of all reaches each call once, and a time-out loses no value."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from support import LIMIT, Gate, MakeExecutor, echo, until
+from typing_extensions import override
+
+from aiofutures import (
+    AsyncExecutor,
+    CancelledError,
+    Future,
+    Results,
+    first,
+    gather,
+    in_executor,
+    to_sync,
+)
+
+Wait = Callable[[AsyncExecutor, Future[str]], Any]
+
+
+async def _await(future: Future[str]) -> str:
+    return await future
+
+
+async def _await_in_group(future: Future[str]) -> str:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(_await(future))
+    return task.result()
+
+
+async def _await_in_threads(executor: AsyncExecutor, future: Future[str]) -> str:
+    return await executor.sync_to_async(future.result, LIMIT)
+
+
+WAITS: dict[str, Wait] = {
+    "map": lambda _, future: future.map(str),
+    "then": lambda _, future: future.then(echo).then(echo),
+    "recover": lambda _, future: future.recover(OSError, str),
+    "zip": lambda executor, future: future.zip(executor.submit(echo, 1)),
+    "gather": lambda _, future: gather(future, future.map(str)),
+    "gather with a coroutine": lambda _, future: gather(future, asyncio.sleep(LIMIT)),
+    "first": lambda _, future: first(future, future.map(str)),
+    "await": lambda executor, future: executor.submit(_await, future),
+    "await twice": lambda executor, future: [executor.submit(_await, future) for _ in range(2)],
+    "task group": lambda executor, future: executor.submit(_await_in_group, future),
+    "thread": lambda executor, future: executor.submit(_await_in_threads, executor, future),
+    "chain": lambda executor, future: executor.submit(_await, executor.submit(_await, future)),
+}
+
+
+class Transaction:
+    """A call whose cleanup takes some turns of the loop."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.started = threading.Event()
+
+    async def __call__(self) -> str:
+        """Wait, and clean up."""
+        self.started.set()
+        try:
+            await asyncio.sleep(LIMIT)
+        finally:
+            self.log.append("begun")
+            for _ in range(20):
+                await asyncio.sleep(0.001)
+            self.log.append("finished")
+        return "done"
+
+
+class TestCleanup:
+    """A cleanup that has begun is not cut off."""
+
+    @pytest.mark.parametrize("how", ["cancel_futures", "shutdown", "with"])
+    @pytest.mark.parametrize("wait", WAITS)
+    def test_when_all_is_cancelled(self, make_executor: MakeExecutor, wait: str, how: str) -> None:
+        """It is asked once, whoever else waits for it."""
+        executor = make_executor()
+        transaction = Transaction()
+        future = executor.submit(transaction)
+        waiting = WAITS[wait](executor, future)
+        assert transaction.started.wait(LIMIT)
+        until(lambda: executor.statistics().pending == 0)
+
+        if how == "cancel_futures":
+            executor.cancel_futures()
+        elif how == "shutdown":
+            executor.shutdown(cancel_futures=True)
+        else:
+            with pytest.raises(KeyboardInterrupt), executor:
+                raise KeyboardInterrupt
+
+        with pytest.raises(CancelledError):
+            future.result(LIMIT)
+        executor.shutdown()
+        assert transaction.log == ["begun", "finished"]
+        del waiting
+
+    @pytest.mark.parametrize("close", [Results.close, list])
+    def test_of_results(
+        self, make_executor: MakeExecutor, close: Callable[[Results[str]], object]
+    ) -> None:
+        """The end of an iteration does not ask once more either."""
+        executor = make_executor()
+        transactions = [Transaction() for _ in range(3)]
+        results = executor.map(lambda call: call(), transactions)
+        for transaction in transactions:
+            assert transaction.started.wait(LIMIT)
+
+        executor.cancel_futures()
+        with suppress(CancelledError):
+            close(results)
+
+        executor.shutdown()
+        assert [transaction.log for transaction in transactions] == [["begun", "finished"]] * 3
+
+    def test_of_one_that_starts_meanwhile(self, make_executor: MakeExecutor) -> None:
+        """Nor is it where some calls have not started when all is cancelled."""
+        for _ in range(20):
+            executor = make_executor(max_workers=1)
+            transaction = Transaction()
+            future: Future[Any] = executor.submit(transaction)
+            assert transaction.started.wait(LIMIT)
+            for _ in range(200):
+                future = future.then(echo)
+            executor.cancel_futures()
+            executor.shutdown()
+            assert transaction.log == ["begun", "finished"]
+
+    def test_that_the_user_cuts_off(self, executor: AsyncExecutor) -> None:
+        """A second cancellation of the user's goes through, by a waiter too."""
+        transaction = Transaction()
+        future = executor.submit(transaction)
+        derived = future.map(str)
+        assert transaction.started.wait(LIMIT)
+        until(derived.running)
+        executor.cancel_futures()
+        until(lambda: transaction.log == ["begun"])
+
+        derived.cancel()
+
+        with pytest.raises(CancelledError):
+            future.result(LIMIT)
+        assert transaction.log == ["begun"]
+
+    def test_of_another_executor(self, make_executor: MakeExecutor) -> None:
+        """What a cancelled call waits for elsewhere is cancelled, once."""
+        one, other = make_executor(), make_executor()
+        transaction = Transaction()
+        future = other.submit(transaction)
+        assert transaction.started.wait(LIMIT)
+        waiting = [one.submit(_await, future), future.map(str).map(str)]
+        until(lambda: one.statistics().running == 1 and other.statistics().running == 3)
+
+        one.cancel_futures()
+
+        with pytest.raises(CancelledError):
+            waiting[0].result(LIMIT)
+        assert transaction.log == ["begun", "finished"]
+
+    def test_costs_in_proportion(self, make_executor: MakeExecutor) -> None:
+        """A long chain is cancelled in a moment, also while it starts."""
+        executor = make_executor(max_workers=1)
+        future: Future[Any] = executor.submit(asyncio.sleep, LIMIT)
+        for _ in range(3_000):
+            future = future.then(echo)
+
+        begin = time.process_time()
+        executor.cancel_futures()
+        executor.shutdown()
+
+        # One after another would take some 10 seconds.
+        assert time.process_time() - begin < 3
+
+
+class TestBackgroundTasks:
+    """Tasks that nobody has submitted, when their executor is shut down."""
+
+    @pytest.mark.parametrize("waits", [True, False])
+    def test_cleanup_submits(self, executor: AsyncExecutor, waits: bool) -> None:
+        """What the cleanup of one submits is finished, with the tasks that it makes."""
+        log: list[str] = []
+
+        async def child(name: str) -> None:
+            await asyncio.sleep(0.01)
+            log.append(name)
+
+        async def save() -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(child("one"))
+                group.create_task(child("two"))
+            log.append("saved")
+
+        async def background() -> None:
+            try:
+                await asyncio.sleep(LIMIT)
+            finally:
+                saving = executor.submit(save)
+                if waits:
+                    await saving
+
+        tasks: list[asyncio.Task[None]] = []
+
+        async def start() -> None:
+            tasks.append(asyncio.create_task(background()))
+            await asyncio.sleep(0)
+
+        executor.submit(start).result(LIMIT)
+        executor.shutdown()
+
+        assert log == ["one", "two", "saved"]
+        assert tasks[0].cancelled()
+
+    def test_stop_while_it_closes(self, executor: AsyncExecutor) -> None:
+        """Somebody who stops the loop meanwhile cuts nothing off."""
+        transaction = Transaction()
+
+        async def background() -> None:
+            try:
+                await transaction()
+            finally:
+                asyncio.get_running_loop().stop()
+                await executor.submit(echo, 1)
+                transaction.log.append("closed")
+
+        async def start() -> None:
+            tasks.append(asyncio.create_task(background()))
+            await asyncio.sleep(0)
+
+        tasks: list[asyncio.Task[None]] = []
+        executor.submit(start).result(LIMIT)
+        executor.shutdown()
+
+        assert transaction.log == ["begun", "finished", "closed"]
+
+    def test_one_that_leaves_others(self, executor: AsyncExecutor) -> None:
+        """Those that a cleanup leaves behind are cancelled, too, each once."""
+        transactions = [Transaction() for _ in range(3)]
+        tasks: set[asyncio.Task[str]] = set()
+
+        async def start(number: int) -> None:
+            tasks.add(asyncio.create_task(background(number)))
+            await asyncio.sleep(0)
+
+        async def background(number: int) -> str:
+            try:
+                return await transactions[number]()
+            finally:
+                if number < 2:
+                    await start(number + 1)
+
+        executor.submit(start, 0).result(LIMIT)
+        executor.shutdown()
+
+        assert [transaction.log for transaction in transactions] == [["begun", "finished"]] * 3
+
+
+class TestTimeout:
+    """`to_sync(timeout=)` at the last moment."""
+
+    def test_value_that_is_there(self, default_executor: AsyncExecutor) -> None:
+        """A value that is there before the loop takes the cancellation is returned."""
+
+        async def busy(queue: asyncio.Queue[str]) -> None:
+            await asyncio.sleep(0.02)
+            queue.put_nowait("order 17")
+            gate.block()
+
+        async def make() -> asyncio.Queue[str]:
+            return asyncio.Queue()
+
+        with Gate() as gate:
+            queue = default_executor.submit(make).result(LIMIT)
+            blocking = in_executor(busy)(queue)
+            opening = threading.Timer(0.2, gate.open)
+            opening.start()
+
+            assert to_sync(timeout=0.1)(queue.get)() == "order 17"
+
+            blocking.result(LIMIT)
+            opening.join()
+
+    def test_error_that_is_there(self, default_executor: AsyncExecutor) -> None:
+        """So is an error, which is raised."""
+
+        @to_sync(timeout=0.05)
+        async def fail() -> None:
+            await asyncio.sleep(0)
+            time.sleep(0.2)
+            raise OSError("refused")
+
+        with pytest.raises(OSError, match="refused"):
+            fail()
+
+    def test_blocked_loop(self, default_executor: AsyncExecutor) -> None:
+        """A loop that is blocked keeps nobody for more than a second."""
+        with Gate() as gate:
+
+            async def block() -> None:
+                gate.block()
+
+            blocking = default_executor.submit(block)
+            gate.arrived()
+            begin = time.monotonic()
+
+            with pytest.raises(TimeoutError, match=r"Event.wait\(\) was cancelled"):
+                to_sync(timeout=0.05)(asyncio.Event().wait)()
+
+            assert time.monotonic() - begin < LIMIT / 2
+        blocking.result(LIMIT)
+
+    def test_value_of_the_cleanup(self, default_executor: AsyncExecutor) -> None:
+        """What comes of the cancellation itself is not the value of the call."""
+
+        @to_sync(timeout=0.02)
+        async def swallow() -> str:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(LIMIT)
+            return "too late"
+
+        for _ in range(10):
+            with pytest.raises(TimeoutError):
+                swallow()
+
+
+class TestRaising:
+    """Whatever is raised while all is cancelled, all the rest is cancelled."""
+
+    def test_callbacks(self, make_executor: MakeExecutor) -> None:
+        """A SystemExit of a callback is raised when all are cancelled."""
+        executor = make_executor(max_workers=1)
+        with Gate() as gate:
+            running = executor.submit(gate.wait)
+            gate.arrived()
+            futures = [executor.submit(echo, number) for number in range(10)]
+            for future in futures:
+                future.add_done_callback(_exit)
+
+            with pytest.raises(SystemExit):
+                executor.cancel_futures()
+
+            assert all(future.cancelled() for future in futures)
+            with pytest.raises(CancelledError):
+                running.result(LIMIT)
+
+    def test_tasks(self, executor: AsyncExecutor, logged_errors: list[Any]) -> None:
+        """A task that cannot be cancelled does not keep the others from it."""
+
+        class Stubborn(asyncio.Task[Any]):
+            @override
+            def cancel(self, msg: Any = None) -> bool:
+                if self.get_name() == "Gate.wait" and not released:
+                    raise RuntimeError("not me")
+                return super().cancel(msg)
+
+        released: list[bool] = []
+
+        async def use_factory() -> None:
+            asyncio.get_running_loop().set_task_factory(
+                lambda loop, coro, **options: Stubborn(coro, loop=loop, **options)
+            )
+
+        executor.submit(use_factory).result(LIMIT)
+        with Gate() as gate:
+            stubborn = executor.submit(gate.wait)
+            others = [executor.submit(asyncio.sleep, LIMIT) for _ in range(5)]
+            gate.arrived()
+            until(lambda: executor.statistics().pending == 0)
+
+            executor.cancel_futures()
+
+            for other in others:
+                with pytest.raises(CancelledError):
+                    other.result(LIMIT)
+            assert not stubborn.done()
+            released.append(True)
+        stubborn.result(LIMIT)
+        assert logged_errors.pop().exc_info
+
+
+def _exit(_: object) -> None:
+    raise SystemExit
