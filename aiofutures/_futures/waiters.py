@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from .._contract import LendsPlaces, Runnable
 from .._exceptions import DeadlockError
 from .._loops.blocking import Event, block
+from .._snapshot import snapshot
 from .._typing import override
 
 
@@ -92,7 +93,7 @@ class Watchers:
 
     def notify(self, future: Awaited) -> None:
         """Wake the threads that wait for `future`, which is done. Repeating it is harmless."""
-        for gate in tuple(self.gates):
+        for gate in snapshot(self.gates):
             if gate.locked():
                 gate.release()
         if self.stdlib is not None:
@@ -167,7 +168,7 @@ class StdlibWaiters:
         self._waiters.pop(waiter, None)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(tuple(self._waiters))
+        return iter(snapshot(self._waiters))
 
     def __len__(self) -> int:
         return len(self._waiters)
@@ -175,7 +176,7 @@ class StdlibWaiters:
     def notify(self, future: Awaited) -> None:
         """Tell each waiter that `future` is done, once."""
         try:
-            for waiter in self._unheard.copy():
+            for waiter in snapshot(self._unheard):
                 self._notify(waiter, future)
         except BaseException:
             # A signal handler raised: leave nobody waiting.

@@ -10,6 +10,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Final
 
+from .._snapshot import snapshot
 from .pool import WorkerPool
 
 # On Windows no signal ends a wait for a lock. There the main thread, which alone gets signals,
@@ -52,7 +53,7 @@ class Event:
 
     def set(self) -> None:
         self._is_set = True
-        for gate in tuple(self._gates):
+        for gate in snapshot(self._gates):
             # Another thread may have released it.
             with suppress(RuntimeError):
                 gate.release()

@@ -18,6 +18,7 @@ from weakref import ref
 from .._contract import Runnable
 from .._coroutines import drop_frame, ensure_coroutine, name_of
 from .._exceptions import InvalidStateError
+from .._snapshot import snapshot
 from .blocking import Event
 from .doorbell import Doorbell
 from .limit import Limit, running_call
@@ -145,8 +146,8 @@ class Run:
         """Return the futures that are queued or not finished yet."""
         # The queue first, so that a future on its way from it is found; and as a set, as the head
         # of the queue may have a task already.
-        queued = self.queue.copy()
-        return {*queued, *tuple(self.unfinished.values())}
+        queued = snapshot(self.queue)
+        return {*queued, *snapshot(self.unfinished.values())}
 
     def count(self) -> tuple[int, int]:
         """Return how many calls are pending and how many are running."""
@@ -361,7 +362,7 @@ class Run:
 
     def _cancel_running(self) -> None:
         """Cancel the tasks of all calls that run. Loop thread only."""
-        for future in tuple(self.unfinished.values()):
+        for future in snapshot(self.unfinished.values()):
             self._cancel(future)
 
     def _has_work(self) -> bool:
