@@ -142,6 +142,10 @@ async def _first(parts: _Parts) -> Any:
     return await winner
 
 
+# What messages call them.
+_gather.__qualname__ = "gather"
+_first.__qualname__ = "first"
+
 # asyncio itself keeps only weak references.
 _dropped: set[asyncio.Future[Any]] = set()
 

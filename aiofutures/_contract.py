@@ -78,6 +78,8 @@ class Runnable(Protocol):
 
     #: What runs the call, for the host to cancel it by; None while nothing does.
     _task: Any
+    #: The qualified name of what is called, for its task and in messages.
+    _name: str | None
 
     @property
     def _host(self) -> Host | None: ...

@@ -12,10 +12,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from .._contract import Host
+from .._coroutines import name_of
 from .._exceptions import InvalidStateError
 from .._typing import T, override
 from .base import DONE, BaseFuture
-from .waiters import AsyncWaiter, wait
+from .waiters import AsyncWaiter, not_done, wait
 
 E = TypeVar("E", bound=BaseException)
 U = TypeVar("U")
@@ -50,8 +51,8 @@ class Future(BaseFuture[T]):
             DeadlockError: The wait would block the event loop that runs the call.
             BaseException: Whatever the call raised.
         """
-        if self._status not in DONE:
-            wait(self, timeout)
+        if self._status not in DONE and not wait(self, timeout):
+            raise not_done(self, timeout)
         if self._status == FINISHED:
             result: T = self._result
             return result
@@ -80,8 +81,8 @@ class Future(BaseFuture[T]):
             TimeoutError: The call was not done in time.
             DeadlockError: The wait would block the event loop that runs the call.
         """
-        if self._status not in DONE:
-            wait(self, timeout)
+        if self._status not in DONE and not wait(self, timeout):
+            raise not_done(self, timeout)
         if self._status == CANCELLED_AND_NOTIFIED:
             raise concurrent.futures.CancelledError
         self._mark_fetched()
@@ -246,6 +247,8 @@ class Future(BaseFuture[T]):
 def submitted(host: Host, fn: Callable[..., Awaitable[T]], /, *args: Any) -> Future[T]:
     """Return the future of `await fn(*args)`, which `host` runs."""
     future: Future[T] = Future(host, fn, args, None, copy_context())
+    # That of the user's function, which comes last, if there is one.
+    future._name = name_of(args[-1] if args and callable(args[-1]) else fn)
     host.submit(future)
     return future
 
@@ -289,6 +292,9 @@ def _is_cancelled() -> bool:
 async def _zip(source: Future[T], other: Future[U]) -> tuple[T, U]:
     one, two = await gathered((source, other))
     return one, two
+
+
+_zip.__qualname__ = "Future.zip"
 
 
 async def gathered(awaitables: tuple[Awaitable[Any], ...]) -> tuple[Any, ...]:

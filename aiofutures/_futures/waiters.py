@@ -25,6 +25,7 @@ from .._typing import override
 class Awaited(Runnable, Protocol):
     """A future, as those who wait for it see it."""
 
+    _name: str | None
     _exception: BaseException | None
 
     def cancelled(self) -> bool: ...
@@ -37,32 +38,41 @@ class Awaited(Runnable, Protocol):
 _give_way: Final[Callable[[], object]] = getattr(os, "sched_yield", partial(sleep, 0))
 
 
-def wait(future: Awaited, timeout: float | None) -> None:
-    """Block until `future` is done; the caller's call lends its place meanwhile."""
+def wait(future: Awaited, timeout: float | None) -> bool:
+    """Block until `future` is done, or return False after the time-out.
+
+    The caller's call lends its place meanwhile.
+    """
     if timeout is not None and timeout <= 0:
-        raise TimeoutError
+        return False
     refuse_on_own_loop(future)
     limit = None if future._host is None else future._host.limit
     if limit is None:
-        _block(future, timeout)
-        return
+        return _block(future, timeout)
     with limit.lent(timeout):
-        _block(future, timeout)
+        return _block(future, timeout)
 
 
-def _block(future: Awaited, timeout: float | None) -> None:
+def not_done(future: Awaited, seconds: float | None) -> TimeoutError:
+    """Return the error for a call that was not done in so many seconds."""
+    if future._name is None:
+        # As the standard library's.
+        return TimeoutError()
+    return TimeoutError(f"{future._name}() was not done in {seconds} seconds")
+
+
+def _block(future: Awaited, timeout: float | None) -> bool:
     end = None if timeout is None else monotonic() + timeout
     _give_way()
     if future.done():
-        return
+        return True
     gate = allocate_lock()
     gate.acquire()
     gates = future._watch().gates
     gates.append(gate)
     try:
         left = None if end is None else end - monotonic()
-        if not future.done() and not block(gate, left):
-            raise TimeoutError
+        return future.done() or block(gate, left)
     finally:
         gates.remove(gate)
 

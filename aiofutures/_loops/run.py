@@ -16,7 +16,7 @@ from typing import Any, Final
 from weakref import ref
 
 from .._contract import Runnable
-from .._coroutines import drop_frame, ensure_coroutine, name_of
+from .._coroutines import drop_frame, ensure_coroutine
 from .._exceptions import InvalidStateError
 from .._snapshot import snapshot
 from .blocking import Event
@@ -310,7 +310,7 @@ class Run:
                 coroutine = context.run(fn, *args, **kwargs)
             if type(coroutine) is not CoroutineType:
                 coroutine = ensure_coroutine(fn, coroutine)
-            name = getattr(fn, "__qualname__", None) or name_of(fn)
+            name = future._name
             if eager:
                 task = _new_task(asyncio.Task)
                 _init_task(task, coroutine, loop=loop, name=name, context=context, eager_start=True)

@@ -242,6 +242,7 @@ class StepTask:
     def _submit(self, fn: Callable[[], Awaitable[Any]], *, must_run: bool, is_last: bool) -> Step:
         step = Step(self, fn, (), None, copy_context())
         step._starter = self
+        step._name = self.__qualname__
         step.must_run = must_run
         step.is_last = is_last
         self.submit(step)
