@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
 from contextlib import suppress
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from .._contract import BoundCall, Host, Starter
 from .._exceptions import InvalidStateError
@@ -98,6 +98,12 @@ class BaseFuture(concurrent.futures.Future[T]):
             state = "running"
         call = "" if self._name is None else f" call={self._name}"
         return f"<{type(self).__name__} at {id(self):#x} state={state}{call}>"
+
+    @override
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a future cannot be pickled or copied: take its result() and pass that, not {self!r}"
+        )
 
     # What else the standard library's contract asks for; only executors and tests call it.
 

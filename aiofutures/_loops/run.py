@@ -167,10 +167,10 @@ class Run:
         elif not self.call_soon(loop.call_exception_handler, context):
             loop.call_exception_handler(context)
 
-    def refusal(self) -> Exception:
+    def refusal(self, advice: str = "") -> Exception:
         """Return the error for a call that comes too late."""
         if self.failure is None:
-            return InvalidStateError("cannot schedule new futures after shutdown")
+            return InvalidStateError(f"cannot schedule new futures after shutdown{advice}")
         return _broken(self.failure)
 
     def fail_all(self, failure: BaseException, error: BaseException | None = None) -> None:

@@ -37,6 +37,7 @@ class LoopThread:
         max_workers: Maximum number of calls that run at once; None for no limit.
         cancel_at_exit: Whether the end of the interpreter cancels what is left.
         watchdog: Watches the event loop; None for no watch.
+        advice: Tells what to do instead of submitting after the end of this one.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class LoopThread:
         max_workers: int | None,
         cancel_at_exit: bool,
         watchdog: Watchdog | None,
+        advice: Callable[[LoopThread], str] = lambda _: "",
     ) -> None:
         self.max_workers = max_workers
         self.cancel_at_exit = cancel_at_exit
         self._loop_factory = loop_factory
         self._name = name
+        self._advice = advice
         self._make_workers = make_workers
         self._watchdog = watchdog
         self._workers = make_workers()
@@ -93,7 +96,7 @@ class LoopThread:
         """
         run = self._run
         if run.closing and self._refuses(run):
-            raise run.refusal()
+            raise self._refusal(run)
         try:
             run.queue.append(future)
             if not run.awake:
@@ -108,7 +111,7 @@ class LoopThread:
             raise
         if run.closing and self._refuses(run) and future.take() is not None:
             future.settle_cancelled()
-            raise run.refusal()
+            raise self._refusal(run)
 
     def cancel(self, future: Runnable, /) -> None:
         """Ask for the cancellation of the task that runs the call of `future`."""
@@ -144,6 +147,15 @@ class LoopThread:
         """Return how many calls are pending and how many are running."""
         return self._run.count()
 
+    def state(self) -> str:
+        """Return its state in the words of the executors."""
+        run = self._run
+        if run.failure is not None:
+            return "broken"
+        if run.closing:
+            return "shut down"
+        return "not started" if run.loop is None else "running"
+
     def close(self) -> None:
         """Take no more calls from outside, and end when there is none left."""
         # Again, where its start has failed meanwhile. Its worker threads may run without it.
@@ -174,7 +186,7 @@ class LoopThread:
             raise TypeError(f"{fn!r} is async already: await it instead")
         loop = asyncio.get_running_loop()
         if self._run.closing and self._refuses(self._run):
-            raise self._run.refusal()
+            raise self._refusal(self._run)
         return self._workers.submit(loop, fn, args, kwargs)
 
     def _notify_worker_done(self) -> None:
@@ -182,6 +194,10 @@ class LoopThread:
         run = self._run
         if run.closing:
             run.call_soon(run.stop_if_idle)
+
+    def _refusal(self, run: Run) -> Exception:
+        """Return the error for a call that comes too late."""
+        return run.refusal("" if exiting.is_set() else self._advice(self))
 
     def _refuses(self, run: Run) -> bool:
         """Tell whether a closing run takes nothing of the caller's, who is not one of its own."""
@@ -216,7 +232,7 @@ class LoopThread:
     def _start_thread(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
         """Start the thread, unless a signal handler has done it meanwhile. Under the lock."""
         if run.closing and self._refuses(run):
-            raise run.refusal()
+            raise self._refusal(run)
         try:
             bell = doorbell(loop, run.drain)
             thread = threading.Thread(
