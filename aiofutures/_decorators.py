@@ -85,8 +85,9 @@ def to_sync(
         executor: Where calls run; None means the default executor at the time of the call.
 
     Returns:
-        A plain function with the parameters of `fn`, to be called from synchronous code. It warns
-        with BlockingCallWarning if it blocks an event loop other than the executor's. It raises
+        A plain function with the name and parameters of `fn`, to be called from synchronous code.
+        It can be pickled where that name leads to it, as below a decorator. It warns with
+        BlockingCallWarning if it blocks an event loop other than the executor's. It raises
         what `fn` raises, and:
 
         - TimeoutError: The call was not done in time.
