@@ -33,14 +33,15 @@ async def as_coroutine(awaitable: Awaitable[T]) -> T:
 def name_of(fn: Callable[..., Any]) -> str:
     """Return the qualified name of `fn`, or of the function behind partials."""
     # By type: the class that a lazy proxy shows may raise.
-    while issubclass(type(fn), functools.partial):
-        fn = fn.func  # type: ignore[attr-defined]
+    function: Any = fn
+    while issubclass(type(function), functools.partial):
+        function = function.func
     try:
-        name = fn.__qualname__
+        name = function.__qualname__
     except Exception:
         # So may its attributes, and a name is not worth a call.
         name = None
-    return name if isinstance(name, str) else type(fn).__qualname__
+    return name if isinstance(name, str) else type(function).__qualname__
 
 
 def not_callable(fn: object) -> TypeError:

@@ -132,7 +132,7 @@ def to_sync(
                 return open_view(result, host, timeout, name)
             return result
 
-        return copy_signature(blocking, fn, lambda returned: returned)
+        return copy_signature(blocking, fn, lambda returned: returned, has_views=True)
 
     return _apply("to_sync", decorate, fn)
 
