@@ -15,6 +15,7 @@ from .._contract import Host, Runnable
 from .._exceptions import InvalidStateError
 from .._typing import P, T
 from .doorbell import doorbell
+from .green import refuse_green_selector, refuse_green_threads
 from .lifecycle import abandonable, exiting, running_loop_threads
 from .limit import Limit
 from .pool import WorkerPool
@@ -184,6 +185,7 @@ class LoopThread:
         """Run a function that blocks in a worker thread, for the event loop that is running."""
         if iscoroutinefunction(fn):
             raise TypeError(f"{fn!r} is async already: await it instead")
+        refuse_green_threads()
         loop = asyncio.get_running_loop()
         if self._run.closing and self._refuses(self._run):
             raise self._refusal(self._run)
@@ -207,6 +209,7 @@ class LoopThread:
 
     def _wake(self, run: Run) -> None:
         """Have the loop look at its queue, starting the thread where it does not run yet."""
+        refuse_green_threads()
         if run.loop is None:
             # In a context of its own: the loop would keep that of the first caller.
             Context().run(self._start, run)
@@ -217,6 +220,7 @@ class LoopThread:
             raise InvalidStateError("cannot schedule new futures after interpreter shutdown")
         loop = self._loop_factory()
         try:
+            refuse_green_selector(loop)
             with self._start_lock:
                 if run.loop is None:
                     self._start_thread(run, loop)
