@@ -159,6 +159,10 @@ async def _first(parts: _Parts) -> Any:
         del winner, tasks
 
 
+# What messages call them.
+_gather.__qualname__ = "gather"
+_first.__qualname__ = "first"
+
 # asyncio itself keeps only weak references.
 _dropped: set[asyncio.Future[Any]] = set()
 

@@ -92,6 +92,8 @@ class Runnable(Protocol):
     _waves_asked: int
     #: Whether the call does nothing but wait for others, for which it needs no place.
     _only_waits: bool
+    #: The qualified name of what is called, for its task and in messages.
+    _name: str | None
 
     @property
     def _host(self) -> Host | None: ...

@@ -33,10 +33,17 @@ async def as_coroutine(awaitable: Awaitable[T]) -> T:
 
 
 def name_of(fn: Callable[..., Any]) -> str:
-    """Return the name for the task that runs `fn`."""
-    while isinstance(fn, functools.partial):
-        fn = fn.func
-    return getattr(fn, "__qualname__", type(fn).__qualname__)
+    """Return the qualified name of `fn`, or of the function behind partials."""
+    # By type: the class that a lazy proxy shows may raise.
+    function: Any = fn
+    while issubclass(type(function), functools.partial):
+        function = function.func
+    try:
+        name = function.__qualname__
+    except Exception:
+        # So may its attributes, and a name is not worth a call.
+        name = None
+    return name if isinstance(name, str) else type(function).__qualname__
 
 
 def not_callable(fn: object) -> TypeError:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from inspect import iscoroutine
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, Final, Protocol, TypeVar, overload
 
 from ._coroutines import name_of
 from ._default import get_default_executor
+from ._exceptions import SyncFunctionError
 from ._futures.future import Future
+from ._futures.future import _then as then_awaiting
+from ._loops.run import Run
 from ._sync.call import ContextChanges, Openable, SubmitsCalls, SyncCall, wait
 from ._sync.signatures import copy_signature
 from ._sync.views import open_view
@@ -19,6 +24,9 @@ from ._typing import P, T
 Y = TypeVar("Y")
 S = TypeVar("S")
 X = TypeVar("X", bound=bool | None)
+
+# What calls the functions that are passed for async ones.
+_CALLERS: Final = frozenset(fn.__code__ for fn in (Run._start, SyncCall.__call__, then_awaiting))
 
 
 class ToSync(Protocol):
@@ -85,8 +93,9 @@ def to_sync(
         executor: Where calls run; None means the default executor at the time of the call.
 
     Returns:
-        A plain function with the parameters of `fn`, to be called from synchronous code. It warns
-        with BlockingCallWarning if it blocks an event loop other than the executor's. It raises
+        A plain function with the name and parameters of `fn`, to be called from synchronous code.
+        It can be pickled where that name leads to it, as below a decorator. It warns with
+        BlockingCallWarning if it blocks an event loop other than the executor's. It raises
         what `fn` raises, and:
 
         - TimeoutError: The call was not done in time.
@@ -109,6 +118,8 @@ def to_sync(
         name = name_of(fn)
 
         def blocking(*args: Any, **kwargs: Any) -> Any:
+            if asyncio._get_running_loop() is not None:
+                _refuse_as_async(name)
             call = SyncCall(fn, name)
             changes = ContextChanges()
             runner = get_default_executor() if executor is None else executor
@@ -131,7 +142,7 @@ def to_sync(
                 return open_view(result, host, timeout, name)
             return result
 
-        return copy_signature(blocking, fn, lambda returned: returned)
+        return copy_signature(blocking, fn, lambda returned: returned, has_views=True)
 
     return _apply("to_sync", decorate, fn)
 
@@ -172,6 +183,15 @@ def in_executor(
         return copy_signature(starting, fn, Future.__class_getitem__)
 
     return _apply("in_executor", decorate, fn)
+
+
+def _refuse_as_async(name: str) -> None:
+    """Raise an error where a decorated function was passed for an async one, also in a partial."""
+    if sys._getframe(2).f_code in _CALLERS:
+        raise SyncFunctionError(
+            f"{name}() is decorated with to_sync, and would block the event loop here: pass the "
+            "async function itself, which is its __wrapped__"
+        )
 
 
 def _apply(name: str, decorate: Callable[[Any], Any], fn: Any) -> Any:

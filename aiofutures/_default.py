@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable
 
-from ._executor import AsyncExecutor
+from ._executor import AsyncExecutor, default_executor
 from ._futures.future import Future
 from ._loops.thread import LoopThread
 from ._typing import P, T
 
-# One entry at most. `setdefault` is atomic: all threads get the same executor.
-_default: dict[str, AsyncExecutor] = {}
+_default = default_executor
 
 
 def get_default_executor() -> AsyncExecutor:
@@ -20,6 +19,7 @@ def get_default_executor() -> AsyncExecutor:
     .. versionadded:: 0.2.0
     """
     if "executor" not in _default:
+        # Atomic: all threads get the same one.
         _default.setdefault("executor", AsyncExecutor(thread_name_prefix="aiofutures"))
     return _default["executor"]
 

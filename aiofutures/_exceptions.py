@@ -27,6 +27,13 @@ class DeadlockError(AsyncExecutorError, RuntimeError):
     """
 
 
+class SyncFunctionError(DeadlockError, TypeError):
+    """A function that `to_sync` has decorated stands where an async one is needed.
+
+    Before it had an error of its own, it was one or the other.
+    """
+
+
 class BlockingCallWarning(RuntimeWarning):
     """A blocking call stalls an event loop that other tasks share.
 

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, TypeVar, overload
+from types import FunctionType, TracebackType
+from typing import Any, NoReturn, TypeVar, overload
 
-from ._coroutines import not_callable
+from ._coroutines import name_of, not_callable
 from ._exceptions import DeadlockError
 from ._futures.future import Future
 from ._loops.run import run_forever
@@ -31,6 +31,9 @@ E = TypeVar("E")
 F = TypeVar("F")
 
 _number = itertools.count()
+
+#: One entry at most, for the functions that name no executor.
+default_executor: dict[str, AsyncExecutor] = {}
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ class AsyncExecutor(Executor):
             max_workers=max_workers,
             cancel_at_exit=cancel_at_exit,
             watchdog=watchdog,
+            advice=_advice,
         )
         # If dropped without a shutdown, the submitted work finishes and then the thread ends.
         # pyrefly: cannot, it takes the property for an attribute without a slot
@@ -139,6 +143,8 @@ class AsyncExecutor(Executor):
         if not callable(fn):
             raise not_callable(fn)
         future: Future[T] = Future(self._loop_thread, fn, args, kwargs or None, copy_context())
+        # Most are plain functions, and this is the faster way.
+        future._name = fn.__qualname__ if type(fn) is FunctionType else name_of(fn)
         self._loop_thread.submit(future)
         return future
 
@@ -344,5 +350,22 @@ class AsyncExecutor(Executor):
 
     @override
     def __repr__(self) -> str:
-        pending, running = self._loop_thread.count()
-        return f"<{type(self).__name__} pending={pending} running={running}>"
+        host, (pending, running) = self._loop_thread, self._loop_thread.count()
+        return (
+            f"<{type(self).__name__} name={host._name} max_workers={host.max_workers} "
+            f"pending={pending} running={running} state={host.state()}>"
+        )
+
+    @override
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"an executor cannot be pickled or copied: make one where it is needed, not {self!r}"
+        )
+
+
+def _advice(loop_thread: LoopThread) -> str:
+    """Return what to do instead of submitting to an executor after its shutdown."""
+    executor = default_executor.get("executor")
+    if executor is None or executor._loop_thread is not loop_thread:
+        return ""
+    return ": this was the default executor, and set_default_executor() takes another one"

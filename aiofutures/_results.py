@@ -6,11 +6,12 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures._base import FINISHED
 from time import monotonic
+from typing import NoReturn
 from weakref import ref
 
 from ._exceptions import DeadlockError
 from ._futures.future import Future
-from ._futures.waiters import refuse_on_own_loop, wait
+from ._futures.waiters import not_done, refuse_on_own_loop, wait
 from ._typing import T, override
 
 
@@ -31,6 +32,7 @@ class Results(Iterator[T]):
     def __init__(
         self, submissions: Iterator[Future[T]], *, timeout: float | None, buffersize: int | None
     ) -> None:
+        self._timeout = timeout
         self._deadline = None if timeout is None else monotonic() + timeout
         self._buffersize = buffersize
         # Each step of `_submissions` submits a call. `_finished` is weak: `__next__` takes some.
@@ -148,7 +150,9 @@ class Results(Iterator[T]):
 
     def _result(self, future: Future[T]) -> T:
         try:
-            return future.result(self._seconds_left())
+            if not future.done() and not wait(future, self._seconds_left()):
+                self._time_out(future)
+            return future.result()
         except DeadlockError:
             if future.done():
                 self.close()
@@ -182,11 +186,12 @@ class Results(Iterator[T]):
             if self._finished:
                 continue
             refuse_on_own_loop(first)
-            try:
-                wait(self._next_done, self._seconds_left())
-            except TimeoutError:
-                self.close()
-                raise
+            if not wait(self._next_done, self._seconds_left()):
+                self._time_out(first)
+
+    def _time_out(self, future: Future[T]) -> NoReturn:
+        self.close()
+        raise not_done(future, self._timeout)
 
     def _seconds_left(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - monotonic())

@@ -376,7 +376,6 @@ class TestMaxWorkers:
 
             assert [future.running() for future in futures] == [True, True, False, False, False]
             assert executor.statistics() == ExecutorStatistics(3, 2, 2)
-            assert repr(executor) == "<AsyncExecutor pending=3 running=2>"
 
         for future in futures:
             future.result(LIMIT)

@@ -16,7 +16,7 @@ from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, 
 from contextlib import suppress
 from contextvars import Context
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from .._contract import BoundCall, Host, Starter
 from .._coroutines import traceback_of
@@ -46,6 +46,7 @@ class BaseFuture(concurrent.futures.Future[T]):
     # What every future has from the beginning is in the instance, and the call in attributes of
     # its own, not in a tuple: that spares a call a quarter of its time in a burst. Class-level
     # defaults are for what comes later, or never.
+    _name: str | None = None
     _result: Any = None
     _exception: BaseException | None = None
     _traceback: TracebackType | None = None
@@ -99,7 +100,14 @@ class BaseFuture(concurrent.futures.Future[T]):
             state = f"finished raised {type(self._exception).__name__}"
         elif self.running():
             state = "running"
-        return f"<{type(self).__name__} at {id(self):#x} state={state}>"
+        call = "" if self._name is None else f" call={self._name}"
+        return f"<{type(self).__name__} at {id(self):#x} state={state}{call}>"
+
+    @override
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a future cannot be pickled or copied: take its result() and pass that, not {self!r}"
+        )
 
     # What else the standard library's contract asks for; only executors and tests call it.
 
@@ -139,7 +147,8 @@ class BaseFuture(concurrent.futures.Future[T]):
 
     def _set(self, status: str, result: T | None, exception: BaseException | None) -> None:
         if not self._decide(status, result, exception):
-            raise InvalidStateError(f"{self!r} is done already")
+            # In the words of the standard library, and then ours.
+            raise InvalidStateError(f"{self._state}: {self!r} is done already")
         self._notify_and_drop_call()
 
     def _get_snapshot(self) -> tuple[bool, bool, T | None, BaseException | None]:

@@ -13,10 +13,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from .._contract import Host
+from .._coroutines import name_of
 from .._exceptions import InvalidStateError
 from .._typing import T, override
 from .base import DONE, BaseFuture
-from .waiters import AsyncCallback, AsyncWaiter, OutcomeWaiter, wait
+from .waiters import AsyncCallback, AsyncWaiter, OutcomeWaiter, not_done, wait
 
 E = TypeVar("E", bound=BaseException)
 U = TypeVar("U")
@@ -51,8 +52,8 @@ class Future(BaseFuture[T]):
             DeadlockError: The wait would block the event loop that runs the call.
             BaseException: Whatever the call raised.
         """
-        if self._status not in DONE:
-            wait(self, timeout)
+        if self._status not in DONE and not wait(self, timeout):
+            raise not_done(self, timeout)
         if self._status == FINISHED:
             result: T = self._result
             return result
@@ -82,8 +83,8 @@ class Future(BaseFuture[T]):
             TimeoutError: The call was not done in time.
             DeadlockError: The wait would block the event loop that runs the call.
         """
-        if self._status not in DONE:
-            wait(self, timeout)
+        if self._status not in DONE and not wait(self, timeout):
+            raise not_done(self, timeout)
         if self._status == CANCELLED_AND_NOTIFIED:
             raise concurrent.futures.CancelledError
         self._mark_fetched()
@@ -231,7 +232,7 @@ class Future(BaseFuture[T]):
 
         .. versionadded:: 0.2.0
         """
-        return self._derive(_then, (self,), self, fn, self._host)
+        return self._derive(_then, (self,), self, self._host, fn)
 
     def recover(
         self, error: type[E] | tuple[type[E], ...], fn: Callable[[E], U], /
@@ -282,6 +283,8 @@ class Future(BaseFuture[T]):
         derivation = Derivation(fn)
         derivation.sources = [(source, source._waves_asked) for source in sources]
         future: Future[Any] = Future(host, derivation, args, None, copy_context())
+        # That of the user's function, which comes last, if there is one.
+        future._name = name_of(args[-1] if args and callable(args[-1]) else fn)
         future._only_waits = only_waits
         host.submit(future)
         return future
@@ -312,7 +315,7 @@ async def _map(source: Future[T], fn: Callable[[T], U]) -> U:
         del source
 
 
-async def _then(source: Future[T], fn: Callable[[T], Awaitable[U]], host: Host) -> U:
+async def _then(source: Future[T], host: Host, fn: Callable[[T], Awaitable[U]]) -> U:
     try:
         value = await source
     finally:
@@ -362,6 +365,9 @@ async def _zip(source: Future[T], other: Future[U]) -> tuple[T, U]:
     finally:
         del both
     return one, two
+
+
+_zip.__qualname__ = "Future.zip"
 
 
 def as_awaited(awaitable: Awaitable[Any]) -> Awaitable[Any]:

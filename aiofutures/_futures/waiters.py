@@ -20,12 +20,14 @@ from .._exceptions import DeadlockError
 from .._loops.blocking import Event, block
 from .._loops.limit import lend, lent, running_call
 from .._loops.pool import WorkerPool
+from .._snapshot import snapshot
 from .._typing import override
 
 
 class Awaited(Runnable, Protocol):
     """A future, as those who wait for it see it."""
 
+    _name: str | None
     _exception: BaseException | None
     _result: Any
 
@@ -40,31 +42,40 @@ class Awaited(Runnable, Protocol):
 _give_way: Final[Callable[[], object]] = getattr(os, "sched_yield", partial(sleep, 0))
 
 
-def wait(future: Awaited, timeout: float | None) -> None:
-    """Block until `future` is done; the caller's call lends its place meanwhile."""
+def wait(future: Awaited, timeout: float | None) -> bool:
+    """Block until `future` is done, or return False after the time-out.
+
+    The caller's call lends its place meanwhile.
+    """
     if timeout is not None and timeout <= 0:
-        raise TimeoutError
+        return False
     refuse_on_own_loop(future)
     if running_call.get() is None:
-        _block(future, timeout)
-        return
+        return _block(future, timeout)
     with lent(future._host, timeout):
-        _block(future, timeout)
+        return _block(future, timeout)
 
 
-def _block(future: Awaited, timeout: float | None) -> None:
+def not_done(future: Awaited, seconds: float | None) -> TimeoutError:
+    """Return the error for a call that was not done in so many seconds."""
+    if future._name is None:
+        # As the standard library's.
+        return TimeoutError()
+    return TimeoutError(f"{future._name}() was not done in {seconds} seconds")
+
+
+def _block(future: Awaited, timeout: float | None) -> bool:
     end = None if timeout is None else monotonic() + timeout
     _give_way()
     if future.done():
-        return
+        return True
     gate = allocate_lock()
     gate.acquire()
     gates = future._watch().gates
     gates.append(gate)
     try:
         left = None if end is None else end - monotonic()
-        if not future.done() and not block(gate, left):
-            raise TimeoutError
+        return future.done() or block(gate, left)
     finally:
         gates.remove(gate)
 
@@ -95,7 +106,7 @@ class Watchers:
 
     def notify(self, future: Awaited) -> None:
         """Wake the threads that wait for `future`, which is done. Repeating it is harmless."""
-        for gate in tuple(self.gates):
+        for gate in snapshot(self.gates):
             if gate.locked():
                 gate.release()
         if self.stdlib is not None:
@@ -169,7 +180,7 @@ class StdlibWaiters:
         self._waiters.pop(waiter, None)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(tuple(self._waiters))
+        return iter(snapshot(self._waiters))
 
     def __len__(self) -> int:
         return len(self._waiters)
@@ -177,7 +188,7 @@ class StdlibWaiters:
     def notify(self, future: Awaited) -> None:
         """Tell each waiter that `future` is done, once."""
         try:
-            for waiter in self._unheard.copy():
+            for waiter in snapshot(self._unheard):
                 self._notify(waiter, future)
         except BaseException:
             # A signal handler raised: leave nobody waiting.

@@ -7,9 +7,9 @@ import sys
 import threading
 from _thread import TIMEOUT_MAX, LockType, allocate_lock
 from contextlib import suppress
-from time import monotonic
 from typing import Final
 
+from .._snapshot import snapshot
 from .pool import WorkerPool
 
 # On Windows no signal ends a wait for a lock. There the main thread, which alone gets signals,
@@ -33,10 +33,12 @@ def _acquire(gate: LockType, timeout: float | None) -> bool:
         if timeout is None:
             return gate.acquire()
         return gate.acquire(timeout=min(max(0.0, timeout), TIMEOUT_MAX))
-    end = math.inf if timeout is None else monotonic() + timeout
-    while (left := end - monotonic()) > _LOOK:
+    # Without a clock: tests may have frozen it.
+    left = math.inf if timeout is None else timeout
+    while left > _LOOK:
         if gate.acquire(timeout=_LOOK):
             return True
+        left -= _LOOK
     return gate.acquire(timeout=max(0.0, left))
 
 
@@ -52,7 +54,7 @@ class Event:
 
     def set(self) -> None:
         self._is_set = True
-        for gate in tuple(self._gates):
+        for gate in snapshot(self._gates):
             # Another thread may have released it.
             with suppress(RuntimeError):
                 gate.release()

@@ -13,6 +13,8 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol
 
+from .._snapshot import snapshot
+
 
 class Abandonable(Protocol):
     """An owner of threads that a forked child does not have."""
@@ -56,22 +58,22 @@ def _finish() -> None:
     except (KeyboardInterrupt, SystemExit):
         _end_loop_threads(cancel=True)
     finally:
-        for owner in tuple(closable):
+        for owner in snapshot(closable):
             owner.close()
 
 
 def _end_loop_threads(*, cancel: bool) -> None:
-    for loop_thread in running_loop_threads.copy().values():
+    for loop_thread in snapshot(running_loop_threads.values()):
         loop_thread.close()
         if cancel or loop_thread.cancel_at_exit:
             loop_thread.cancel_all()
-    for loop_thread in running_loop_threads.copy().values():
+    for loop_thread in snapshot(running_loop_threads.values()):
         loop_thread.join()
 
 
 def _abandon() -> None:
     """Leave the threads of the parent process to it."""
-    for owner in tuple(abandonable):
+    for owner in snapshot(abandonable):
         owner.abandon()
     running_loop_threads.clear()
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias
 from weakref import ref
 
 from .._contract import Host, LendsPlaces, Runnable, TakeBack
+from .._snapshot import snapshot
 from .blocking import block
 
 _Resume: TypeAlias = Callable[[], object]
@@ -176,7 +177,7 @@ class Limit:
     def close(self) -> None:
         """Let all threads go on that wait for a place: the event loop runs no more."""
         self._is_closed = True
-        for key in tuple(self._threads):
+        for key in snapshot(self._threads):
             self._resume(key)
 
     def _lend(self, call: Runnable) -> None:

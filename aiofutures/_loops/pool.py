@@ -12,6 +12,7 @@ from contextvars import Context
 from typing import Final, Protocol
 
 from .._logging import log_error
+from .._snapshot import snapshot
 
 
 class PoolItem(Protocol):
@@ -120,7 +121,7 @@ class WorkerPool:
     def join(self) -> None:
         """Wait until the threads have ended, after `close`."""
         # Those that have ended may have started others.
-        while alive := [thread for thread in self._threads if thread.is_alive()]:
+        while alive := [thread for thread in snapshot(self._threads) if thread.is_alive()]:
             for thread in alive:
                 thread.join()
 

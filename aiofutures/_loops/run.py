@@ -17,9 +17,10 @@ from typing import Any, Final
 from weakref import ref
 
 from .._contract import Runnable
-from .._coroutines import drop_frame, ensure_coroutine, name_of
+from .._coroutines import drop_frame, ensure_coroutine
 from .._exceptions import InvalidStateError
 from .._logging import LOGGER
+from .._snapshot import snapshot
 from .blocking import Event
 from .doorbell import Doorbell
 from .limit import Limit, running_call
@@ -173,8 +174,8 @@ class Run:
         """Return the futures that are queued or not finished yet."""
         # In the order in which they go from one to the next, so that none is missed; and as a set,
         # as one that is about to do so may be in two.
-        queued = self.queue.copy()
-        return {*queued, *self.waiting.copy(), *tuple(self.unfinished.values())}
+        queued = snapshot(self.queue)
+        return {*queued, *snapshot(self.waiting), *snapshot(self.unfinished.values())}
 
     def count(self) -> tuple[int, int]:
         """Return how many calls are pending and how many are running."""
@@ -194,10 +195,10 @@ class Run:
         elif not self.call_soon(loop.call_exception_handler, context):
             loop.call_exception_handler(context)
 
-    def refusal(self) -> Exception:
+    def refusal(self, advice: str = "") -> Exception:
         """Return the error for a call that comes too late."""
         if self.failure is None:
-            return InvalidStateError("cannot schedule new futures after shutdown")
+            return InvalidStateError(f"cannot schedule new futures after shutdown{advice}")
         return _broken(self.failure)
 
     def fail_all(self, failure: BaseException, error: BaseException | None = None) -> None:
@@ -359,7 +360,7 @@ class Run:
                 coroutine = context.run(fn, *args, **kwargs)
             if type(coroutine) is not CoroutineType:
                 coroutine = ensure_coroutine(fn, coroutine)
-            name = getattr(fn, "__qualname__", None) or name_of(fn)
+            name = future._name
             if eager:
                 task = _new_task(_TASK)
                 _init_task(task, coroutine, loop=loop, name=name, context=context, eager_start=True)

@@ -15,6 +15,7 @@ from .._contract import Host, Runnable
 from .._exceptions import InvalidStateError
 from .._typing import P, T
 from .doorbell import doorbell
+from .green import refuse_green_selector, refuse_green_threads
 from .lifecycle import abandonable, exiting, running_loop_threads
 from .limit import Limit
 from .pool import WorkerPool
@@ -37,6 +38,7 @@ class LoopThread:
         max_workers: Maximum number of calls that run at once; None for no limit.
         cancel_at_exit: Whether the end of the interpreter cancels what is left.
         watchdog: Watches the event loop; None for no watch.
+        advice: Tells what to do instead of submitting after the end of this one.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class LoopThread:
         max_workers: int | None,
         cancel_at_exit: bool,
         watchdog: Watchdog | None,
+        advice: Callable[[LoopThread], str] = lambda _: "",
     ) -> None:
         self.max_workers = max_workers
         self.cancel_at_exit = cancel_at_exit
         self._loop_factory = loop_factory
         self._name = name
+        self._advice = advice
         self._watchdog = watchdog
         self._workers = workers
         self._run = Run(max_workers, self._workers, closing=False)
@@ -92,7 +96,7 @@ class LoopThread:
         """
         run = self._run
         if run.closing and self._refuses(run):
-            raise run.refusal()
+            raise self._refusal(run)
         try:
             run.queue.append(future)
             if not run.awake:
@@ -107,7 +111,7 @@ class LoopThread:
             raise
         if run.closing and self._refuses(run) and future.take() is not None:
             future.settle_cancelled()
-            raise run.refusal()
+            raise self._refusal(run)
 
     def cancel(self, future: Runnable, asked: Callable[[bool], object], /) -> None:
         """Ask for the cancellation of the task that runs the call, or forget the call."""
@@ -143,6 +147,15 @@ class LoopThread:
         """Return how many calls are pending and how many are running."""
         return self._run.count()
 
+    def state(self) -> str:
+        """Return its state in the words of the executors."""
+        run = self._run
+        if run.failure is not None:
+            return "broken"
+        if run.closing:
+            return "shut down"
+        return "not started" if run.loop is None else "running"
+
     def close(self) -> None:
         """Take no more calls from outside, and end when there is none left."""
         # Again, where its start has failed meanwhile. Its worker threads may run without it.
@@ -171,9 +184,10 @@ class LoopThread:
         """Run a function that blocks in a worker thread, for the event loop that is running."""
         if iscoroutinefunction(fn):
             raise TypeError(f"{fn!r} is async already: await it instead")
+        refuse_green_threads()
         loop = asyncio.get_running_loop()
         if self._run.closing and self._refuses(self._run):
-            raise self._run.refusal()
+            raise self._refusal(self._run)
         return self._workers.submit(loop, fn, args, kwargs)
 
     def _notify_worker_done(self) -> None:
@@ -181,6 +195,10 @@ class LoopThread:
         run = self._run
         if run.closing:
             run.call_soon(run.stop_if_idle)
+
+    def _refusal(self, run: Run) -> Exception:
+        """Return the error for a call that comes too late."""
+        return run.refusal("" if exiting.is_set() else self._advice(self))
 
     def _refuses(self, run: Run) -> bool:
         """Tell whether a closing run takes nothing of the caller's, who is not one of its own."""
@@ -190,6 +208,7 @@ class LoopThread:
 
     def _wake(self, run: Run) -> None:
         """Have the loop look at its queue, starting the thread where it does not run yet."""
+        refuse_green_threads()
         if run.loop is None:
             # In a context of its own: the loop would keep that of the first caller.
             Context().run(self._start, run)
@@ -200,6 +219,7 @@ class LoopThread:
             raise InvalidStateError("cannot schedule new futures after interpreter shutdown")
         loop = self._loop_factory()
         try:
+            refuse_green_selector(loop)
             _refuse_if_not_new(loop)
             with self._start_lock:
                 if run.loop is None:
@@ -216,7 +236,7 @@ class LoopThread:
     def _start_thread(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
         """Start the thread, unless a signal handler has done it meanwhile. Under the lock."""
         if run.closing and self._refuses(run):
-            raise run.refusal()
+            raise self._refusal(run)
         try:
             bell = doorbell(loop, run.drain)
             thread = threading.Thread(

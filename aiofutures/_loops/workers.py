@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
+from .._snapshot import snapshot
 from .._typing import T, override
 from .blocking import block
 from .lifecycle import closable
@@ -139,7 +140,7 @@ class Workers:
         """Note that a call has ended, and tell those who wait for it."""
         self._unfinished.discard(future)
         if not self._unfinished:
-            for gate in tuple(self._gates):
+            for gate in snapshot(self._gates):
                 # Another thread may have released it.
                 with suppress(RuntimeError):
                     gate.release()

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context, ContextVar, Token, copy_context
 from inspect import isawaitable
-from time import monotonic
 from types import CoroutineType
 from typing import Any, Final, NamedTuple, Protocol
 
 from .._exceptions import BlockingCallWarning, DeadlockError
 from .._futures.future import Future
+from .._futures.waiters import wait as wait_until_done
 from .._loops.blocking import Event
 from .._loops.limit import running_call
 from .._typing import P, T
@@ -46,22 +46,14 @@ def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | 
     `stacklevel` selects the caller to warn when this blocks a running event loop; None means no
     warning.
     """
-    deadline = None if timeout is None else monotonic() + timeout
     try:
         if stacklevel is not None and asyncio._get_running_loop() is not None:
             _warn_of_blocked_loop(future, name, stacklevel + 1)
-        return future.result(timeout)
-    except TimeoutError:
-        # Too early for ours: the call or a signal handler raised it.
-        if deadline is None or monotonic() < deadline:
-            _cancel_and_wait(future)
-            raise
-        # The call raised it, or was done at the last moment.
-        if future.done() or _is_done_when_cancelled(future):
+        # The second look is for one that was done at the last moment.
+        if future.done() or wait_until_done(future, timeout) or future.done():
             return future.result()
-        raise TimeoutError(
-            f"{name}() was cancelled: it was not done in {timeout} seconds"
-        ) from None
+        if _is_done_when_cancelled(future):
+            return future.result()
     except DeadlockError:
         if future.done():
             raise
@@ -73,6 +65,8 @@ def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | 
     except BaseException:
         _cancel_and_wait(future)
         raise
+    else:
+        raise TimeoutError(f"{name}() was cancelled: it was not done in {timeout} seconds")
     finally:
         # The traceback of its exception holds this frame.
         del future

@@ -199,9 +199,22 @@ class StepTask:
         if self._changes is None:
             self._begin()
         try:
-            return self._receive(self._submit(fn, must_run=must_run or is_last, is_last=is_last))
+            step = self._submit(fn, must_run=must_run or is_last, is_last=is_last)
+        except InvalidStateError:
+            # Shut down: the task was cancelled, and cleaned up after that.
+            if is_last and self._has_ended():
+                raise EndedError from None
+            raise
         finally:
             del fn
+        try:
+            return self._receive(step)
+        finally:
+            del step
+
+    def _has_ended(self) -> bool:
+        """Tell whether the task has begun, and ended."""
+        return self._task is not None and self._task.done()
 
     def _begin(self) -> None:
         host = self._given_host
@@ -227,7 +240,7 @@ class StepTask:
         """Do as `close`, but do not wait for it."""
         if self._process is None or self._is_left_behind():
             return None
-        if self._task is not None and self._task.done():
+        if self._has_ended():
             return None
         try:
             return self._submit(fn, must_run=True, is_last=True)
@@ -242,6 +255,7 @@ class StepTask:
     def _submit(self, fn: Callable[[], Awaitable[Any]], *, must_run: bool, is_last: bool) -> Step:
         step = Step(self, fn, (), None, copy_context())
         step._starter = self
+        step._name = self.__qualname__
         step.must_run = must_run
         step.is_last = is_last
         self.submit(step)

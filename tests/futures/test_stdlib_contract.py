@@ -312,7 +312,7 @@ class TestFuture:
         logged_errors.clear()
 
     def test_repr(self, executor: AsyncExecutor) -> None:
-        """The representation has the standard words."""
+        """The representation has the standard words, and then the name of the call."""
         with Gate() as gate:
             running = executor.submit(gate.wait)
             gate.arrived()
@@ -327,10 +327,10 @@ class TestFuture:
 
             assert [_words(future) for future in futures] == [
                 "<Future at 0x state=pending>",
-                "<Future at 0x state=running>",
-                "<Future at 0x state=finished returned int>",
-                "<Future at 0x state=finished raised OSError>",
-                "<Future at 0x state=cancelled>",
+                "<Future at 0x state=running call=Gate.wait>",
+                "<Future at 0x state=finished returned int call=echo>",
+                "<Future at 0x state=finished raised OSError call=fail>",
+                "<Future at 0x state=cancelled call=fail>",
             ]
         futures[3].exception()
         running.result(LIMIT)

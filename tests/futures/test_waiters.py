@@ -64,7 +64,7 @@ def test_settled_between_the_look_and_the_wait() -> None:
 def test_settled_between_the_registration_and_the_look() -> None:
     """A waiter looks at the state after it has registered: being woken before is harmless."""
     future: Future[int] = Future()
-    with Halt(waiters._block, "if not future.done() and") as halt:
+    with Halt(waiters._block, "return future.done() or") as halt:
         waiting = in_thread(halt.call, future.result)
         halt.arrived()
 

@@ -58,14 +58,33 @@ class TestWait:
 
         class LastMoment(Future[int]):
             @override
-            def result(self, timeout: float | None = None) -> int:
-                try:
-                    return super().result(timeout)
-                except TimeoutError:
+            def done(self) -> bool:
+                was_done = super().done()
+                if not was_done:
                     self.set_result(1)
-                    raise
+                return was_done
 
-        assert wait(LastMoment(), 0.01, "call") == 1
+        assert wait(LastMoment(), 0, "call") == 1
+
+    def test_frozen_time(self, executor: AsyncExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where a test has stopped the clocks the time-out says so, and waits for no cleanup."""
+        for name, module in tuple(sys.modules.items()):
+            if name.startswith("aiofutures") and hasattr(module, "monotonic"):
+                monkeypatch.setattr(module, "monotonic", lambda: 0.0)
+        with Gate() as gate:
+
+            async def work() -> None:
+                try:
+                    await asyncio.sleep(LIMIT)
+                finally:
+                    await gate.wait()
+
+            future = executor.submit(work)
+            with pytest.raises(TimeoutError, match=r"call\(\) was cancelled: .* in 0.01 seconds"):
+                wait(future, 0.01, "call")
+
+            gate.arrived()
+            assert not future.done()
 
     def test_own_loop(self, executor: AsyncExecutor) -> None:
         """Where it would block the loop that runs the call, the call is cancelled."""

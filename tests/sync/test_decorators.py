@@ -59,6 +59,15 @@ async def double(number: int) -> int:
     return 2 * number
 
 
+async def triple(number: int) -> int:
+    """Triple."""
+    return 3 * number
+
+
+triple_sync = to_sync(triple)
+triple_sync.__qualname__ = "triple_sync"
+
+
 @in_executor
 async def start_double(number: int) -> int:
     """Double, later."""
@@ -905,6 +914,10 @@ class TestIntrospection:
         assert pickle.loads(pickle.dumps(double)) is double
         assert pickle.loads(pickle.dumps(start_double)) is start_double
         assert pickle.loads(pickle.dumps(Client.get)) is Client.get
+
+    def test_pickles_by_another_name(self) -> None:
+        """One beside its async function is pickled by its own name, once it has that."""
+        assert pickle.loads(pickle.dumps(triple_sync)) is triple_sync
 
     def test_abstract_methods(self) -> None:
         """Abstract methods stay abstract, whichever decorator is above."""

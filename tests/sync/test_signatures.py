@@ -4,13 +4,18 @@ import asyncio
 import functools
 import inspect
 import typing
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+import views_to_show as shown
 from support import echo
 
+from aiofutures import in_executor, to_sync
 from aiofutures._sync.signatures import copy_signature
+
+Manager: Any = AbstractContextManager
 
 
 def dressed(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -185,3 +190,91 @@ def test_class() -> None:
     wrapper = dressed(Query)
 
     assert str(inspect.signature(wrapper)) == "(text: str)"
+
+
+@pytest.mark.parametrize(
+    ("fn", "returned"),
+    [
+        (shown.generates, Generator[int, str, None]),
+        (shown.generates_from_one, Generator[int, str, None]),
+        (shown.iterates, Generator[None, None, None]),
+        (shown.returns_iterable, Generator[int, None, None]),
+        (shown.returns_counter, Generator[int, None, None]),
+        (shown.returns_any_counter, Generator[Any, None, None]),
+        (shown.Lines, Generator[bytes, None, None]),
+        (shown.Lines(), Generator[bytes, None, None]),
+        (shown.Client.items, Generator[str, None, None]),
+        (shown.Client("").items, Generator[str, None, None]),
+        (shown.manages, Manager[int, bool | None]),
+        (functools.partial(shown.manages, "name"), Manager[int, bool | None]),
+        (shown.manages_something, Manager[Any, bool | None]),
+        (shown.returns_manager, Manager[int, bool | None]),
+        (shown.returns_manager_that_suppresses_nothing, Manager[int, None]),
+        (shown.Client.open, Manager[bytes, bool | None]),
+        (shown.Client("").open, Manager[bytes, bool | None]),
+        (shown.Client, Manager[shown.Client, None]),
+        (shown.returns_client, Manager[shown.Client, None]),
+        (shown.OldClient, Manager[shown.OldClient, bool]),
+        (shown.Untyped, Manager[Any, bool | None]),
+    ],
+)
+def test_view(fn: Callable[..., Any], returned: object) -> None:
+    """What cannot be awaited shows the type of its synchronous view, also from strings."""
+    wrapper = to_sync(fn)
+
+    assert inspect.signature(wrapper).return_annotation == returned
+    assert wrapper.__annotations__["return"] == returned
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        shown.generates_what_is_missing,
+        shown.collects,
+        shown.returns_reply,
+        returns_unknown,
+        returns_any,
+        returns_list,
+    ],
+)
+def test_unknown_view(fn: Callable[..., Any]) -> None:
+    """Where a name is missing, or the kind is not known, there is no return annotation."""
+    wrapper = to_sync(fn)
+
+    assert inspect.signature(wrapper).return_annotation is inspect.Signature.empty
+    assert "return" not in wrapper.__annotations__
+
+
+def test_view_of_a_future() -> None:
+    """What returns futures has no views, and shows none."""
+    wrapper: Callable[..., Any] = in_executor(shown.returns_manager)  # type: ignore[arg-type]
+
+    assert "return" not in wrapper.__annotations__
+
+
+def test_parameters_of_a_class() -> None:
+    """The annotations beside the returned type are those of the constructor."""
+    wrapper = to_sync(shown.Client)
+
+    assert wrapper.__annotations__ == {"url": "str", "return": Manager[shown.Client, None]}
+
+
+@pytest.mark.parametrize(
+    ("fn", "names"),
+    [
+        (functools.partial(echo, 1), ("echo", "echo", "support", echo.__doc__)),
+        (
+            functools.partial(functools.partial(Client().fetch), "url"),
+            ("fetch", "Client.fetch", __name__, "Fetch."),
+        ),
+        (functools.partial(Client), ("Client", "Client", __name__, Client.__doc__)),
+        (Client(), ("Client", "Client", __name__, Client.__doc__)),
+    ],
+)
+@pytest.mark.parametrize("decorate", [to_sync, in_executor])
+def test_names(decorate: Any, fn: Callable[..., Any], names: tuple[str, ...]) -> None:
+    """What has no name is named after the function behind it, or after its class."""
+    wrapper = decorate(fn)
+
+    assert (wrapper.__name__, wrapper.__qualname__, wrapper.__module__, wrapper.__doc__) == names
+    assert vars(wrapper)["__wrapped__"] is fn

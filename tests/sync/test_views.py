@@ -1564,6 +1564,39 @@ class TestContextManager:
         assert (exc_type, exc_val) == (Special, error)
         assert exc_tb is error.__traceback__
 
+    def test_error_of_the_body_after_a_shutdown(
+        self, executor: AsyncExecutor, sync: ToSync
+    ) -> None:
+        """The body's own error goes on."""
+        with pytest.raises(Special), sync(logged)([]):
+            executor.shutdown()
+            raise Special
+
+    def test_exit_while_shutting_down(self, executor: AsyncExecutor, sync: ToSync) -> None:
+        """Where it is not left yet, it says that it cannot be left any more from outside."""
+        log: list[object] = []
+        with Gate() as gate:
+            _ = executor.submit(gate.wait)
+            gate.arrived()
+
+            with pytest.raises(InvalidStateError, match="after shutdown"), sync(logged)(log):
+                executor.shutdown(wait=False)
+
+            assert log == ["enter"]
+        executor.shutdown()
+        assert log == ["enter", asyncio.CancelledError, "exit"]
+
+    def test_exit_that_is_refused_something(self, sync: ToSync) -> None:
+        """An exit that itself raises such an error raises it."""
+
+        @asynccontextmanager
+        async def refusing() -> AsyncGenerator[None, None]:
+            yield
+            raise InvalidStateError("of the exit")
+
+        with pytest.raises(InvalidStateError, match="of the exit"), sync(refusing)():
+            pass
+
     def test_exit_without_an_exception(self, sync: ToSync) -> None:
         """Without an exception, exit gets none."""
         log: list[object] = []
@@ -1809,12 +1842,14 @@ class TestContextManager:
         assert executor.tasks == set()
 
     def test_shutdown(self, executor: AsyncExecutor, sync: ToSync) -> None:
-        """A shutdown does not wait for the body: it leaves the manager."""
+        """A shutdown does not wait for the body: it leaves the manager, which is left once."""
         log: list[object] = []
 
-        with pytest.raises(InvalidStateError), sync(logged)(log):
+        with sync(logged)(log):
             executor.shutdown()
-            assert log == ["enter", asyncio.CancelledError, "exit"]
+            log.append("body")
+
+        assert log == ["enter", asyncio.CancelledError, "exit", "body"]
 
     def test_own_loop(self, executor: AsyncExecutor, sync: ToSync) -> None:
         """On the loop that has to do it, entering and leaving are DeadlockErrors."""

@@ -1,0 +1,61 @@
+"""The copy of a container that changes meanwhile."""
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+from support import echo
+
+from aiofutures import AsyncExecutor, ExecutorStatistics, Future
+from aiofutures._snapshot import snapshot
+
+
+def test_garbage_collection_changes_the_container() -> None:
+    """A collection of garbage, where other threads may run, does not come halfway."""
+    executor = AsyncExecutor()
+    unfinished = executor._loop_thread._run.unfinished
+    futures = [Future[int](executor._loop_thread, echo, (n,)) for n in range(1000)]
+    unfinished.update((object(), future) for future in futures)
+    threshold = gc.get_threshold()
+    looks: set[ExecutorStatistics] = set()
+
+    def change(*_: object) -> None:
+        unfinished[object()] = futures[0]
+
+    gc.callbacks.append(change)
+    try:
+        # So that it comes at each of the allocations.
+        for allocations in range(1, 50):
+            gc.set_threshold(allocations)
+            looks.add(executor.statistics())
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(change)
+
+    assert looks == {ExecutorStatistics(1000, 0, max_workers=None)}
+    unfinished.clear()
+
+
+def test_container_in_python_changes() -> None:
+    """A container that is written in Python, as WeakSet is, may change: it is copied again."""
+
+    class Changing:
+        def __init__(self, owners: "weakref.WeakSet[Changing]") -> None:
+            self.owners = owners
+            owners.add(self)
+
+    owners: weakref.WeakSet[Changing] = weakref.WeakSet()
+    kept = [Changing(owners) for _ in range(3)]
+
+    def items() -> Iterator[Changing]:
+        for owner in owners:
+            if len(kept) < 5:
+                kept.append(Changing(owners))
+            yield owner
+
+    class Looks:
+        def __iter__(self) -> Iterator[Changing]:
+            return items()
+
+    assert set(snapshot(Looks())) == set(kept)
+    assert len(kept) == 5
