@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
-from types import FunctionType, TracebackType
+from types import TracebackType
 from typing import Any, NoReturn, TypeVar, overload
 
-from ._coroutines import name_of, not_callable
+from ._coroutines import not_callable
 from ._exceptions import DeadlockError
 from ._futures.future import Future
 from ._loops.run import run_forever
@@ -143,8 +143,6 @@ class AsyncExecutor(Executor):
         if not callable(fn):
             raise not_callable(fn)
         future: Future[T] = Future(self._loop_thread, fn, args, kwargs or None, copy_context())
-        # Most are plain functions, and this is the faster way.
-        future._name = fn.__qualname__ if type(fn) is FunctionType else name_of(fn)
         self._loop_thread.submit(future)
         return future
 

@@ -15,11 +15,11 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
 from contextlib import suppress
 from contextvars import Context
-from types import TracebackType
+from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from .._contract import BoundCall, Host, Starter
-from .._coroutines import traceback_of
+from .._coroutines import name_of, traceback_of
 from .._exceptions import InvalidStateError
 from .._logging import log_error
 from .._typing import T, override
@@ -46,7 +46,6 @@ class BaseFuture(concurrent.futures.Future[T]):
     # What every future has from the beginning is in the instance, and the call in attributes of
     # its own, not in a tuple: that spares a call a quarter of its time in a burst. Class-level
     # defaults are for what comes later, or never.
-    _name: str | None = None
     _result: Any = None
     _exception: BaseException | None = None
     _traceback: TracebackType | None = None
@@ -75,6 +74,7 @@ class BaseFuture(concurrent.futures.Future[T]):
         self._args: Any = args
         self._kwargs: Any = kwargs
         self._context: Any = context
+        self._name: str | None = None
 
     @override
     def cancelled(self) -> bool:
@@ -100,8 +100,14 @@ class BaseFuture(concurrent.futures.Future[T]):
             state = f"finished raised {type(self._exception).__name__}"
         elif self.running():
             state = "running"
-        call = "" if self._name is None else f" call={self._name}"
+        name = self._call_name()
+        call = "" if name is None else f" call={name}"
         return f"<{type(self).__name__} at {id(self):#x} state={state}{call}>"
+
+    def _call_name(self) -> str | None:
+        """Return the qualified name of what is called; None where somebody sets the outcome."""
+        fn = getattr(self, "_fn", None)
+        return self._name if self._name is not None or fn is None else name_of(fn)
 
     @override
     def __reduce__(self) -> NoReturn:
@@ -185,11 +191,17 @@ class BaseFuture(concurrent.futures.Future[T]):
     def take(self) -> BoundCall | None:
         """Take the call out, to run it; None where it was cancelled, or taken before."""
         try:
-            call = self._fn, self._args, self._kwargs, self._context
+            fn = self._fn
+            call = fn, self._args, self._kwargs, self._context
             del self._fn
         except AttributeError:
             return None
         self._args = self._kwargs = None
+        # Most are plain functions, and this is the faster way.
+        if type(fn) is FunctionType:
+            self._name = fn.__qualname__
+        elif self._name is None and fn is not None:
+            self._name = name_of(fn)
         return call
 
     def settle(self, result: T) -> None:
@@ -271,6 +283,7 @@ class BaseFuture(concurrent.futures.Future[T]):
         self._status = CANCELLED_AND_NOTIFIED
         # law: end of no calls
         try:
+            self._name = self._name or (fn and name_of(fn))
             self._notify_and_drop_call()
         except BaseException:
             # A signal handler has raised: leave nobody waiting.
@@ -289,6 +302,7 @@ class BaseFuture(concurrent.futures.Future[T]):
 
     def _drop_call(self) -> None:
         """Let go of a call that nobody is going to run."""
+        self._name = self._call_name()
         with suppress(AttributeError):
             del self._fn
         self._args = self._kwargs = None

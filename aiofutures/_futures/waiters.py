@@ -27,12 +27,12 @@ from .._typing import override
 class Awaited(Runnable, Protocol):
     """A future, as those who wait for it see it."""
 
-    _name: str | None
     _exception: BaseException | None
     _result: Any
 
     def add_done_callback(self, fn: Callable[[Any], object], /) -> None: ...
     def cancelled(self) -> bool: ...
+    def _call_name(self) -> str | None: ...
     def _watch(self) -> Watchers: ...
 
 
@@ -58,10 +58,11 @@ def wait(future: Awaited, timeout: float | None) -> bool:
 
 def not_done(future: Awaited, seconds: float | None) -> TimeoutError:
     """Return the error for a call that was not done in so many seconds."""
-    if future._name is None:
+    name = future._call_name()
+    if name is None:
         # As the standard library's.
         return TimeoutError()
-    return TimeoutError(f"{future._name}() was not done in {seconds} seconds")
+    return TimeoutError(f"{name}() was not done in {seconds} seconds")
 
 
 def _block(future: Awaited, timeout: float | None) -> bool:
