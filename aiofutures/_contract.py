@@ -95,6 +95,8 @@ class Runnable(Protocol):
     #: The qualified name of what is called, for its task and in messages.
     _name: str | None
 
+    def _call_name(self) -> str | None: ...
+
     @property
     def _host(self) -> Host | None: ...
     @property

@@ -12,8 +12,17 @@ LOGGER: Final = logging.getLogger("aiofutures")
 
 def log_error(error: BaseException, message: str, /, *args: object) -> None:
     """Log an error that no caller can receive."""
+    _log(logging.ERROR, error, message, args)
+
+
+def log_warning(message: str, /, *args: object) -> None:
+    """Log something that somebody should know."""
+    _log(logging.WARNING, None, message, args)
+
+
+def _log(level: int, error: BaseException | None, message: str, args: tuple[object, ...]) -> None:
     try:
-        LOGGER.error(message, *args, exc_info=error)
+        LOGGER.log(level, message, *args, exc_info=error)
     except Exception as failure:
         # Of a handler of the user's. It must not keep anybody waiting for the rest.
         unraisable: Any = SimpleNamespace(

@@ -18,6 +18,7 @@ from contextvars import Context
 from types import CodeType, FrameType, FunctionType
 from typing import Any, Final, NoReturn, ParamSpec, Protocol, Self, TypeVar, TypeVarTuple
 
+import pytest
 from typing_extensions import override
 
 from aiofutures import AsyncExecutor
@@ -30,6 +31,12 @@ Ts = TypeVarTuple("Ts")
 
 #: The most seconds that a test waits for what must happen.
 LIMIT = 10.0
+
+#: The end of the interpreter.
+starts_threads_at_exit = pytest.mark.skipif(
+    sys.version_info[:2] == (3, 12) and sys.version_info < (3, 12, 2),
+    reason="CPython gh-113964: no thread can start at the end of the interpreter",
+)
 
 
 class MakeExecutor(Protocol):

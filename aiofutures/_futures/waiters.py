@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from .._contract import Host, LendsPlaces, Runnable
 from .._exceptions import DeadlockError
 from .._loops.blocking import Event, block
+from .._loops.lifecycle import unfetched
 from .._loops.limit import lend, lent, running_call
 from .._loops.pool import WorkerPool
 from .._snapshot import snapshot
@@ -32,7 +33,6 @@ class Awaited(Runnable, Protocol):
 
     def add_done_callback(self, fn: Callable[[Any], object], /) -> None: ...
     def cancelled(self) -> bool: ...
-    def _call_name(self) -> str | None: ...
     def _watch(self) -> Watchers: ...
 
 
@@ -352,16 +352,24 @@ class UnfetchedException:
     It is an object of its own because a `Future.__del__` would cost every future.
     """
 
-    __slots__ = ("_report", "exception")
+    __slots__ = ("__weakref__", "_report", "exception")
 
     def __init__(
         self, exception: BaseException, report: Callable[[dict[str, Any]], object]
     ) -> None:
         self.exception: BaseException | None = exception
         self._report = report
+        # The end of the interpreter reports it while there is somebody to report it to.
+        unfetched[id(self)] = weakref.ref(self)
 
     def __del__(self) -> None:
-        if self.exception is not None:
+        unfetched.pop(id(self), None)
+        self.report()
+
+    def report(self) -> None:
+        """Report the exception, once."""
+        exception, self.exception = self.exception, None
+        if exception is not None:
             self._report(
-                {"message": "Future exception was never retrieved", "exception": self.exception}
+                {"message": "Future exception was never retrieved", "exception": exception}
             )

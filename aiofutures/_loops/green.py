@@ -14,10 +14,14 @@ def refuse_green_threads() -> None:
 
     They may be at any time, so nothing is kept.
     """
-    module = _thread.start_new_thread.__module__
     # A debugger's would do.
-    if module != "_thread":
-        _refuse(module, "threads")
+    if not are_threads_real():
+        _refuse(_thread.start_new_thread.__module__, "threads")
+
+
+def are_threads_real() -> bool:
+    """Tell whether threads are those of the standard library."""
+    return _thread.start_new_thread.__module__ == "_thread"
 
 
 def refuse_green_selector(loop: AbstractEventLoop) -> None:

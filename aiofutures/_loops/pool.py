@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from .._logging import log_error
 from .._snapshot import snapshot
+from .lifecycle import Thread
 
 
 class PoolItem(Protocol):
@@ -133,7 +134,7 @@ class WorkerPool:
 
     def _start_thread(self) -> None:
         name = f"{self._name}_{len(self._threads)}"
-        thread = threading.Thread(target=self._work, name=name, daemon=False)
+        thread = Thread(self._work, name)
         self._starting = True
         try:
             self._threads.append(thread)

@@ -53,10 +53,12 @@ class Run:
       afterwards, and takes back what it has appended. The loop looks at the queue once more after
       `closing`: one of the two sees the other.
 
-    `is_over` says that it takes no calls any more, not even from its own tasks, `failure` why the
-    loop failed or did not start, and `ended` that the thread is done. Calls go from the queue to
-    `waiting` if there is no place for them, and to `unfinished` while they run or are parked. One
-    stays where it is while it starts: `futures` finds it at any moment.
+    `is_guarded` goes with `closing`, and says at the end of the interpreter that daemon threads are
+    refused; `is_watched`, that somebody wants to know when there is no work; `is_over`, that it
+    takes no calls any more, not even from its own tasks; `failure`, why the loop failed or did not
+    start; `ended`, that the thread is done. Calls go from the queue to `waiting` if there is no
+    place for them, and to `unfinished` while they run or are parked. One stays where it is while it
+    starts: `futures` finds it at any moment.
 
     Args:
         max_workers: Maximum number of calls that run at once; None for no limit.
@@ -76,10 +78,12 @@ class Run:
         # By the task that runs it or, if it is parked, by itself.
         self.unfinished: dict[object, Runnable] = {}
         self.awake = False
-        self.closing = closing
+        self.closing = self.is_guarded = self.is_watched = closing
         self.is_over = False
         self.failure: BaseException | None = None
         self.ended = Event()
+        # Of those who wait until it has no work.
+        self._idle: list[Event] = []
         # How many of `waiting` were cancelled, or a few more.
         self._withdrawn = 0
         # Tasks that nobody has submitted, which were cancelled and have not ended.
@@ -144,7 +148,7 @@ class Run:
 
     def close(self) -> bool:
         """Take no more calls from outside, and end when none is left; False if it never ran."""
-        self.closing = True
+        self.closing = self.is_guarded = self.is_watched = True
         # Not only a look whether it is idle: a signal handler may have raised in `submit`, before
         # that could wake the loop.
         return self.call_soon(self.drain)
@@ -183,6 +187,37 @@ class Run:
         running = sum(future.running() for future in futures)
         return len(futures) - running, running
 
+    def has_work(self) -> bool:
+        """Tell whether something that was submitted is left to do."""
+        return bool(self.queue or self.waiting or self.unfinished) or not self._workers.is_idle()
+
+    def wait_until_idle(self, timeout: float) -> bool:
+        """Wait until nothing that was submitted is left to do; return False after the time-out."""
+        idle = Event()
+        self._idle.append(idle)
+        self.is_watched = True
+        try:
+            return not self.call_soon(self.look_whether_idle) or idle.wait(timeout)
+        finally:
+            self._idle.remove(idle)
+
+    def end_background_tasks(self) -> bool:
+        """Cancel what nobody has submitted, and wait for it; tell whether there was anything.
+
+        If not, close async generators. Then the loop goes on.
+        """
+        is_done = Event()
+        had_tasks: list[bool] = []
+        if self.call_soon(self._start_ending, had_tasks, is_done):
+            is_done.wait()
+        return had_tasks == [True]
+
+    def pass_turn(self, timeout: float) -> None:
+        """Wait until the loop has done what it was asked to do so far."""
+        is_done = Event()
+        if self.call_soon(is_done.set):
+            is_done.wait(timeout)
+
     def tasks(self) -> set[asyncio.Task[Any]]:
         """Return the tasks of the event loop that are not done."""
         return set() if self.loop is None else asyncio.all_tasks(self.loop)
@@ -209,7 +244,7 @@ class Run:
             error: What the futures get, if it is not a BrokenExecutor that tells of it.
         """
         self.failure = failure
-        self.closing = self.is_over = True
+        self.closing = self.is_guarded = self.is_over = True
         if self.limit is not None:
             self.limit.close()
         for future in self.futures():
@@ -226,7 +261,7 @@ class Run:
             loop.call_soon(self.drain)
             run_forever(loop)
             # If not, somebody has called loop.stop().
-            if self.closing and not self._has_work():
+            if self.closing and not self.has_work():
                 is_over = not self._end_background_tasks(loop)
         self.is_over = True
         _run_until_complete(loop, loop.shutdown_asyncgens())
@@ -250,8 +285,8 @@ class Run:
             if now >= end:
                 self.look_soon()
                 break
-        if self.closing:
-            self.stop_if_idle()
+        if self.is_watched:
+            self.look_whether_idle()
 
     def look_soon(self) -> None:
         """Look at the queue in the next turn of the loop. Loop thread only."""
@@ -259,9 +294,16 @@ class Run:
             self.awake = True
             asyncio.get_running_loop().call_soon(self.drain, context=Context())
 
-    def stop_if_idle(self) -> None:
-        """Stop a closing loop that has nothing left to wait for. Loop thread only."""
-        if self.closing and not (self.is_over or self._ending or self._has_work()):
+    def look_whether_idle(self) -> None:
+        """Tell those who wait until the loop has no work, and stop a closing one.
+
+        Loop thread only.
+        """
+        if self.has_work():
+            return
+        for idle in snapshot(self._idle):
+            idle.set()
+        if self.closing and not (self.is_over or self._ending):
             asyncio.get_running_loop().stop()
 
     # For tasks that take one call after another.
@@ -281,8 +323,8 @@ class Run:
         if self.limit is not None:
             self.limit.leave(future)
             self.look_soon()
-        if self.closing:
-            self.stop_if_idle()
+        if self.is_watched:
+            self.look_whether_idle()
 
     def park(self, future: Runnable, /) -> None:
         """Keep a call that cannot begin yet. Loop thread only."""
@@ -396,8 +438,8 @@ class Run:
                 self.limit.leave(future)
             if (self.queue or self.waiting) and not self.awake:
                 self.drain()
-            elif self.closing:
-                self.stop_if_idle()
+            elif self.is_watched:
+                self.look_whether_idle()
 
     def _cancel(self, future: Runnable, asked: Callable[[bool], object]) -> None:
         """Cancel the task of `future`, unless it is done. Loop thread only."""
@@ -424,26 +466,40 @@ class Run:
         for future in futures:
             future._waves_asked = future._waves
 
-    def _has_work(self) -> bool:
-        """Tell whether something that was submitted is left to do. Loop thread only."""
-        return bool(self.queue or self.waiting or self.unfinished) or self._workers.busy()
-
-    def _end_background_tasks(self, loop: asyncio.AbstractEventLoop) -> bool:
+    def _end_background_tasks(
+        self, loop: asyncio.AbstractEventLoop, but: asyncio.Task[Any] | None = None
+    ) -> bool:
         """Cancel the tasks that submitted work has left behind, each once.
 
         Tell whether there is one; its cleanup may submit more. Loop thread only.
         """
-        tasks = asyncio.all_tasks(loop).difference(self.unfinished)
+        tasks = asyncio.all_tasks(loop).difference(self.unfinished, {but})
         for task in tasks.difference(self._ending):
             self._ending.add(task)
             task.add_done_callback(self._note_end)
             task.cancel()
         return bool(tasks)
 
+    def _start_ending(self, had_tasks: list[bool], is_done: Event) -> None:
+        """Run `_end_once` in a task of its own. Loop thread only."""
+        task = asyncio.get_running_loop().create_task(self._end_once(had_tasks))
+        self._ending.add(task)
+        task.add_done_callback(self._note_end)
+        task.add_done_callback(lambda _: is_done.set())
+
+    async def _end_once(self, had_tasks: list[bool]) -> None:
+        """Do what `end_background_tasks` says. Loop thread only."""
+        loop = asyncio.get_running_loop()
+        if self._end_background_tasks(loop, but=asyncio.current_task()):
+            had_tasks.append(True)
+            await asyncio.wait(self._ending.difference({asyncio.current_task()}))
+        else:
+            await loop.shutdown_asyncgens()
+
     def _note_end(self, task: asyncio.Task[Any]) -> None:
         """Note that a task has ended that nobody has submitted. Loop thread only."""
         self._ending.discard(task)
-        self.stop_if_idle()
+        self.look_whether_idle()
 
 
 def _can_start_eagerly(loop: asyncio.AbstractEventLoop) -> bool:

@@ -16,7 +16,7 @@ from .._exceptions import InvalidStateError
 from .._typing import P, T
 from .doorbell import doorbell
 from .green import refuse_green_selector, refuse_green_threads
-from .lifecycle import abandonable, exiting, running_loop_threads
+from .lifecycle import Thread, exiting, loop_threads, running_loop_threads
 from .limit import Limit
 from .pool import WorkerPool
 from .run import Run
@@ -60,12 +60,13 @@ class LoopThread:
         self._watchdog = watchdog
         self._workers = workers
         self._run = Run(max_workers, self._workers, closing=False)
+        self._run.is_guarded = exiting.is_set()
         # What a forked child keeps so that nothing closes it.
         self._of_parents: list[object] = []
         # Lets one thread alone start the loop thread. Nothing of the user's runs under it but
         # signal handlers, which may submit: hence reentrant.
         self._start_lock = threading.RLock()
-        abandonable.add(self)
+        loop_threads.add(self)
 
     @staticmethod
     def running() -> LoopThread | None:
@@ -95,7 +96,7 @@ class LoopThread:
             Exception: What went wrong at the start of the thread. A later call may succeed.
         """
         run = self._run
-        if run.closing and self._refuses(run):
+        if run.is_guarded and self._refuses(run):
             raise self._refusal(run)
         try:
             run.queue.append(future)
@@ -109,7 +110,7 @@ class LoopThread:
                     future.exception()
                 run.call_soon(run.drain)
             raise
-        if run.closing and self._refuses(run) and future.take() is not None:
+        if run.is_guarded and self._refuses(run) and future.take() is not None:
             future.settle_cancelled()
             raise self._refusal(run)
 
@@ -178,6 +179,37 @@ class LoopThread:
         run.ended.wait()
         thread.join()
 
+    def guard(self) -> None:
+        """Refuse submits of daemon threads: the interpreter is ending."""
+        self._run.is_guarded = True
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing that was submitted is left to do."""
+        return not self._run.has_work()
+
+    def wait_until_idle(self, timeout: float) -> bool:
+        """Wait until nothing that was submitted is left; return False after the time-out."""
+        return self._run.wait_until_idle(timeout)
+
+    def names(self) -> list[str]:
+        """Return the names of what is left."""
+        futures = [future for future in self._run.futures() if not future.done()]
+        names = [str(future._call_name()) for future in futures]
+        return names + ["a call in a worker thread"] * self._workers.count()
+
+    def end_background_tasks(self) -> bool:
+        """Cancel what nobody has submitted, and wait for it; tell whether there was anything."""
+        run = self._run
+        if not run.closing:
+            return run.end_background_tasks()
+        if run.thread is not None:
+            run.ended.wait()
+        return False
+
+    def pass_turn(self, timeout: float) -> None:
+        """Wait until the loop has done what it was asked to do so far."""
+        self._run.pass_turn(timeout)
+
     def run_in_worker(
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
@@ -186,23 +218,32 @@ class LoopThread:
             raise TypeError(f"{fn!r} is async already: await it instead")
         refuse_green_threads()
         loop = asyncio.get_running_loop()
-        if self._run.closing and self._refuses(self._run):
+        if self._run.is_guarded and self._refuses(self._run):
             raise self._refusal(self._run)
         return self._workers.submit(loop, fn, args, kwargs)
 
     def _notify_worker_done(self) -> None:
         """Look whether a worker was the last that a closing loop waited for."""
         run = self._run
-        if run.closing:
-            run.call_soon(run.stop_if_idle)
+        if run.is_watched:
+            run.call_soon(run.look_whether_idle)
 
     def _refusal(self, run: Run) -> Exception:
         """Return the error for a call that comes too late."""
-        return run.refusal("" if exiting.is_set() else self._advice(self))
+        if run.closing:
+            return run.refusal(self._advice(self))
+        return InvalidStateError("cannot schedule new futures: the interpreter is ending")
 
     def _refuses(self, run: Run) -> bool:
-        """Tell whether a closing run takes nothing of the caller's, who is not one of its own."""
-        return run.is_over or not self.is_inside()
+        """Tell whether a guarded run takes nothing of the caller's.
+
+        A closing one takes what its own calls submit, and the end of the interpreter what comes of
+        threads that it waits for.
+        """
+        if run.is_over or run.closing:
+            return run.is_over or not self.is_inside()
+        thread = threading.current_thread()
+        return thread.daemon and not isinstance(thread, Thread)
 
     # Its start and end.
 
@@ -215,8 +256,6 @@ class LoopThread:
         run.wake()
 
     def _start(self, run: Run) -> None:
-        if exiting.is_set():
-            raise InvalidStateError("cannot schedule new futures after interpreter shutdown")
         loop = self._loop_factory()
         try:
             refuse_green_selector(loop)
@@ -235,13 +274,11 @@ class LoopThread:
 
     def _start_thread(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
         """Start the thread, unless a signal handler has done it meanwhile. Under the lock."""
-        if run.closing and self._refuses(run):
+        if run.is_guarded and self._refuses(run):
             raise self._refusal(run)
         try:
             bell = doorbell(loop, run.drain)
-            thread = threading.Thread(
-                target=self._serve, args=(run,), name=self._name, daemon=False
-            )
+            thread = Thread(self._serve, self._name, (run,))
             # No signal handler can submit halfway.
             # law: no calls
             if run.loop is not None:
@@ -265,10 +302,11 @@ class LoopThread:
         running_loop_threads.pop(loop, None)
         run.loop = run.thread = run.bell = None
         self._run = Run(self.max_workers, self._workers, closing=False)
+        self._run.is_guarded = run.is_guarded
         if run.closing:
             self.close()
         run.failure = failure
-        run.closing = run.is_over = True
+        run.closing = run.is_guarded = run.is_over = True
 
     def _serve(self, run: Run) -> None:
         """Run the event loop until it is closed and nothing is left to do. The thread's work."""

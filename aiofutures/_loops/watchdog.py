@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import sys
 import threading
 import time
@@ -15,7 +14,8 @@ from time import monotonic
 from types import CodeType, FrameType
 from typing import Final
 
-_LOGGER = logging.getLogger("aiofutures")
+from .._logging import log_warning
+from .lifecycle import Thread
 
 # Looks within the time-out: the warning is late by a fifth of it at most.
 _LOOKS: Final = 5
@@ -44,12 +44,12 @@ class Watchdog:
         """Watch `loop`, which the calling thread runs in the block."""
         stopped = threading.Event()
         name, args = f"{self._name}-watchdog", (loop, threading.get_ident(), stopped)
-        watching = threading.Thread(target=self._watch, name=name, args=args, daemon=False)
+        watching = Thread(self._watch, name, args)
         try:
             watching.start()
         except RuntimeError as error:
             # There is no thread left. The work matters more.
-            _LOGGER.warning("the event loop %s is not watched: %s", self._name, error)
+            log_warning("the event loop %s is not watched: %s", self._name, error)
             yield
             return
         try:
@@ -115,7 +115,7 @@ class Watchdog:
         if summary:
             where = f"{summary[-1].name}() in {summary[-1].filename}:{summary[-1].lineno}"
         message = "the event loop %s has been blocked for %.2f seconds by %s\n%s"
-        _LOGGER.warning(message, self._name, seconds, where, "".join(summary.format()))
+        log_warning(message, self._name, seconds, where, "".join(summary.format()))
 
 
 def _cpu_clock(thread: int) -> Callable[[], float]:

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from time import monotonic
 from typing import Any, Final
 
 from .._snapshot import snapshot
 from .._typing import T, override
 from .blocking import block
-from .lifecycle import closable
+from .lifecycle import worker_pools
 from .pool import WorkerPool
 from .worker_future import WorkerFuture
 
@@ -36,7 +37,7 @@ class Workers:
         # Of those that wait until there are none.
         self._gates: list[LockType] = []
         self._notify: Callable[[], object] | None = None
-        closable.add(self)
+        worker_pools.add(self)
 
     def serve(self, notify: Callable[[], object]) -> None:
         """Call `notify` whenever a call has ended, from any thread."""
@@ -98,9 +99,13 @@ class Workers:
         """Return what `loop` can take for its default executor."""
         return _DefaultExecutor(self, loop)
 
-    def busy(self) -> bool:
-        """Tell whether a call waits or runs."""
-        return bool(self._unfinished)
+    def is_idle(self) -> bool:
+        """Tell whether no call waits or runs."""
+        return not self._unfinished
+
+    def count(self) -> int:
+        """Return how many calls wait or run."""
+        return len(self._unfinished)
 
     def is_current(self) -> bool:
         """Tell whether the caller runs in one of the threads."""
@@ -110,17 +115,24 @@ class Workers:
         """Have the threads end that are not the caller's, each when it has nothing to do."""
         self._own_pool.close()
 
-    def shutdown(self) -> None:
-        """Wait for the calls and end the threads that are not the caller's."""
-        self.close()
+    def wait_until_idle(self, timeout: float | None = None) -> bool:
+        """Wait until no call waits or runs; return False after the time-out."""
+        end = None if timeout is None else monotonic() + timeout
         gate = allocate_lock()
         gate.acquire()
         self._gates.append(gate)
         try:
             while self._unfinished:
-                block(gate)
+                if not block(gate, None if end is None else end - monotonic()):
+                    return False
+            return True
         finally:
             self._gates.remove(gate)
+
+    def shutdown(self) -> None:
+        """Wait for the calls and end the threads that are not the caller's."""
+        self.close()
+        self.wait_until_idle()
         # Only now: before Python 3.13 a thread counts as ended when Ctrl-C interrupts its `join`.
         self._own_pool.join()
         self._notify = None

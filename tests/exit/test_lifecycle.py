@@ -7,7 +7,7 @@ import sys
 from typing import Final
 
 import pytest
-from support import LIMIT, interpreter, run_python
+from support import LIMIT, interpreter, run_python, starts_threads_at_exit
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
@@ -23,12 +23,6 @@ from aiofutures._loops.lifecycle import running_loop_threads
 
 warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads, from 3.12 on
 """
-
-
-starts_threads_at_exit = pytest.mark.skipif(
-    sys.version_info[:2] == (3, 12) and sys.version_info < (3, 12, 2),
-    reason="CPython gh-113964: no thread can start at the end of the interpreter",
-)
 
 
 class TestExit:
@@ -168,32 +162,6 @@ class TestExit:
         )
 
         assert output == "queued\ncancelled\n"
-
-    def test_refuses_a_start(self) -> None:
-        """An executor cannot start any more, and says so; nothing hangs."""
-        output = run_python(
-            """
-            import sys
-            sys.path.insert(0, "tests")
-            from support import echo
-            from aiofutures import AsyncExecutor, InvalidStateError
-            from aiofutures._loops.lifecycle import exiting
-
-            first, second = AsyncExecutor(), AsyncExecutor()
-
-            async def work():
-                while not exiting.is_set():
-                    await first.submit(echo, 1)
-                try:
-                    second.submit(echo, 1)
-                except InvalidStateError as error:
-                    print(error)
-
-            first.submit(work)
-            """
-        )
-
-        assert output == "cannot schedule new futures after interpreter shutdown\n"
 
     def test_after_a_shutdown(self) -> None:
         """An executor that was shut down has no part in the end."""

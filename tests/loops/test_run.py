@@ -66,7 +66,7 @@ class TestWakeUp:
     def test_appended_after_the_last_look(self) -> None:
         """A job that comes after the loop's last look at its queue wakes it again."""
         executor = AsyncExecutor()
-        with Halt(Run.drain, "if self.closing") as halt:
+        with Halt(Run.drain, "if self.is_watched") as halt:
             halt.in_new_threads()
             first = executor.submit(echo, 1)
             halt.arrived()

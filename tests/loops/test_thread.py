@@ -60,13 +60,13 @@ class TestStart:
 
         assert len(set(threading.enumerate()) - before) == 1
 
-    def test_is_no_daemon(self, executor: AsyncExecutor) -> None:
-        """The thread is not a daemon: isolated sub-interpreters have none."""
+    def test_is_a_daemon(self, executor: AsyncExecutor) -> None:
+        """The thread is a daemon: it serves others after the interpreter has joined its threads."""
         before = set(threading.enumerate())
 
         executor.submit(echo, 1).result(LIMIT)
 
-        assert [thread.daemon for thread in set(threading.enumerate()) - before] == [False]
+        assert [thread.daemon for thread in set(threading.enumerate()) - before] == [True]
 
     def test_name(self, make_executor: MakeExecutor) -> None:
         """The thread's name is the prefix; without one it is numbered."""
@@ -535,7 +535,7 @@ class TestLateSubmit:
     def test_appended_before_the_last_look(self) -> None:
         """A submit from outside that has overlooked the shutdown takes its call back."""
         executor = AsyncExecutor()
-        with Halt(Run.run, "if self.closing and not self._has_work()") as ending:
+        with Halt(Run.run, "if self.closing and not self.has_work()") as ending:
             ending.in_new_threads()
             executor.submit(echo, 0).result(LIMIT)
             with Halt(LoopThread.submit, "run.queue.append(future)") as halt:
@@ -555,7 +555,7 @@ class TestLateSubmit:
         """A call that the loop has begun by then completes."""
         executor = AsyncExecutor()
         executor.submit(echo, 0).result(LIMIT)
-        with Halt(LoopThread.submit, "if run.closing and self._refuses(run) and") as halt:
+        with Halt(LoopThread.submit, "if run.is_guarded and self._refuses(run) and") as halt:
             late = in_thread(halt.call, lambda: executor.submit(echo, 1))
             halt.arrived()
             executor.shutdown()
