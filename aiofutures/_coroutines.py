@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
-from inspect import isasyncgen, isawaitable, iscoroutine
+from inspect import isasyncgen, isasyncgenfunction, isawaitable, iscoroutine
 from types import CoroutineType
 from typing import Any
 
@@ -35,6 +35,13 @@ def name_of(fn: Callable[..., Any]) -> str:
     while isinstance(fn, functools.partial):
         fn = fn.func
     return getattr(fn, "__qualname__", type(fn).__qualname__)
+
+
+def is_async_generator_function(fn: Callable[..., Any]) -> bool:
+    """Tell whether `fn` is an async generator function, or a partial, method or object of one."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    return isasyncgenfunction(fn) or isasyncgenfunction(type(fn).__call__)
 
 
 def not_callable(fn: object) -> TypeError:

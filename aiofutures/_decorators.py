@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from inspect import iscoroutine
 from typing import Any, Protocol, TypeVar, overload
 
-from ._coroutines import name_of
+from ._coroutines import is_async_generator_function, name_of
 from ._default import get_default_executor
 from ._futures.future import Future
 from ._sync.call import ContextChanges, Openable, SubmitsCalls, SyncCall, wait
@@ -32,12 +32,12 @@ class ToSync(Protocol):
     ) -> Callable[P, Generator[Y, S, None]]: ...
     @overload
     def __call__(
-        self, fn: Callable[P, AsyncIterator[Y]], /
-    ) -> Callable[P, Generator[Y, None, None]]: ...
-    @overload
-    def __call__(
         self, fn: Callable[P, AbstractAsyncContextManager[T, X]], /
     ) -> Callable[P, AbstractContextManager[T, X]]: ...
+    @overload
+    def __call__(
+        self, fn: Callable[P, AsyncIterable[Y]], /
+    ) -> Callable[P, Generator[Y, None, None]]: ...
 
 
 class InExecutor(Protocol):
@@ -51,11 +51,11 @@ def to_sync(fn: Callable[P, Awaitable[T]], /) -> Callable[P, T]: ...
 @overload
 def to_sync(fn: Callable[P, AsyncGenerator[Y, S]], /) -> Callable[P, Generator[Y, S, None]]: ...
 @overload
-def to_sync(fn: Callable[P, AsyncIterator[Y]], /) -> Callable[P, Generator[Y, None, None]]: ...
-@overload
 def to_sync(
     fn: Callable[P, AbstractAsyncContextManager[T, X]], /
 ) -> Callable[P, AbstractContextManager[T, X]]: ...
+@overload
+def to_sync(fn: Callable[P, AsyncIterable[Y]], /) -> Callable[P, Generator[Y, None, None]]: ...
 @overload
 def to_sync(*, timeout: float | None = None, executor: SubmitsCalls | None = None) -> ToSync: ...
 def to_sync(
@@ -71,8 +71,9 @@ def to_sync(
 
     - for an awaitable, as from any `async def` without `yield`: the result, once it is there;
     - for an async context manager, including a class such as an async client: a context manager;
-    - for an async generator or iterator: a generator, with `send`, `throw` and `close`.
+    - for an async generator or iterable: a generator, with `send`, `throw` and `close`.
 
+    An async generator function becomes a generator function: nothing starts before the first item.
     It all runs on the event loop of an executor; a generator or a `with` block is one task there
     for its whole life. Changes to context variables reach the caller, as with `await`. An
     exception in the waiting thread, such as Ctrl-C, cancels the call and propagates after its
@@ -106,32 +107,9 @@ def to_sync(
     """
 
     def decorate(fn: Callable[..., Any]) -> Any:
-        name = name_of(fn)
-
-        def blocking(*args: Any, **kwargs: Any) -> Any:
-            call = SyncCall(fn, name)
-            changes = ContextChanges()
-            runner = get_default_executor() if executor is None else executor
-            future = runner.submit(call, *args, **kwargs)
-            host = future._host
-            try:
-                result = wait(future, timeout, name, stacklevel=2)
-            except BaseException:
-                # `wait` cancels it, unless a signal handler raised before the wait.
-                if not future._cancel_requested:
-                    future.cancel()
-                raise
-            finally:
-                if call.context is not None:
-                    changes.take_over(call.context)
-                # The traceback of its exception holds this frame.
-                del future
-            # Not isinstance: the `__class__` of a result may raise.
-            if type(result) is Openable:
-                return open_view(result, host, timeout, name)
-            return result
-
-        return copy_signature(blocking, fn, lambda returned: returned)
+        make = _generating if is_async_generator_function(fn) else _blocking
+        wrapper = make(fn, name_of(fn), timeout, executor)
+        return copy_signature(wrapper, fn, lambda returned: returned)
 
     return _apply("to_sync", decorate, fn)
 
@@ -172,6 +150,57 @@ def in_executor(
         return copy_signature(starting, fn, Future.__class_getitem__)
 
     return _apply("in_executor", decorate, fn)
+
+
+def _blocking(
+    fn: Callable[..., Any],
+    name: str,
+    timeout: float | None,
+    executor: SubmitsCalls | None,
+    *,
+    stacklevel: int = 2,
+) -> Callable[..., Any]:
+    """Return a function that calls `fn` on an event loop and waits for what comes of it."""
+
+    def blocking(*args: Any, **kwargs: Any) -> Any:
+        call = SyncCall(fn, name)
+        changes = ContextChanges()
+        runner = get_default_executor() if executor is None else executor
+        future = runner.submit(call, *args, **kwargs)
+        host = future._host
+        try:
+            result = wait(future, timeout, name, stacklevel=stacklevel)
+        except BaseException:
+            # `wait` cancels it, unless a signal handler raised before the wait.
+            if not future._cancel_requested:
+                future.cancel()
+            raise
+        finally:
+            if call.context is not None:
+                changes.take_over(call.context)
+            # The traceback of its exception holds this frame.
+            del future
+        # Not isinstance: the `__class__` of a result may raise.
+        if type(result) is Openable:
+            return open_view(result, host, timeout, name)
+        return result
+
+    return blocking
+
+
+def _generating(
+    fn: Callable[..., Any], name: str, timeout: float | None, executor: SubmitsCalls | None
+) -> Callable[..., Generator[Any, Any, None]]:
+    """Return a generator function over an async one; it calls that when the first item is asked."""
+    open_ = _blocking(fn, name, timeout, executor, stacklevel=3)
+
+    def generating(*args: Any, **kwargs: Any) -> Generator[Any, Any, None]:
+        generator = open_(*args, **kwargs)
+        # The async generator may let go of them.
+        del args, kwargs
+        yield from generator
+
+    return generating
 
 
 def _apply(name: str, decorate: Callable[[Any], Any], fn: Any) -> Any:
