@@ -3,7 +3,7 @@
 from concurrent.futures import BrokenExecutor, CancelledError, TimeoutError
 
 from ._combinators import first, gather
-from ._decorators import in_executor, to_sync
+from ._decorators import in_executor, to_sync, to_sync_context, to_sync_iter
 from ._default import get_default_executor, run_async, set_default_executor, sync_to_async
 from ._exceptions import AsyncExecutorError, BlockingCallWarning, DeadlockError, InvalidStateError
 from ._executor import AsyncExecutor, ExecutorStatistics
@@ -30,4 +30,6 @@ __all__ = [
     "set_default_executor",
     "sync_to_async",
     "to_sync",
+    "to_sync_context",
+    "to_sync_iter",
 ]

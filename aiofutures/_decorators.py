@@ -5,15 +5,18 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from inspect import iscoroutine
+from functools import partial
+from inspect import Signature, iscoroutine
 from typing import Any, Protocol, TypeVar, overload
 
+from ._contract import Host
 from ._coroutines import is_async_generator_function, name_of
 from ._default import get_default_executor
 from ._futures.future import Future
 from ._sync.call import ContextChanges, Openable, SubmitsCalls, SyncCall, wait
+from ._sync.openers import entering, iterating
 from ._sync.signatures import copy_signature
-from ._sync.views import open_view
+from ._sync.views import ContextManager, opened, view
 from ._typing import P, T
 
 Y = TypeVar("Y")
@@ -37,6 +40,31 @@ class ToSync(Protocol):
     @overload
     def __call__(
         self, fn: Callable[P, AsyncIterable[Y]], /
+    ) -> Callable[P, Generator[Y, None, None]]: ...
+
+
+class ToSyncContext(Protocol):
+    """The decorator that `to_sync_context` returns when it is given options."""
+
+    def __call__(
+        self, fn: Callable[P, AbstractAsyncContextManager[T, X]], /
+    ) -> Callable[P, AbstractContextManager[T, X]]: ...
+
+
+class ToSyncIter(Protocol):
+    """The decorator that `to_sync_iter` returns when it is given options."""
+
+    @overload
+    def __call__(
+        self, fn: Callable[P, AsyncIterable[Y]], /
+    ) -> Callable[P, Generator[Y, None, None]]: ...
+    @overload
+    def __call__(
+        self, fn: Callable[P, Awaitable[AsyncIterable[Y]]], /
+    ) -> Callable[P, Generator[Y, None, None]]: ...
+    @overload
+    def __call__(
+        self, fn: Callable[P, AbstractAsyncContextManager[AsyncIterable[Y]]], /
     ) -> Callable[P, Generator[Y, None, None]]: ...
 
 
@@ -69,7 +97,8 @@ def to_sync(
 
     What the function returns decides what callers get:
 
-    - for an awaitable, as from any `async def` without `yield`: the result, once it is there;
+    - for an awaitable, as from any `async def` without `yield`: the result, once it is there, also
+      where it could be entered or iterated: `to_sync_context` and `to_sync_iter` do that;
     - for an async context manager, including a class such as an async client: a context manager;
     - for an async generator or iterable: a generator, with `send`, `throw` and `close`.
 
@@ -115,6 +144,116 @@ def to_sync(
 
 
 @overload
+def to_sync_context(
+    fn: Callable[P, AbstractAsyncContextManager[T, X]], /
+) -> Callable[P, AbstractContextManager[T, X]]: ...
+@overload
+def to_sync_context(
+    *, timeout: float | None = None, executor: SubmitsCalls | None = None
+) -> ToSyncContext: ...
+def to_sync_context(
+    fn: Callable[..., Any] | None = None,
+    /,
+    *,
+    timeout: float | None = None,
+    executor: SubmitsCalls | None = None,
+) -> Any:
+    """Enter what an async function returns, also where it could be awaited.
+
+    Many clients can be awaited or entered: `aiosqlite.connect()`, `redis.Redis()`,
+    `engine.connect()`. `to_sync` awaits them, as `await` does; this one is for `with`. Entering
+    calls the function and enters what it returns, in one task, which lives until the block is left.
+
+    Args:
+        fn: A function, method or class; what it returns is an async context manager.
+        timeout: Maximum number of seconds for entering and for leaving; None means no limit.
+        executor: Where it runs; None means the default executor at the time of entering.
+
+    Returns:
+        A plain function with the parameters of `fn` that returns a context manager. Nothing runs
+        before that is entered. Entering raises what `fn` and `__aenter__` raise, what a `to_sync`
+        function raises, and TypeError if the result cannot be entered.
+
+    Raises:
+        TypeError: `fn` is not callable.
+
+    Example:
+        >>> connect = to_sync_context(aiosqlite.connect)
+        >>> with connect("shop.db") as connection: ...
+
+    .. versionadded:: 0.2.0
+    """
+
+    def decorate(fn: Callable[..., Any]) -> Any:
+        name = name_of(fn)
+        open_ = _blocking(entering(fn, name), name, timeout, executor, opened, stacklevel=3)
+
+        def managing(*args: Any, **kwargs: Any) -> Any:
+            return ContextManager(partial(open_, *args, **kwargs))
+
+        return copy_signature(managing, fn, lambda _: Signature.empty)
+
+    return _apply("to_sync_context", decorate, fn)
+
+
+@overload
+def to_sync_iter(fn: Callable[P, AsyncIterable[Y]], /) -> Callable[P, Generator[Y, None, None]]: ...
+@overload
+def to_sync_iter(
+    fn: Callable[P, Awaitable[AsyncIterable[Y]]], /
+) -> Callable[P, Generator[Y, None, None]]: ...
+@overload
+def to_sync_iter(
+    fn: Callable[P, AbstractAsyncContextManager[AsyncIterable[Y]]], /
+) -> Callable[P, Generator[Y, None, None]]: ...
+@overload
+def to_sync_iter(
+    *, timeout: float | None = None, executor: SubmitsCalls | None = None
+) -> ToSyncIter: ...
+def to_sync_iter(
+    fn: Callable[..., Any] | None = None,
+    /,
+    *,
+    timeout: float | None = None,
+    executor: SubmitsCalls | None = None,
+) -> Any:
+    """Iterate what an async function returns, also where it could be awaited or entered.
+
+    A coroutine is awaited. What can be entered is entered, and left when the iteration ends, also
+    by `break` or an error; anything else that can be awaited is awaited. The outcome is treated the
+    same way until there is something to iterate. All of it happens in one task.
+
+    Args:
+        fn: A function, method or class; what it returns gives an async iterable in one of these
+            ways.
+        timeout: Maximum number of seconds for each item, the first one including all that comes
+            before it; None means no limit.
+        executor: Where it runs; None means the default executor at the time of the first item.
+
+    Returns:
+        A generator function with the parameters of `fn`. Nothing runs before the first item, which
+        raises what `fn` raises, what a `to_sync` function raises, and TypeError if there is nothing
+        to iterate.
+
+    Raises:
+        TypeError: `fn` is not callable.
+
+    Example:
+        >>> events = to_sync_iter(client.chat.completions.create)
+        >>> for event in events(model="...", messages=[...], stream=True): ...
+
+    .. versionadded:: 0.2.0
+    """
+
+    def decorate(fn: Callable[..., Any]) -> Any:
+        name = name_of(fn)
+        wrapper = _generating(iterating(fn, name), name, timeout, executor)
+        return copy_signature(wrapper, fn, lambda _: Signature.empty)
+
+    return _apply("to_sync_iter", decorate, fn)
+
+
+@overload
 def in_executor(fn: Callable[P, Awaitable[T]], /) -> Callable[P, Future[T]]: ...
 @overload
 def in_executor(*, executor: SubmitsCalls | None = None) -> InExecutor: ...
@@ -157,10 +296,14 @@ def _blocking(
     name: str,
     timeout: float | None,
     executor: SubmitsCalls | None,
+    make_view: Callable[[Openable, Host | None, float | None, str], Any] = view,
     *,
     stacklevel: int = 2,
 ) -> Callable[..., Any]:
-    """Return a function that calls `fn` on an event loop and waits for what comes of it."""
+    """Return a function that calls `fn` on an event loop and waits for what comes of it.
+
+    `make_view` makes of an iterator or a context manager what the caller gets.
+    """
 
     def blocking(*args: Any, **kwargs: Any) -> Any:
         call = SyncCall(fn, name)
@@ -182,7 +325,7 @@ def _blocking(
             del future
         # Not isinstance: the `__class__` of a result may raise.
         if type(result) is Openable:
-            return open_view(result, host, timeout, name)
+            return make_view(result, host, timeout, name)
         return result
 
     return blocking

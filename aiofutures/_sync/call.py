@@ -91,6 +91,11 @@ class Openable(NamedTuple):
     is_iterator: bool
 
 
+def can_be_entered(value: object) -> bool:
+    """Tell whether `value` is an async context manager."""
+    return hasattr(type(value), "__aenter__") and hasattr(type(value), "__aexit__")
+
+
 class SyncCall:
     """An async function as `to_sync` calls it; it keeps the context in which the call ends."""
 
@@ -105,7 +110,7 @@ class SyncCall:
             result = self.fn(*args, **kwargs)
             if isinstance(result, CoroutineType) or isawaitable(result):
                 return await result
-            if hasattr(type(result), "__aenter__") and hasattr(type(result), "__aexit__"):
+            if can_be_entered(result):
                 return Openable(result, is_iterator=False)
             if hasattr(type(result), "__aiter__"):
                 return Openable(aiter(result), is_iterator=True)

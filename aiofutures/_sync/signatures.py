@@ -16,7 +16,8 @@ W = TypeVar("W", bound=Callable[..., Any])
 def copy_signature(wrapper: W, fn: Callable[..., Any], annotation: Callable[[Any], Any]) -> W:
     """Make `wrapper` look like `fn`, except for the return type, and return it.
 
-    `annotation` maps the type that awaiting the result of `fn` gives to the one of `wrapper`.
+    `annotation` maps the type that awaiting the result of `fn` gives to the one of `wrapper`, or to
+    Signature.empty.
     """
     functools.update_wrapper(wrapper, fn)
     # The marks of coroutine functions.
@@ -26,7 +27,9 @@ def copy_signature(wrapper: W, fn: Callable[..., Any], annotation: Callable[[Any
     annotations.pop("return", None)
     returned = _awaited(fn)
     if returned is not inspect.Signature.empty:
-        annotations["return"] = returned = annotation(returned)
+        returned = annotation(returned)
+    if returned is not inspect.Signature.empty:
+        annotations["return"] = returned
     wrapper.__annotations__ = annotations
     # Some builtins have no signature.
     with suppress(TypeError, ValueError):
