@@ -32,6 +32,7 @@ class EndsAtExit(Abandonable, Closable, Protocol):
     cancel_at_exit: bool
 
     def cancel_all(self) -> None: ...
+    def cancel_closing(self) -> None: ...
     def join(self) -> None: ...
 
 
@@ -65,6 +66,8 @@ def _end_loop_threads(*, cancel: bool) -> None:
         loop_thread.close()
         if cancel or loop_thread.cancel_at_exit:
             loop_thread.cancel_all()
+        if cancel:
+            loop_thread.cancel_closing()
     for loop_thread in running_loop_threads.copy().values():
         loop_thread.join()
 

@@ -70,6 +70,9 @@ class Run:
         self.queue: deque[Runnable] = deque()
         # By the task that runs it or, if it is parked, by itself.
         self.unfinished: dict[object, Runnable] = {}
+        # What closes the clients that are open, by a future that is done then. The loop thread's.
+        self.closers: dict[Runnable, Callable[[], Coroutine[Any, Any, None]]] = {}
+        self.being_closed: Runnable | None = None
         self.awake = False
         self.closing = closing
         self.is_over = False
@@ -183,7 +186,7 @@ class Run:
         self.closing = self.is_over = True
         if self.limit is not None:
             self.limit.close()
-        for future in self.futures():
+        for future in (*self.futures(), *self.closers):
             future.fail(error or _broken(failure))
 
     # On the loop thread.
@@ -195,8 +198,13 @@ class Run:
         while True:
             loop.call_soon(self.drain)
             run_forever(loop)
+            if self.closing and self.closers and not self._has_work():
+                # The last opened first. What that submits runs before the next one is closed.
+                self.being_closed, close = self.closers.popitem()
+                _run_until_complete(loop, close())
+                continue
             self._end_background_tasks(loop)
-            if self.closing and not self._has_work():
+            if self.closing and not self._has_work() and not self.closers:
                 break
         self.is_over = True
         _run_until_complete(loop, loop.shutdown_asyncgens())
@@ -371,8 +379,8 @@ class Run:
     def _end_background_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
         """Cancel the tasks that submitted work has left behind. Loop thread only."""
         # If it is not closing, somebody has called loop.stop(). More than once, as the cleanup of
-        # these may leave tasks behind, too.
-        while self.closing and (tasks := self._background_tasks(loop)):
+        # these may leave tasks behind, too; or open a client, to be closed first.
+        while self.closing and not self.closers and (tasks := self._background_tasks(loop)):
             for task in tasks:
                 task.cancel()
             _run_until_complete(loop, asyncio.wait(tasks))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import BrokenExecutor
 from contextlib import nullcontext
 from contextvars import Context
@@ -136,6 +136,12 @@ class LoopThread:
         """Cancel what is queued, at once, and what runs."""
         self._run.cancel_all()
 
+    def cancel_closing(self) -> None:
+        """Do not wait any longer for a client that is being closed at the end."""
+        being_closed = self._run.being_closed
+        if being_closed is not None:
+            being_closed.cancel()
+
     def tasks(self) -> set[asyncio.Task[Any]]:
         """Return the tasks of the event loop that are not done."""
         return self._run.tasks()
@@ -173,9 +179,25 @@ class LoopThread:
         if iscoroutinefunction(fn):
             raise TypeError(f"{fn!r} is async already: await it instead")
         loop = asyncio.get_running_loop()
-        if self._run.closing and self._refuses(self._run):
-            raise self._run.refusal()
+        self.refuse_after_shutdown()
         return self._workers.submit(loop, fn, args, kwargs)
+
+    def refuse_after_shutdown(self) -> None:
+        """Raise the error of a call that comes too late."""
+        run = self._run
+        if run.closing and self._refuses(run):
+            raise run.refusal()
+
+    # For what stays open.
+
+    @property
+    def closers(self) -> dict[Runnable, Callable[[], Coroutine[Any, Any, None]]]:
+        """What closes the clients that are open, for the loop thread."""
+        return self._run.closers
+
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        """Schedule a callback on the event loop, if it runs."""
+        self._run.call_soon(callback)
 
     def _notify_worker_done(self) -> None:
         """Look whether a worker was the last that a closing loop waited for."""

@@ -47,7 +47,8 @@ def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | 
     deadline = None if timeout is None else monotonic() + timeout
     try:
         if stacklevel is not None and asyncio._get_running_loop() is not None:
-            _warn_of_blocked_loop(future, name, stacklevel + 1)
+            instead = "await the async function itself there"
+            warn_of_blocked_loop(future, name, instead, stacklevel + 1)
         return future.result(timeout)
     except TimeoutError:
         # Too early for ours: the call or a signal handler raised it.
@@ -148,15 +149,14 @@ class ContextChanges:
                 variable.reset(self._tokens.pop(variable))
 
 
-def _warn_of_blocked_loop(future: Future[Any], name: str, stacklevel: int) -> None:
+def warn_of_blocked_loop(future: Future[Any], name: str, instead: str, stacklevel: int) -> None:
     """Warn, unless the loop runs the call itself (an error) or may be a notebook's (harmless)."""
     # There is no such function yet while IPython is being imported.
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
     if future._is_on_own_loop() or (get_ipython and hasattr(get_ipython(), "kernel")):
         return
     warnings.warn(
-        f"{name}() blocks the running event loop until it is done; "
-        "await the async function itself there",
+        f"{name}() blocks the running event loop until it is done; {instead}",
         BlockingCallWarning,
         stacklevel=stacklevel + 1,
     )
