@@ -3,12 +3,13 @@
 from concurrent.futures import BrokenExecutor, CancelledError, TimeoutError
 
 from ._combinators import first, gather
-from ._decorators import in_executor, to_sync
-from ._default import get_default_executor, run_async, set_default_executor, sync_to_async
+from ._decorators import in_executor, to_sync, to_sync_context, to_sync_iter
+from ._default import get_default_executor, run_async, set_default_executor, shared, sync_to_async
 from ._exceptions import AsyncExecutorError, BlockingCallWarning, DeadlockError, InvalidStateError
 from ._executor import AsyncExecutor, ExecutorStatistics
 from ._futures.future import Future
 from ._results import Results
+from ._shared import Shared
 
 __all__ = [
     "AsyncExecutor",
@@ -21,6 +22,7 @@ __all__ = [
     "Future",
     "InvalidStateError",
     "Results",
+    "Shared",
     "TimeoutError",
     "first",
     "gather",
@@ -28,6 +30,9 @@ __all__ = [
     "in_executor",
     "run_async",
     "set_default_executor",
+    "shared",
     "sync_to_async",
     "to_sync",
+    "to_sync_context",
+    "to_sync_iter",
 ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
-from inspect import isasyncgen, isawaitable, iscoroutine
-from types import CoroutineType, TracebackType
+from inspect import isasyncgen, isasyncgenfunction, isawaitable, iscoroutine, isgenerator
+from types import CodeType, CoroutineType, TracebackType
 from typing import Any, Final
 
+from ._exceptions import SyncFunctionError
 from ._typing import T
 
 _TRACEBACK: Final[Any] = vars(BaseException)["__traceback__"]
@@ -17,6 +18,7 @@ def ensure_coroutine(fn: Callable[..., Any], result: Any) -> Coroutine[Any, Any,
     """Return a coroutine for the `result` of `fn`; raise TypeError if it is not awaitable."""
     if isinstance(result, CoroutineType):
         return result
+    refuse_decorated(result)
     if isawaitable(result):
         return as_coroutine(result)
     if isasyncgen(result):
@@ -32,6 +34,24 @@ async def as_coroutine(awaitable: Awaitable[T]) -> T:
     return await awaitable
 
 
+#: The code of the generator functions that `to_sync` makes.
+generating_codes: set[CodeType] = set()
+
+
+def refuse_decorated(result: object) -> None:
+    """Raise an error for what a function has returned that `to_sync` has made of an async one."""
+    if isgenerator(result) and result.gi_code in generating_codes:
+        raise passed_for_async(result.__qualname__)
+
+
+def passed_for_async(name: str) -> SyncFunctionError:
+    """Return the error for a function decorated with `to_sync` in the place of an async one."""
+    return SyncFunctionError(
+        f"{name}() is decorated with to_sync, and would block the event loop here: pass the async "
+        "function itself, which is its __wrapped__"
+    )
+
+
 def name_of(fn: Callable[..., Any]) -> str:
     """Return the qualified name of `fn`, or of the function behind partials."""
     # By type: the class that a lazy proxy shows may raise.
@@ -44,6 +64,13 @@ def name_of(fn: Callable[..., Any]) -> str:
         # So may its attributes, and a name is not worth a call.
         name = None
     return name if isinstance(name, str) else type(function).__qualname__
+
+
+def is_async_generator_function(fn: Callable[..., Any]) -> bool:
+    """Tell whether `fn` is an async generator function, or a partial, method or object of one."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    return isasyncgenfunction(fn) or isasyncgenfunction(type(fn).__call__)
 
 
 def not_callable(fn: object) -> TypeError:

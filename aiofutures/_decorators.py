@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from inspect import iscoroutine
+from functools import partial
+from inspect import Signature, iscoroutine
 from typing import Any, Final, Protocol, TypeVar, overload
 
-from ._coroutines import name_of
+from ._contract import Host
+from ._coroutines import (
+    generating_codes,
+    is_async_generator_function,
+    name_of,
+    passed_for_async,
+)
 from ._default import get_default_executor
-from ._exceptions import SyncFunctionError
 from ._futures.future import Future
 from ._futures.future import _then as then_awaiting
 from ._loops.run import Run
 from ._sync.call import ContextChanges, Openable, SubmitsCalls, SyncCall, wait
+from ._sync.openers import entering, iterating
 from ._sync.signatures import copy_signature
-from ._sync.views import open_view
+from ._sync.views import ContextManager, opened, view
 from ._typing import P, T
 
 Y = TypeVar("Y")
@@ -40,12 +47,37 @@ class ToSync(Protocol):
     ) -> Callable[P, Generator[Y, S, None]]: ...
     @overload
     def __call__(
-        self, fn: Callable[P, AsyncIterator[Y]], /
-    ) -> Callable[P, Generator[Y, None, None]]: ...
+        self, fn: Callable[P, AbstractAsyncContextManager[T, X]], /
+    ) -> Callable[P, AbstractContextManager[T, X]]: ...
     @overload
+    def __call__(
+        self, fn: Callable[P, AsyncIterable[Y]], /
+    ) -> Callable[P, Generator[Y, None, None]]: ...
+
+
+class ToSyncContext(Protocol):
+    """The decorator that `to_sync_context` returns when it is given options."""
+
     def __call__(
         self, fn: Callable[P, AbstractAsyncContextManager[T, X]], /
     ) -> Callable[P, AbstractContextManager[T, X]]: ...
+
+
+class ToSyncIter(Protocol):
+    """The decorator that `to_sync_iter` returns when it is given options."""
+
+    @overload
+    def __call__(
+        self, fn: Callable[P, AsyncIterable[Y]], /
+    ) -> Callable[P, Generator[Y, None, None]]: ...
+    @overload
+    def __call__(
+        self, fn: Callable[P, Awaitable[AsyncIterable[Y]]], /
+    ) -> Callable[P, Generator[Y, None, None]]: ...
+    @overload
+    def __call__(
+        self, fn: Callable[P, AbstractAsyncContextManager[AsyncIterable[Y]]], /
+    ) -> Callable[P, Generator[Y, None, None]]: ...
 
 
 class InExecutor(Protocol):
@@ -59,11 +91,11 @@ def to_sync(fn: Callable[P, Awaitable[T]], /) -> Callable[P, T]: ...
 @overload
 def to_sync(fn: Callable[P, AsyncGenerator[Y, S]], /) -> Callable[P, Generator[Y, S, None]]: ...
 @overload
-def to_sync(fn: Callable[P, AsyncIterator[Y]], /) -> Callable[P, Generator[Y, None, None]]: ...
-@overload
 def to_sync(
     fn: Callable[P, AbstractAsyncContextManager[T, X]], /
 ) -> Callable[P, AbstractContextManager[T, X]]: ...
+@overload
+def to_sync(fn: Callable[P, AsyncIterable[Y]], /) -> Callable[P, Generator[Y, None, None]]: ...
 @overload
 def to_sync(*, timeout: float | None = None, executor: SubmitsCalls | None = None) -> ToSync: ...
 def to_sync(
@@ -77,10 +109,12 @@ def to_sync(
 
     What the function returns decides what callers get:
 
-    - for an awaitable, as from any `async def` without `yield`: the result, once it is there;
+    - for an awaitable, as from any `async def` without `yield`: the result, once it is there, also
+      where it could be entered or iterated: `to_sync_context` and `to_sync_iter` do that;
     - for an async context manager, including a class such as an async client: a context manager;
-    - for an async generator or iterator: a generator, with `send`, `throw` and `close`.
+    - for an async generator or iterable: a generator, with `send`, `throw` and `close`.
 
+    An async generator function becomes a generator function: nothing starts before the first item.
     It all runs on the event loop of an executor; a generator or a `with` block is one task there
     for its whole life. Changes to context variables reach the caller, as with `await`. An
     exception in the waiting thread, such as Ctrl-C, cancels the call and propagates after its
@@ -115,36 +149,121 @@ def to_sync(
     """
 
     def decorate(fn: Callable[..., Any]) -> Any:
-        name = name_of(fn)
-
-        def blocking(*args: Any, **kwargs: Any) -> Any:
-            if asyncio._get_running_loop() is not None:
-                _refuse_as_async(name)
-            call = SyncCall(fn, name)
-            changes = ContextChanges()
-            runner = get_default_executor() if executor is None else executor
-            future = runner.submit(call, *args, **kwargs)
-            host = future._host
-            try:
-                result = wait(future, timeout, name, stacklevel=2)
-            except BaseException:
-                # `wait` cancels it, unless a signal handler raised before the wait.
-                if not future._cancel_requested:
-                    future.cancel()
-                raise
-            finally:
-                if call.context is not None:
-                    changes.take_over(call.context)
-                # The traceback of its exception holds this frame.
-                del future
-            # Not isinstance: the `__class__` of a result may raise.
-            if type(result) is Openable:
-                return open_view(result, host, timeout, name)
-            return result
-
-        return copy_signature(blocking, fn, lambda returned: returned, has_views=True)
+        make = _generating if is_async_generator_function(fn) else _blocking
+        wrapper = make(fn, name_of(fn), timeout, executor)
+        return copy_signature(wrapper, fn, lambda returned: returned, has_views=True)
 
     return _apply("to_sync", decorate, fn)
+
+
+@overload
+def to_sync_context(
+    fn: Callable[P, AbstractAsyncContextManager[T, X]], /
+) -> Callable[P, AbstractContextManager[T, X]]: ...
+@overload
+def to_sync_context(
+    *, timeout: float | None = None, executor: SubmitsCalls | None = None
+) -> ToSyncContext: ...
+def to_sync_context(
+    fn: Callable[..., Any] | None = None,
+    /,
+    *,
+    timeout: float | None = None,
+    executor: SubmitsCalls | None = None,
+) -> Any:
+    """Enter what an async function returns, also where it could be awaited.
+
+    Many clients can be awaited or entered: `aiosqlite.connect()`, `redis.Redis()`,
+    `engine.connect()`. `to_sync` awaits them, as `await` does; this one is for `with`. Entering
+    calls the function and enters what it returns, in one task, which lives until the block is left.
+
+    Args:
+        fn: A function, method or class; what it returns is an async context manager.
+        timeout: Maximum number of seconds for entering and for leaving; None means no limit.
+        executor: Where it runs; None means the default executor at the time of entering.
+
+    Returns:
+        A plain function with the parameters of `fn` that returns a context manager. Nothing runs
+        before that is entered. Entering raises what `fn` and `__aenter__` raise, what a `to_sync`
+        function raises, and TypeError if the result cannot be entered.
+
+    Raises:
+        TypeError: `fn` is not callable.
+
+    Example:
+        >>> connect = to_sync_context(aiosqlite.connect)
+        >>> with connect("shop.db") as connection: ...
+
+    .. versionadded:: 0.2.0
+    """
+
+    def decorate(fn: Callable[..., Any]) -> Any:
+        name = name_of(fn)
+        open_ = _blocking(entering(fn, name), name, timeout, executor, opened, stacklevel=3)
+
+        def managing(*args: Any, **kwargs: Any) -> Any:
+            return ContextManager(partial(open_, *args, **kwargs))
+
+        return copy_signature(managing, fn, lambda _: Signature.empty)
+
+    return _apply("to_sync_context", decorate, fn)
+
+
+@overload
+def to_sync_iter(fn: Callable[P, AsyncIterable[Y]], /) -> Callable[P, Generator[Y, None, None]]: ...
+@overload
+def to_sync_iter(
+    fn: Callable[P, Awaitable[AsyncIterable[Y]]], /
+) -> Callable[P, Generator[Y, None, None]]: ...
+@overload
+def to_sync_iter(
+    fn: Callable[P, AbstractAsyncContextManager[AsyncIterable[Y]]], /
+) -> Callable[P, Generator[Y, None, None]]: ...
+@overload
+def to_sync_iter(
+    *, timeout: float | None = None, executor: SubmitsCalls | None = None
+) -> ToSyncIter: ...
+def to_sync_iter(
+    fn: Callable[..., Any] | None = None,
+    /,
+    *,
+    timeout: float | None = None,
+    executor: SubmitsCalls | None = None,
+) -> Any:
+    """Iterate what an async function returns, also where it could be awaited or entered.
+
+    A coroutine is awaited. What can be entered is entered, and left when the iteration ends, also
+    by `break` or an error; anything else that can be awaited is awaited. The outcome is treated the
+    same way until there is something to iterate. All of it happens in one task.
+
+    Args:
+        fn: A function, method or class; what it returns gives an async iterable in one of these
+            ways.
+        timeout: Maximum number of seconds for each item, the first one including all that comes
+            before it; None means no limit.
+        executor: Where it runs; None means the default executor at the time of the first item.
+
+    Returns:
+        A generator function with the parameters of `fn`. Nothing runs before the first item, which
+        raises what `fn` raises, what a `to_sync` function raises, and TypeError if there is nothing
+        to iterate.
+
+    Raises:
+        TypeError: `fn` is not callable.
+
+    Example:
+        >>> events = to_sync_iter(client.chat.completions.create)
+        >>> for event in events(model="...", messages=[...], stream=True): ...
+
+    .. versionadded:: 0.2.0
+    """
+
+    def decorate(fn: Callable[..., Any]) -> Any:
+        name = name_of(fn)
+        wrapper = _generating(iterating(fn, name), name, timeout, executor)
+        return copy_signature(wrapper, fn, lambda _: Signature.empty)
+
+    return _apply("to_sync_iter", decorate, fn)
 
 
 @overload
@@ -188,10 +307,65 @@ def in_executor(
 def _refuse_as_async(name: str) -> None:
     """Raise an error where a decorated function was passed for an async one, also in a partial."""
     if sys._getframe(2).f_code in _CALLERS:
-        raise SyncFunctionError(
-            f"{name}() is decorated with to_sync, and would block the event loop here: pass the "
-            "async function itself, which is its __wrapped__"
-        )
+        raise passed_for_async(name)
+
+
+def _blocking(
+    fn: Callable[..., Any],
+    name: str,
+    timeout: float | None,
+    executor: SubmitsCalls | None,
+    make_view: Callable[[Openable, Host | None, float | None, str], Any] = view,
+    *,
+    stacklevel: int = 2,
+) -> Callable[..., Any]:
+    """Return a function that calls `fn` on an event loop and waits for what comes of it.
+
+    `make_view` makes of an iterator or a context manager what the caller gets.
+    """
+
+    def blocking(*args: Any, **kwargs: Any) -> Any:
+        if asyncio._get_running_loop() is not None:
+            _refuse_as_async(name)
+        call = SyncCall(fn, name)
+        changes = ContextChanges()
+        runner = get_default_executor() if executor is None else executor
+        future = runner.submit(call, *args, **kwargs)
+        host = future._host
+        try:
+            result = wait(future, timeout, name, stacklevel=stacklevel)
+        except BaseException:
+            # `wait` cancels it, unless a signal handler raised before the wait.
+            if not future._cancel_requested:
+                future.cancel()
+            raise
+        finally:
+            if call.context is not None:
+                changes.take_over(call.context)
+            # The traceback of its exception holds this frame.
+            del future
+        # Not isinstance: the `__class__` of a result may raise.
+        if type(result) is Openable:
+            return make_view(result, host, timeout, name)
+        return result
+
+    return blocking
+
+
+def _generating(
+    fn: Callable[..., Any], name: str, timeout: float | None, executor: SubmitsCalls | None
+) -> Callable[..., Generator[Any, Any, None]]:
+    """Return a generator function over an async one; it calls that when the first item is asked."""
+    open_ = _blocking(fn, name, timeout, executor, stacklevel=3)
+
+    def generating(*args: Any, **kwargs: Any) -> Generator[Any, Any, None]:
+        generator = open_(*args, **kwargs)
+        # The async generator may let go of them.
+        del args, kwargs
+        yield from generator
+
+    generating_codes.add(generating.__code__)
+    return generating
 
 
 def _apply(name: str, decorate: Callable[[Any], Any], fn: Any) -> Any:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
 from ._executor import AsyncExecutor, default_executor
 from ._futures.future import Future
 from ._loops.thread import LoopThread
+from ._shared import Shared
 from ._typing import P, T
 
 _default = default_executor
@@ -85,6 +87,36 @@ def sync_to_async(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> A
     """
     loop_thread = LoopThread.running() or get_default_executor()._loop_thread
     return loop_thread.run_in_worker(fn, *args, **kwargs)
+
+
+def shared(
+    fn: Callable[P, AbstractAsyncContextManager[T]], /, *args: P.args, **kwargs: P.kwargs
+) -> Shared[T]:
+    """Make a client, or a background service, that the whole process shares.
+
+    It is a decorator, too, for functions without parameters. Nothing runs before the client is
+    asked for. It then lives on the executor that is the default one at that moment.
+
+    Args:
+        fn: An async client, or any callable that returns an async context manager.
+        *args: Its positional arguments.
+        **kwargs: Its keyword arguments.
+
+    Returns:
+        An object to be called in synchronous code and awaited in async code; both give the client.
+
+    Raises:
+        TypeError: `fn` is not callable.
+
+    Example:
+        >>> client = shared(httpx.AsyncClient, base_url="https://example.org")
+        >>> @to_sync
+        ... async def load(path: str) -> str:
+        ...     return (await (await client).get(path)).text
+
+    .. versionadded:: 0.2.0
+    """
+    return Shared(lambda: get_default_executor()._loop_thread, fn, args, kwargs)
 
 
 if os.environ.get("AIOFUTURES_INIT", "").strip().lower() not in {"", "0", "false", "no", "off"}:

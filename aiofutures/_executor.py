@@ -8,6 +8,7 @@ import itertools
 import weakref
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,6 +22,7 @@ from ._loops.thread import LoopThread
 from ._loops.watchdog import Watchdog
 from ._loops.workers import Workers
 from ._results import Results
+from ._shared import Shared
 from ._typing import P, T, override
 
 A = TypeVar("A")
@@ -289,6 +291,30 @@ class AsyncExecutor(Executor):
         """
         return self._loop_thread.run_in_worker(fn, *args, **kwargs)
 
+    def shared(
+        self, fn: Callable[P, AbstractAsyncContextManager[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Shared[T]:
+        """Make a client that the whole process shares, as the function `shared` does, but here.
+
+        Args:
+            fn: An async client, or any callable that returns an async context manager.
+            *args: Its positional arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            An object to be called in synchronous code and awaited in async code; both give the
+            client.
+
+        Raises:
+            TypeError: `fn` is not callable.
+            InvalidStateError: The executor was shut down.
+
+        .. versionadded:: 0.2.0
+        """
+        self._loop_thread.refuse_after_shutdown()
+        # It keeps this executor, which would be shut down if it were dropped.
+        return Shared(lambda: self._loop_thread, fn, args, kwargs)
+
     def cancel_futures(self) -> None:
         """Cancel every call that is queued or running, as `Future.cancel` does."""
         self._loop_thread.cancel_all()
@@ -330,6 +356,7 @@ class AsyncExecutor(Executor):
         try:
             self.shutdown(wait=True, cancel_futures=interrupted)
         except (KeyboardInterrupt, SystemExit):
+            self._loop_thread.cancel_closing()
             self.shutdown(wait=True, cancel_futures=True)
             raise
 

@@ -24,7 +24,7 @@ python_maximum_signature_line_length = 88
 nitpick_ignore_regex = [
     (r"py:.*", r"(_?asyncio|collections|concurrent|contextlib|types|typing)\..*"),
     (r"py:.*", r"(aiofutures\.[\w.]+\.)?(P(\.args|\.kwargs)?|[A-Z])"),
-    (r"py:.*", r"aiofutures\.[\w.]+\.(InExecutor|SubmitsCalls|ToSync)"),
+    (r"py:.*", r"aiofutures\.[\w.]+\.(InExecutor|SubmitsCalls|ToSync\w*)"),
 ]
 
 

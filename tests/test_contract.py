@@ -6,14 +6,24 @@ import gc
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar, copy_context
 from typing import Any, ParamSpec, TypeVar
 
 import pytest
 from support import LIMIT, Gate, echo, echo_later, fail, fail_later
 
-from aiofutures import AsyncExecutor, CancelledError, Future, first, gather, in_executor, to_sync
+from aiofutures import (
+    AsyncExecutor,
+    CancelledError,
+    Future,
+    first,
+    gather,
+    in_executor,
+    to_sync,
+    to_sync_context,
+    to_sync_iter,
+)
 from aiofutures._contract import Host, Runnable
 
 P = ParamSpec("P")
@@ -231,6 +241,25 @@ def test_context_manager(pool: PoolExecutor) -> None:
     manager = connection()
     with pytest.raises(TypeError, match=r"connection\(\) .*no event loop of its own here"):
         manager.__enter__()
+
+
+@pytest.mark.parametrize("decorator", [to_sync_context, to_sync_iter])
+def test_openers(pool: PoolExecutor, decorator: Callable[..., Any]) -> None:
+    """Both are refused, and the function not called, where something is opened in steps."""
+    calls: list[int] = []
+
+    @asynccontextmanager
+    async def connection() -> AsyncIterator[int]:
+        yield 1
+
+    def connect() -> AbstractAsyncContextManager[int]:
+        calls.append(1)
+        return connection()
+
+    opened = decorator(executor=pool)(connect)()
+    with pytest.raises(TypeError, match=r"connect\(\) .*no event loop of its own here"):
+        next(opened) if decorator is to_sync_iter else opened.__enter__()
+    assert calls == []
 
 
 def test_unfetched(pool: PoolExecutor, logged_errors: list[Any]) -> None:

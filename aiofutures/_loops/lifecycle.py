@@ -52,13 +52,19 @@ class Waits(Protocol):
         ...
 
 
-class EndsAtExit(Waits, Protocol):
+class Abandonable(Protocol):
+    """Something that a forked child leaves to the parent process."""
+
+    def abandon(self) -> None: ...
+
+
+class EndsAtExit(Waits, Abandonable, Protocol):
     """A loop thread, as this module sees it."""
 
     cancel_at_exit: bool
 
-    def abandon(self) -> None: ...
     def cancel_all(self) -> None: ...
+    def cancel_closing(self) -> bool: ...
     def join(self) -> None: ...
     def guard(self) -> None:
         """Refuse submits of daemon threads, which would keep it busy for ever."""
@@ -86,6 +92,9 @@ running_loop_threads: dict[asyncio.AbstractEventLoop, EndsAtExit] = {}
 
 #: All loop threads, also those about to start: for a forked child, and for their worker threads.
 loop_threads: weakref.WeakSet[EndsAtExit] = weakref.WeakSet()
+
+#: What else a forked child begins anew.
+abandonable: weakref.WeakSet[Abandonable] = weakref.WeakSet()
 
 #: Owners of worker threads.
 worker_pools: weakref.WeakSet[Waits] = weakref.WeakSet()
@@ -196,9 +205,19 @@ def _end() -> None:
     if not _was_interrupted.is_set():
         _wait_or_cancel()
         for loop_thread in snapshot(running_loop_threads.values()):
-            while loop_thread.end_background_tasks():
+            while _end_background_tasks(loop_thread):
                 _wait_or_cancel()
     _report_unfetched()
+
+
+def _end_background_tasks(loop_thread: EndsAtExit) -> bool:
+    """Do so, but for a client whose closing is interrupted; tell whether there may be more."""
+    try:
+        return loop_thread.end_background_tasks()
+    except (KeyboardInterrupt, SystemExit):
+        if not loop_thread.cancel_closing():
+            raise
+        return True
 
 
 def _wait_or_cancel() -> None:
@@ -209,6 +228,7 @@ def _wait_or_cancel() -> None:
         _was_interrupted.set()
         for loop_thread in snapshot(running_loop_threads.values()):
             loop_thread.cancel_all()
+            loop_thread.cancel_closing()
         _wait()
         _was_interrupted.clear()
 
@@ -258,7 +278,7 @@ def _abandon() -> None:
     _has_warned.clear()
     _was_interrupted.clear()
     _spares.clear()
-    for owner in snapshot(loop_threads):
+    for owner in (*snapshot(loop_threads), *snapshot(abandonable)):
         owner.abandon()
     running_loop_threads.clear()
 

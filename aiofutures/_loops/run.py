@@ -77,6 +77,9 @@ class Run:
         self.waiting: deque[Runnable] = deque()
         # By the task that runs it or, if it is parked, by itself.
         self.unfinished: dict[object, Runnable] = {}
+        # What closes the clients that are open, by a future that is done then. The loop thread's.
+        self.closers: dict[Runnable, Callable[[], Coroutine[Any, Any, None]]] = {}
+        self.being_closed: Runnable | None = None
         self.awake = False
         self.closing = self.is_guarded = self.is_watched = closing
         self.is_over = False
@@ -247,7 +250,7 @@ class Run:
         self.closing = self.is_guarded = self.is_over = True
         if self.limit is not None:
             self.limit.close()
-        for future in self.futures():
+        for future in (*self.futures(), *self.closers):
             future.fail(error or _broken(failure))
 
     # On the loop thread.
@@ -261,7 +264,11 @@ class Run:
             loop.call_soon(self.drain)
             run_forever(loop)
             # If not, somebody has called loop.stop().
-            if self.closing and not self.has_work():
+            if not self.closing or self.has_work():
+                continue
+            if self.closers:
+                _run_until_complete(loop, self._close_last())
+            else:
                 is_over = not self._end_background_tasks(loop)
         self.is_over = True
         _run_until_complete(loop, loop.shutdown_asyncgens())
@@ -490,11 +497,24 @@ class Run:
     async def _end_once(self, had_tasks: list[bool]) -> None:
         """Do what `end_background_tasks` says. Loop thread only."""
         loop = asyncio.get_running_loop()
-        if self._end_background_tasks(loop, but=asyncio.current_task()):
+        if self.closers:
+            had_tasks.append(True)
+            await self._close_last()
+        elif self._end_background_tasks(loop, but=asyncio.current_task()):
             had_tasks.append(True)
             await asyncio.wait(self._ending.difference({asyncio.current_task()}))
         else:
             await loop.shutdown_asyncgens()
+
+    async def _close_last(self) -> None:
+        """Close the client that was opened last, if one is still open. Loop thread only."""
+        if not self.closers:
+            return
+        # What that submits runs before the next one is closed.
+        self.being_closed, close = self.closers.popitem()
+        # It ends as cancelled if the wait was interrupted.
+        await asyncio.wait([asyncio.ensure_future(close())])
+        self.being_closed = None
 
     def _note_end(self, task: asyncio.Task[Any]) -> None:
         """Note that a task has ended that nobody has submitted. Loop thread only."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import BrokenExecutor
 from contextlib import nullcontext
 from contextvars import Context
@@ -140,6 +140,11 @@ class LoopThread:
         """Cancel what is queued, at once, and what runs."""
         self._run.cancel_all()
 
+    def cancel_closing(self) -> bool:
+        """Do not wait any longer for a client that is being closed at the end, if there is one."""
+        being_closed = self._run.being_closed
+        return being_closed is not None and being_closed.cancel()
+
     def tasks(self) -> set[asyncio.Task[Any]]:
         """Return the tasks of the event loop that are not done."""
         return self._run.tasks()
@@ -218,9 +223,24 @@ class LoopThread:
             raise TypeError(f"{fn!r} is async already: await it instead")
         refuse_green_threads()
         loop = asyncio.get_running_loop()
+        self.refuse_after_shutdown()
+        return self._workers.submit(loop, fn, args, kwargs)
+
+    def refuse_after_shutdown(self) -> None:
+        """Raise the error of a call that comes too late."""
         if self._run.is_guarded and self._refuses(self._run):
             raise self._refusal(self._run)
-        return self._workers.submit(loop, fn, args, kwargs)
+
+    # For what stays open.
+
+    @property
+    def closers(self) -> dict[Runnable, Callable[[], Coroutine[Any, Any, None]]]:
+        """What closes the clients that are open, for the loop thread."""
+        return self._run.closers
+
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        """Schedule a callback on the event loop, if it runs."""
+        self._run.call_soon(callback)
 
     def _notify_worker_done(self) -> None:
         """Look whether a worker was the last that a closing loop waited for."""

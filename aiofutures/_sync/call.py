@@ -13,6 +13,7 @@ from inspect import isawaitable
 from types import CoroutineType
 from typing import Any, Final, NamedTuple, Protocol
 
+from .._coroutines import refuse_decorated
 from .._exceptions import BlockingCallWarning, DeadlockError
 from .._futures.future import Future
 from .._futures.waiters import wait as wait_until_done
@@ -48,7 +49,8 @@ def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | 
     """
     try:
         if stacklevel is not None and asyncio._get_running_loop() is not None:
-            _warn_of_blocked_loop(future, name, stacklevel + 1)
+            instead = "await the async function itself there"
+            warn_of_blocked_loop(future, name, instead, stacklevel + 1)
         # The second look is for one that was done at the last moment.
         if future.done() or wait_until_done(future, timeout) or future.done():
             return future.result()
@@ -102,6 +104,11 @@ class Openable(NamedTuple):
     is_iterator: bool
 
 
+def can_be_entered(value: object) -> bool:
+    """Tell whether `value` is an async context manager."""
+    return hasattr(type(value), "__aenter__") and hasattr(type(value), "__aexit__")
+
+
 class SyncCall:
     """An async function as `to_sync` calls it; it keeps the context in which the call ends."""
 
@@ -116,10 +123,11 @@ class SyncCall:
             result = self.fn(*args, **kwargs)
             if isinstance(result, CoroutineType) or isawaitable(result):
                 return await result
-            if hasattr(type(result), "__aenter__") and hasattr(type(result), "__aexit__"):
+            if can_be_entered(result):
                 return Openable(result, is_iterator=False)
             if hasattr(type(result), "__aiter__"):
                 return Openable(aiter(result), is_iterator=True)
+            refuse_decorated(result)
             raise TypeError(
                 f"{self.fn!r} returned {result!r}, which is neither awaitable nor an async context "
                 "manager nor an async iterator. It is a sync function and has just blocked the "
@@ -154,15 +162,14 @@ class ContextChanges:
                 variable.reset(self._tokens.pop(variable))
 
 
-def _warn_of_blocked_loop(future: Future[Any], name: str, stacklevel: int) -> None:
+def warn_of_blocked_loop(future: Future[Any], name: str, instead: str, stacklevel: int) -> None:
     """Warn, unless the loop runs the call itself (an error) or may be a notebook's (harmless)."""
     # There is no such function yet while IPython is being imported.
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
     if future._is_on_own_loop() or (get_ipython and hasattr(get_ipython(), "kernel")):
         return
     warnings.warn(
-        f"{name}() blocks the running event loop until it is done; "
-        "await the async function itself there",
+        f"{name}() blocks the running event loop until it is done; {instead}",
         BlockingCallWarning,
         stacklevel=stacklevel + 1,
     )

@@ -49,7 +49,8 @@ def copy_signature(
     Args:
         wrapper: A plain function.
         fn: What it calls.
-        annotation: Maps the type that awaiting the result of `fn` gives to the one of `wrapper`.
+        annotation: Maps the type that awaiting the result of `fn` gives to the one of `wrapper`, or
+            to Signature.empty.
         has_views: Whether `wrapper` returns the synchronous view of what cannot be awaited.
     """
     functools.update_wrapper(wrapper, fn)

@@ -7,22 +7,30 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from .._contract import Host
 from .._typing import override
 from .call import Openable
 from .steps import EndedError, StepTask
 
+#: An async iterator or context manager, and what makes the task of its steps.
+Opened: TypeAlias = tuple[Any, Callable[[Callable[[BaseException], Awaitable[Any]]], StepTask]]
 
-def open_view(openable: Openable, host: Host | None, timeout: float | None, name: str) -> Any:
+
+def view(openable: Openable, host: Host | None, timeout: float | None, name: str) -> Any:
     """Return a generator or a context manager whose steps `host` runs."""
-    new_task = partial(StepTask, host, timeout, name)
+    value, new_task = opening = opened(openable, host, timeout, name)
     if not openable.is_iterator:
-        return _ContextManager(openable.value, new_task)
-    generator: Any = _generate(openable.value, new_task(partial(_cancel, openable.value)))
+        return ContextManager(lambda: opening)
+    generator: Any = _generate(value, new_task(partial(_cancel, value)))
     generator.__name__ = generator.__qualname__ = name
     return generator
+
+
+def opened(openable: Openable, host: Host | None, timeout: float | None, name: str) -> Opened:
+    """Return what a view needs of what was opened."""
+    return openable.value, partial(StepTask, host, timeout, name)
 
 
 def _generate(iterator: AsyncIterator[Any], task: StepTask) -> Generator[Any, Any, None]:
@@ -42,18 +50,18 @@ def _generate(iterator: AsyncIterator[Any], task: StepTask) -> Generator[Any, An
             except GeneratorExit:
                 raise
             except BaseException as error:
-                step = partial(task.run, partial(_throw, iterator, error), must_run=True)
+                step = partial(task.run, partial(throw, iterator, error), must_run=True)
             else:
                 step = (
                     following if sent is None else partial(task.run, partial(_send, iterator, sent))
                 )
             del item
     except GeneratorExit:
-        task.close(partial(_close, iterator))
+        task.close(partial(close, iterator))
         raise
     except BaseException:
         # A signal handler may raise anywhere here; then it is not closed yet.
-        task.start_closing(partial(_close, iterator))
+        task.start_closing(partial(close, iterator))
         raise
 
 
@@ -65,7 +73,7 @@ def _send(iterator: Any, value: object) -> Awaitable[Any]:
     return sent
 
 
-def _throw(iterator: Any, error: BaseException) -> Awaitable[Any]:
+def throw(iterator: Any, error: BaseException) -> Awaitable[Any]:
     if not hasattr(iterator, "athrow"):
         return _close_and_raise(iterator, error)
     thrown: Awaitable[Any] = iterator.athrow(error)
@@ -74,13 +82,13 @@ def _throw(iterator: Any, error: BaseException) -> Awaitable[Any]:
 
 async def _close_and_raise(iterator: Any, error: BaseException) -> None:
     try:
-        await _close(iterator)
+        await close(iterator)
         raise error
     finally:
         del error
 
 
-async def _close(iterator: Any) -> None:
+async def close(iterator: Any) -> None:
     if hasattr(iterator, "aclose"):
         await iterator.aclose()
 
@@ -90,36 +98,36 @@ async def _cancel(iterator: Any, error: BaseException) -> Any:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101  it is that of the steps
     requests = task.cancelling()
-    item = await _throw(iterator, error)
+    item = await throw(iterator, error)
     # As when asyncio.timeout absorbs the cancellation.
     if task.cancelling() < requests:
         return item
-    await _close(iterator)
+    await close(iterator)
     raise error
 
 
-class _ContextManager(AbstractContextManager[Any, Any]):
-    """Enters and leaves an async context manager in one task."""
+class ContextManager(AbstractContextManager[Any, Any]):
+    """Enters and leaves an async context manager in one task.
 
-    def __init__(
-        self,
-        manager: AbstractAsyncContextManager[Any, Any],
-        new_task: Callable[[Callable[[BaseException], Awaitable[Any]]], StepTask],
-    ) -> None:
-        self._manager = manager
-        self._new_task = new_task
+    Args:
+        open: Returns the async context manager, each time when this one is entered.
+    """
+
+    def __init__(self, open: Callable[[], Opened]) -> None:  # noqa: A002
+        self._open = open
         # One for each time that it was entered and not yet left.
-        self._tasks: list[StepTask] = []
+        self._entered: list[tuple[Any, StepTask]] = []
 
     @override
     def __enter__(self) -> Any:
-        task = self._new_task(self._exit_cancelled)
+        manager, new_task = self._open()
+        task = new_task(partial(_exit_cancelled, manager))
         try:
-            value = task.run(self._manager.__aenter__)
-            self._tasks.append(task)
+            value = task.run(manager.__aenter__)
+            self._entered.append((manager, task))
         except BaseException as error:
             # If only the wait failed, it is entered all the same.
-            task.start_closing(partial(self._manager.__aexit__, type(error), error, None))
+            task.start_closing(partial(manager.__aexit__, type(error), error, None))
             raise
         return value
 
@@ -130,8 +138,8 @@ class _ContextManager(AbstractContextManager[Any, Any]):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> Any:
-        task = self._tasks.pop()
-        leave = partial(self._manager.__aexit__, exc_type, exc_value, traceback)
+        manager, task = self._entered.pop()
+        leave = partial(manager.__aexit__, exc_type, exc_value, traceback)
         try:
             return task.run(leave, is_last=True)
         except EndedError:
@@ -142,8 +150,11 @@ class _ContextManager(AbstractContextManager[Any, Any]):
             task.start_closing(leave)
             raise
 
-    async def _exit_cancelled(self, error: BaseException) -> NoReturn:
-        """Leave it because its task was cancelled; the body, in another thread, goes on."""
-        if await self._manager.__aexit__(type(error), error, error.__traceback__):
-            raise EndedError
-        raise error
+
+async def _exit_cancelled(
+    manager: AbstractAsyncContextManager[Any, Any], error: BaseException
+) -> NoReturn:
+    """Leave it because its task was cancelled; the body, in another thread, goes on."""
+    if await manager.__aexit__(type(error), error, error.__traceback__):
+        raise EndedError
+    raise error

@@ -5,12 +5,13 @@ import concurrent.futures
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, echo_later, in_thread
+from support import LIMIT, Gate, MakeExecutor, echo, echo_later, in_thread, until
 
 import aiofutures
 from aiofutures import AsyncExecutor, Future, InvalidStateError, to_sync
@@ -191,6 +192,47 @@ def _outcome(future: Future[Any]) -> None:
         future.exception(LIMIT)
     except concurrent.futures.CancelledError:
         assert future.cancelled()
+
+
+@asynccontextmanager
+async def connect(log: list[str]) -> AsyncGenerator[int, None]:
+    """Write down that it is opened and closed."""
+    await asyncio.sleep(0)
+    log.append("open")
+    try:
+        yield 1
+    finally:
+        await asyncio.sleep(0)
+        log.append("close")
+
+
+@pytest.mark.parametrize("action", ["open", "reopen", "close"])
+@pytest.mark.parametrize("loop_factory", ["asyncio", "uvloop"], indirect=True)
+def test_interruption_of_a_shared_client(make_executor: MakeExecutor, action: str) -> None:
+    """Wherever a signal handler raises: others get the client, and all that is opened is closed."""
+    point = 0
+    reached = True
+    while reached:
+        point += 1
+        executor = make_executor()
+        log: list[str] = []
+        client = executor.shared(connect, log)
+        if action != "open":
+            client()
+        if action == "reopen":
+            (task,) = executor.tasks
+            executor._loop_thread.call_soon(task.cancel)
+            until(client._current.closed.done)
+        try:
+            reached = interrupt(point, client.close if action == "close" else client)
+
+            assert in_thread(client).result(LIMIT) == 1
+            in_thread(client.close).result(LIMIT)
+            in_thread(executor.shutdown).result(LIMIT)
+        except TimeoutError:
+            pytest.fail(f"hangs after an interruption at point {point} of {action}")
+        assert log == ["open", "close"] * (len(log) // 2), point
+    assert point > 1
 
 
 _SLOTS: Final = concurrent.futures.ThreadPoolExecutor()._max_workers

@@ -535,7 +535,7 @@ class TestLateSubmit:
     def test_appended_before_the_last_look(self) -> None:
         """A submit from outside that has overlooked the shutdown takes its call back."""
         executor = AsyncExecutor()
-        with Halt(Run.run, "if self.closing and not self.has_work()") as ending:
+        with Halt(Run.run, "if not self.closing or self.has_work()") as ending:
             ending.in_new_threads()
             executor.submit(echo, 0).result(LIMIT)
             with Halt(LoopThread.submit, "run.queue.append(future)") as halt:

@@ -5,20 +5,28 @@
 
 import asyncio
 import concurrent.futures
+import logging
 import os
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final
 
 import pytest
 from support import LIMIT, echo, echo_later, in_child
 
-from aiofutures import AsyncExecutor, BrokenExecutor, CancelledError, Future, InvalidStateError
+from aiofutures import (
+    AsyncExecutor,
+    BrokenExecutor,
+    CancelledError,
+    Future,
+    InvalidStateError,
+    Shared,
+)
 
 ROUNDS: Final = int(os.environ.get("STRESS_ROUNDS", "1"))
 THREADS: Final = 4
@@ -216,3 +224,54 @@ def _use_in_child(executor: AsyncExecutor, inherited: Future[int]) -> None:
     with suppress(BrokenExecutor, CancelledError):
         assert inherited.result(LIMIT) == 1
     assert [executor.submit(echo_later, n).result(LIMIT) for n in range(3)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("max_workers", [None, 1])
+def test_shared(
+    loop_factory: LoopFactory, max_workers: int | None, logged_errors: list[logging.LogRecord]
+) -> None:
+    """Of a client that threads and tasks open and close, and leave, there is never more than one.
+
+    It fails to open, and ends by itself, now and then.
+    """
+    alive: list[object] = []
+
+    @asynccontextmanager
+    async def connect() -> AsyncGenerator[object, None]:
+        await asyncio.sleep(0)
+        if random.random() < 0.1:
+            raise OSError
+        alive.append(object())
+        assert len(alive) == 1
+        try:
+            if random.random() < 0.1:
+                task = asyncio.current_task()
+                assert task is not None
+                asyncio.get_running_loop().call_later(0.001, task.cancel)
+            yield alive[0]
+        finally:
+            alive.clear()
+
+    async def leave(client: Shared[object]) -> None:
+        await asyncio.wait_for(client, random.random() / 1000)
+
+    for _ in range(20 * ROUNDS):
+        with AsyncExecutor(loop_factory=loop_factory, max_workers=max_workers) as executor:
+            client = executor.shared(connect)
+            actions: list[Callable[[], object]] = [
+                client,
+                client.close,
+                lambda client=client: asyncio.run(leave(client)),  # type: ignore[misc]
+                lambda executor=executor, client=client: executor.submit(leave, client).result(),  # type: ignore[misc]
+            ]
+
+            def use(_: int, actions: list[Callable[[], object]] = actions) -> None:
+                for _ in range(100):
+                    with suppress(OSError, TimeoutError, CancelledError):
+                        random.choice(actions)()
+
+            in_threads(use)
+        assert alive == []
+    # Where nobody waits any more, that is reported.
+    assert all("failed to open" in record.getMessage() for record in logged_errors)
+    logged_errors.clear()

@@ -1,0 +1,196 @@
+"""One lifetime of a shared client, from its opening to its closing, in one task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures._base import FINISHED
+from contextlib import AbstractAsyncContextManager
+from contextvars import copy_context
+from functools import partial
+from typing import Any, Generic
+from weakref import ref
+
+from .._contract import Turns
+from .._coroutines import drop_frame
+from .._futures.future import Future
+from .._loops.limit import running_call
+from .._loops.thread import LoopThread
+from .._typing import T
+
+
+class AskAgainError(Exception):
+    """The lifetime has ended, or was given up, before there was an answer."""
+
+
+class Lifetime(Generic[T]):
+    """A client that one task opens, keeps open and closes.
+
+    The opening is a submitted call, whose future is `opened`; the task runs on and is no call any
+    more. `closed` is done when it ends, or when the opening has failed. An error that ends it
+    before somebody has asked for that is a crash.
+
+    Everybody who asks has a future of their own. The opening is cancelled when the last of them
+    leaves. Those who have come meanwhile ask again; so do those who come while it is being closed.
+
+    Args:
+        host: Where it runs.
+        make: Returns the async context manager that opens and closes the client.
+        name: The name of the task.
+    """
+
+    def __init__(
+        self, host: LoopThread, make: Callable[[], AbstractAsyncContextManager[T]], name: str
+    ) -> None:
+        self.host = host
+        # Who deletes it puts the next one in the place of this one.
+        self.is_current = True
+        self.is_closing = False
+        self.opened: Future[T] = Future(host, None, (), None, copy_context())
+        self.opened._starter = self
+        self.opened.add_done_callback(self._note_opened)
+        self.closed: Future[None] = Future(host)
+        self._make = make
+        self._name = name
+        self._is_submitted = False
+        self._is_given_up = False
+        self._askers: set[Future[T]] = set()
+        self._may_close = asyncio.Event()
+        self._error: BaseException | None = None
+
+    # From any thread.
+
+    def begin(self) -> None:
+        """Submit the opening."""
+        self.host.submit(self.opened)
+        self._is_submitted = True
+
+    def give_up(self) -> None:
+        """Cancel the opening, once: nobody waits for it."""
+        if not self._is_given_up:
+            self._is_given_up = True
+            self.opened.cancel()
+
+    def is_open(self) -> bool:
+        """Tell whether the client can be used."""
+        return self.opened._status == FINISHED and not (self.is_closing or self.closed.done())
+
+    def ask(self) -> Future[T]:
+        """Return a new future of the client; its `cancel` concerns no other one.
+
+        It gets AskAgainError where another lifetime has to follow.
+        """
+        asker: Future[T] = Future(self.host)
+        self._askers.add(asker)
+        asker.add_done_callback(self._leave)
+        source: Future[Any] = self.closed if self.is_closing else self.opened
+        source.add_done_callback(lambda _: self._answer(asker))
+        return asker
+
+    def close_soon(self) -> None:
+        """Have the client closed, which is open."""
+        self.host.call_soon(self._begin_closing)
+
+    def _answer(self, asker: Future[T]) -> None:
+        """Finish the future of somebody who asks."""
+        if self.opened._exception is not None:
+            asker.fail(self.opened._exception)
+        elif self.opened._status == FINISHED and not self.closed.done():
+            asker.settle(self.opened._result)
+        elif self.opened.cancelled() and self._is_submitted and not self._is_given_up:
+            asker.settle_cancelled()
+        else:
+            asker.fail(AskAgainError())
+
+    def _leave(self, asker: Future[T]) -> None:
+        self._askers.discard(asker)
+        if self._askers:
+            return
+        if not self.opened.done():
+            self.give_up()
+        # All have got it, and their frames are in its traceback.
+        self.opened._exception = None
+
+    def _note_opened(self, opened: Future[T]) -> None:
+        """End here where the opening has failed."""
+        if opened._status == FINISHED:
+            return
+        self.closed.settle(None)
+        if opened._exception is not None and not self._askers:
+            self._report("failed to open", opened._exception)
+
+    # On the loop thread.
+
+    def start(self, opened: Future[T], turns: Turns, /) -> None:
+        """Begin the task; there is a place. Loop thread only."""
+        opened._starter = None
+        call = opened.take()
+        if call is None:
+            return
+        self._is_submitted = True
+        living = self._live(turns)
+        try:
+            task = asyncio.get_running_loop().create_task(living, name=self._name, context=call[-1])
+        except BaseException as error:
+            # Of a task factory of the user's.
+            living.close()
+            opened.fail(error)
+            return
+        task.add_done_callback(partial(self._end, turns))
+        turns.begin(opened, task)
+
+    async def _live(self, turns: Turns) -> None:
+        """Open the client, keep it open and close it. The body of the task. Loop thread only."""
+        # An eager task begins before it is known that it runs the opening.
+        await asyncio.sleep(0)
+        running_call.set(ref(self.opened))
+        try:
+            async with self._make() as value:
+                self.host.closers[self.closed] = self._close
+                self.opened.settle(value)
+                turns.end(self.opened)
+                await self._may_close.wait()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            # Not in the task: the frames of task groups lead to that, and all lead to this one.
+            drop_frame(error)
+            self._error = error
+        finally:
+            del self
+
+    def _end(self, turns: Turns, task: asyncio.Task[None]) -> None:
+        """Tell what has become of the client. Loop thread only."""
+        self.host.closers.pop(self.closed, None)
+        error, self._error = self._error, None
+        if self.opened._task is not None:
+            if error is None:
+                self.opened.settle_cancelled()
+            else:
+                self.opened.fail(error)
+            turns.end(self.opened)
+        elif error is None:
+            self.closed.settle(None)
+        else:
+            self.closed.fail(error)
+        del error
+
+    def _begin_closing(self) -> None:
+        """Let the task go on to close the client. Loop thread only."""
+        self.is_closing = True
+        self._may_close.set()
+
+    async def _close(self) -> None:
+        """Close the client at the end of the event loop, and report its error. Loop thread only."""
+        self._begin_closing()
+        try:
+            await self.closed
+        except asyncio.CancelledError:
+            # Ctrl-C: the task is cancelled with what else is left.
+            raise
+        except BaseException as error:
+            self._report("failed to close", error)
+
+    def _report(self, what: str, error: BaseException) -> None:
+        """Report an error that nobody gets."""
+        self.host.report({"message": f"{self._name} {what}", "exception": error})

@@ -1,0 +1,91 @@
+"""The opening of what a function returns: it is entered, or iterated, where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
+from inspect import isawaitable, iscoroutine
+from typing import Any, Final
+
+from .call import can_be_entered
+from .views import close, throw
+
+# A mock can be entered without end.
+_MOST_LAYERS: Final = 100
+
+
+def entering(
+    fn: Callable[..., Any], name: str
+) -> Callable[..., AbstractAsyncContextManager[Any, Any]]:
+    """Return a function of an async context manager that, on entering, calls `fn`."""
+
+    @asynccontextmanager
+    async def entered(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        result = fn(*args, **kwargs)
+        if not can_be_entered(result):
+            raise _wrong_kind(
+                f"{name}() returned {result!r}, which is not an async context manager: to_sync() "
+                "awaits or iterates what is one of those, and a sync function is called as it is",
+                result,
+            )
+        async with result as value:
+            yield value
+
+    return entered
+
+
+def iterating(fn: Callable[..., Any], name: str) -> Callable[..., AsyncGenerator[Any, None]]:
+    """Return an async generator function that calls `fn` and iterates what comes of it."""
+
+    async def iterate(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        async with AsyncExitStack() as stack:
+            iterator = await _open(stack, fn(*args, **kwargs), name)
+            del args, kwargs
+            step = iterator.__anext__
+            while True:
+                try:
+                    item = await step()
+                except StopAsyncIteration:
+                    return
+                finally:
+                    # It may hold an exception, whose traceback holds this frame.
+                    del step
+                try:
+                    yield item
+                except GeneratorExit:
+                    await close(iterator)
+                    raise
+                except BaseException as error:
+                    step = partial(throw, iterator, error)
+                else:
+                    step = iterator.__anext__
+                del item
+
+    return iterate
+
+
+async def _open(stack: AsyncExitStack, value: Any, name: str) -> AsyncIterator[Any]:
+    """Await and enter `value` and what comes of it, until that can only be iterated."""
+    # Clients give themselves.
+    used: list[object] = []
+    while len(used) < _MOST_LAYERS and not any(value is each for each in used):
+        used.append(value)
+        if can_be_entered(value):
+            value = await stack.enter_async_context(value)
+        elif isawaitable(value):
+            value = await value
+    if not hasattr(type(value), "__aiter__"):
+        raise _wrong_kind(
+            f"{name}() gave {value!r}, which is not an async iterable: to_sync() awaits, "
+            "to_sync_context() enters, and a sync function is called as it is",
+            value,
+        )
+    return aiter(value)
+
+
+def _wrong_kind(message: str, value: object) -> TypeError:
+    """Return the error for a value of the wrong kind; close it if it is a coroutine."""
+    if iscoroutine(value):
+        value.close()
+    return TypeError(message)
