@@ -36,6 +36,7 @@ from support import (
     LIMIT,
     Gate,
     MakeExecutor,
+    echo,
     in_thread,
     interpreter,
     interrupted_at,
