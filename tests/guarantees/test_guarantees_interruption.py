@@ -33,8 +33,11 @@ def interrupt(point: int, fn: Callable[[], object]) -> bool:
 
     def profile(frame: FrameType, event: str, _: Any) -> None:
         nonlocal seen
-        if frame.f_code.co_name == "__del__":  # Python drops what is raised there
-            return
+        caller: FrameType | None = frame
+        while caller is not None and caller.f_code.co_filename.startswith(_FILES):
+            if caller.f_code.co_name == "__del__":  # Python drops what is raised there
+                return
+            caller = caller.f_back
         if event in {"call", "c_return"} and frame.f_code.co_filename.startswith(_FILES):
             seen += 1
             if seen == point:
