@@ -14,6 +14,7 @@ from typing import Any
 from .._contract import Host, Runnable
 from .._exceptions import InvalidStateError
 from .._typing import P, T
+from .blocking import locked
 from .doorbell import doorbell
 from .lifecycle import abandonable, exiting, running_loop_threads
 from .limit import Limit
@@ -155,9 +156,7 @@ class LoopThread:
 
     def join(self) -> None:
         """Wait until the thread has ended."""
-        with self._start_lock:
-            run = self._run
-            thread = run.thread
+        run, thread = locked(self._start_lock, lambda: (self._run, self._run.thread))
         if thread is None:
             self._workers.shutdown()
             return
@@ -201,9 +200,7 @@ class LoopThread:
             raise InvalidStateError("cannot schedule new futures after interpreter shutdown")
         loop = self._loop_factory()
         try:
-            with self._start_lock:
-                if run.loop is None:
-                    self._start_thread(run, loop)
+            locked(self._start_lock, self._start_thread, run, loop)
         except BaseException as error:
             if run.failure is error:
                 run.fail_all(error, _start_error(error))
@@ -214,7 +211,9 @@ class LoopThread:
                 loop.close()
 
     def _start_thread(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the thread, unless a signal handler has done it meanwhile. Under the lock."""
+        """Start the thread, unless another thread or a handler has done it. Under the lock."""
+        if run.thread is not None:
+            return
         if run.closing and self._refuses(run):
             raise run.refusal()
         try:
