@@ -22,6 +22,10 @@ _FILES: Final = (str(Path(aiofutures.__file__).parent), concurrent.futures._base
 _PAUSE: Final = 0.005
 
 
+# Before Python 3.14 no profiler hears of the calls of `__enter__`; in 3.14 handlers run after them.
+_PROFILES_PROTECTED_CALLS: Final[bool] = sys.version_info >= (3, 15)
+
+
 class Interruption(KeyboardInterrupt):
     """What the signal handler raises."""
 
@@ -58,9 +62,7 @@ def interrupt(point: int, fn: Callable[[], object]) -> bool:
 @cache
 def _protected_calls(code: CodeType) -> frozenset[int]:
     """Return where `code` calls an `__enter__`, if no signal handler runs before the block."""
-    if sys.version_info < (3, 15):
-        return frozenset()  # before Python 3.14 no profiler hears of these calls
-    instructions = pairwise(dis.get_instructions(code))
+    instructions = pairwise(dis.get_instructions(code)) if _PROFILES_PROTECTED_CALLS else ()
     return frozenset(call.offset for one, call in instructions if one.argrepr == "__enter__")
 
 

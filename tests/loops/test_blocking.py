@@ -127,7 +127,12 @@ def test_interrupted_wait_for_a_lock() -> None:
     """A thread whose wait for a lock was ended by a signal handler leaves that to its owner."""
     lock = threading.RLock()
     holding, released = threading.Event(), threading.Event()
-    owner = in_thread(locked, lock, lambda: (holding.set(), released.wait(LIMIT)))
+
+    def hold() -> None:
+        holding.set()
+        released.wait(LIMIT)
+
+    owner = in_thread(locked, lock, hold)
     holding.wait(LIMIT)
 
     class Interrupted:
