@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .._contract import BoundCall, Host, Starter
 from .._exceptions import InvalidStateError
 from .._typing import T, override
-from .waiters import StdlibWaiters, UnfetchedException, Watchers
+from .waiters import Awaiters, StdlibWaiters, UnfetchedException, Watchers
 
 _LOGGER = logging.getLogger("aiofutures")
 
@@ -52,6 +52,7 @@ class BaseFuture(concurrent.futures.Future[T]):
     _unfetched: UnfetchedException | None = None
     _task: asyncio.Task[T] | None = None
     _starter: Starter | None = None
+    _awaiters: Awaiters | None = None
     _cancel_requested = False
 
     def __init__(

@@ -15,7 +15,7 @@ from .._contract import Host
 from .._exceptions import InvalidStateError
 from .._typing import T, override
 from .base import DONE, BaseFuture
-from .waiters import AsyncWaiter, wait
+from .waiters import HAS_CALL_GRAPH, AsyncWaiter, Awaiters, wait
 
 E = TypeVar("E", bound=BaseException)
 U = TypeVar("U")
@@ -157,10 +157,27 @@ class Future(BaseFuture[T]):
         if self._status not in DONE:
             waiter = AsyncWaiter(self)
             self.add_done_callback(waiter.notify)
-            yield from waiter
+            shows = HAS_CALL_GRAPH and self._is_on_own_loop()
+            awaiter = asyncio.current_task() if shows else None
+            if awaiter is None:
+                yield from waiter
+            else:
+                yield from self._await_shown(waiter, awaiter)
         if self._status == CANCELLED_AND_NOTIFIED:
             raise asyncio.CancelledError
         return self.result()
+
+    def _await_shown(
+        self, waiter: AsyncWaiter, awaiter: asyncio.Task[Any]
+    ) -> Generator[Any, None, None]:
+        """Wait; meanwhile asyncio's call graph shows `awaiter`. Loop thread only."""
+        if self._awaiters is None:
+            self._awaiters = Awaiters()
+        self._awaiters.add(awaiter, self._task)
+        try:
+            yield from waiter
+        finally:
+            self._awaiters.remove(awaiter)
 
     def map(self, fn: Callable[[T], U], /) -> Future[U]:
         """Return the future of `fn(result)`.
