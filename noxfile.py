@@ -1,17 +1,21 @@
 """What CI runs. `nox` runs all of it, `nox -s NAME` one session, `nox -l` lists them."""
 
+import os
 import shutil
 from pathlib import Path
 
 import nox
 
-PYTHONS = ["3.11", "3.12", "3.13"]
-LATEST = PYTHONS[-1]
-MEASURED = (PYTHONS[0], LATEST)  # between them they take every branch
+PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.15"]
+TOOLS = "3.13"  # what the tools run on
+MEASURED = (PYTHONS[0], TOOLS, PYTHONS[-1])  # between them they take every branch
 IN_PARALLEL = ["-n", "3", "--dist", "loadfile"]  # they wait more than they compute
 
+# Where `.ci/install-pythons` puts those that the system does not have.
+os.environ["PATH"] += os.pathsep + str(Path(__file__).parent / ".cache" / "pythons" / "bin")
+
 nox.needs_version = ">=2024.10.9"
-nox.options.default_venv_backend = "venv"
+nox.options.default_venv_backend = "virtualenv"  # Debian's interpreters have no ensurepip
 nox.options.error_on_missing_interpreters = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
@@ -22,7 +26,7 @@ def group(name: str) -> list[str]:
     return list(nox.project.dependency_groups(PYPROJECT, name))
 
 
-@nox.session(python=LATEST)
+@nox.session(python=TOOLS)
 def lint(session: nox.Session) -> None:
     """Check style, formatting and the layers of the package."""
     session.install(*group("lint"), ".")
@@ -31,7 +35,7 @@ def lint(session: nox.Session) -> None:
     session.run("lint-imports", "--no-cache")
 
 
-@nox.session(python=LATEST)
+@nox.session(python=TOOLS)
 def types(session: nox.Session) -> None:
     """Check the whole tree with mypy, and the typing cases and the package with six checkers."""
     session.install(*group("types"), "nox", ".[bench,test]")
@@ -50,14 +54,14 @@ def tests(session: nox.Session) -> None:
     session.run("python", *command)
 
 
-@nox.session(python=LATEST)
+@nox.session(python=TOOLS)
 def stress(session: nox.Session) -> None:
     """Run the tests that take long, a few rounds of each race."""
     session.install("-e", ".[test]")
     session.run("python", "-m", "pytest", "--slow", "-m", "slow", *session.posargs)
 
 
-@nox.session(python=LATEST)
+@nox.session(python=TOOLS)
 def coverage(session: nox.Session) -> None:
     """Put the coverage of the measured versions together: every branch has run."""
     session.install("coverage[toml]")
@@ -65,7 +69,7 @@ def coverage(session: nox.Session) -> None:
     session.run("coverage", "report")
 
 
-@nox.session(python=LATEST)
+@nox.session(python=TOOLS)
 def package(session: nox.Session) -> None:
     """Build the package, look into it, and use the built wheel."""
     session.install(*group("package"))
@@ -83,14 +87,14 @@ def package(session: nox.Session) -> None:
     session.run("python", "-W", "error", "-c", program)
 
 
-@nox.session(python=LATEST)
+@nox.session(python=TOOLS)
 def docs(session: nox.Session) -> None:
     """Build the documentation; a broken reference is an error."""
     session.install(*group("docs"), ".")
     session.run("sphinx-build", "-W", "--keep-going", "-n", "-q", "docs", "docs/_build/html")
 
 
-@nox.session(python=LATEST)
+@nox.session(python=TOOLS)
 def benchmarks(session: nox.Session) -> None:
     """Run a short pass of the benchmarks and one of the faults; all of them take minutes."""
     session.install(".[bench]")

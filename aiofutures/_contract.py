@@ -101,6 +101,8 @@ class Runnable(Protocol):
     def _host(self) -> Host | None: ...
     @property
     def _starter(self) -> Starter | None: ...
+    @property
+    def _awaiters(self) -> SeesTask | None: ...
 
     def cancel(self) -> bool: ...
     def running(self) -> bool: ...
@@ -122,6 +124,13 @@ class Runnable(Protocol):
 
     def abandon(self, error: BaseException, /) -> None:
         """Finish the future in a forked child, in which nothing runs its call."""
+
+
+class SeesTask(Protocol):
+    """Who awaits a call on the event loop that runs it."""
+
+    def begin(self, task: Any, /) -> None:
+        """Note that `task` runs the call now. Loop thread only."""
 
 
 class Starter(Protocol):

@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.machinery import ModuleSpec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
@@ -37,6 +38,10 @@ from aiofutures import AsyncExecutor, in_executor, set_default_executor, to_sync
 
 if sys.platform != "win32":
     import resource
+
+# In a process that `multiprocessing` spawns: Python 3.15 warns of a traceback without it.
+if __name__ == "__mp_main__":
+    __spec__ = cast(ModuleSpec, importlib.util.spec_from_file_location(__name__, __file__))
 
 THREADS = 32
 

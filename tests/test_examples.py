@@ -12,10 +12,10 @@ SMALL = ["--count", "20", "--latency", "5", "15"]
 
 
 def run(*command: str) -> "subprocess.CompletedProcess[str]":
-    """Run an example in a new interpreter."""
+    """Run an example in a new interpreter, strict about warnings."""
     name, *options = command
     return subprocess.run(
-        [sys.executable, EXAMPLES / name, *options],
+        [sys.executable, "-X", "dev", "-W", "error", EXAMPLES / name, *options],
         capture_output=True,
         text=True,
         timeout=2 * LIMIT,

@@ -6,6 +6,7 @@ import functools
 import gc
 import inspect
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, echo_later, fail_later, in_thread, is_in, until
+from support import (
+    LIMIT,
+    Gate,
+    MakeExecutor,
+    echo,
+    echo_later,
+    fail_later,
+    in_thread,
+    is_in,
+    run_python,
+    until,
+)
 
 from aiofutures import (
     AsyncExecutor,
@@ -1002,3 +1014,48 @@ class TestIntrospection:
 
         with pytest.raises(AttributeError):
             statistics.pending = 1
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="new in Python 3.14")
+def test_beside_a_pool_of_interpreters() -> None:
+    """Async functions await what an InterpreterPoolExecutor computes; `as_completed` takes both."""
+    output = run_python(
+        """
+        import asyncio
+        from concurrent.futures import InterpreterPoolExecutor, as_completed
+        from aiofutures import AsyncExecutor
+
+        async def power(pool, base):
+            return await asyncio.get_running_loop().run_in_executor(pool, pow, base, 2)
+
+        with InterpreterPoolExecutor(2) as pool, AsyncExecutor() as executor:
+            futures = [pool.submit(pow, 5, 2), *(executor.submit(power, pool, n) for n in range(3))]
+            print(*sorted(future.result() for future in as_completed(futures)))
+        """
+    )
+
+    assert output == "0 1 4 25\n"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="new in Python 3.14")
+def test_threads_that_inherit_their_context() -> None:
+    """Tasks and worker threads see the context of their own caller, not that of the first one."""
+    output = run_python(
+        """
+        from contextvars import ContextVar
+        from aiofutures import AsyncExecutor
+
+        name = ContextVar("name", default="none")
+
+        async def look():
+            return name.get(), await executor.sync_to_async(name.get)
+
+        executor = AsyncExecutor()
+        for caller in ("first", "second"):
+            name.set(caller)
+            print(*executor.submit(look).result())
+        """,
+        *("-X", "thread_inherit_context=1", "-X", "dev", "-W", "error"),
+    )
+
+    assert output == "first first\nsecond second\n"

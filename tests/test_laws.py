@@ -112,6 +112,8 @@ class TestLoopThread:
 
         assert law.take() != ""
 
+    # Python 3.15 counts the thread of pytest's faulthandler, too.
+    @pytest.mark.filterwarnings("ignore:.* is multi-threaded:DeprecationWarning")
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
     def test_in_a_forked_child(self, law: laws.LoopThreadLaw) -> None:
         """What a forked child does is seen in the parent."""

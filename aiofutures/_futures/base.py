@@ -23,7 +23,7 @@ from .._coroutines import name_of, traceback_of
 from .._exceptions import InvalidStateError
 from .._logging import log_error
 from .._typing import T, override
-from .waiters import StdlibWaiters, UnfetchedException, Watchers
+from .waiters import Awaiters, StdlibWaiters, UnfetchedException, Watchers
 
 #: Done, with an exception. What the standard library calls FINISHED is here done with a result.
 FAILED: Final = "FAILED"
@@ -53,6 +53,7 @@ class BaseFuture(concurrent.futures.Future[T]):
     _unfetched: UnfetchedException | None = None
     _task: asyncio.Task[T] | None = None
     _starter: Starter | None = None
+    _awaiters: Awaiters | None = None
     _cancel_requested = False
     _only_waits = False
     _waves = 0

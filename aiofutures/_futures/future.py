@@ -17,7 +17,15 @@ from .._coroutines import name_of
 from .._exceptions import InvalidStateError
 from .._typing import T, override
 from .base import DONE, BaseFuture
-from .waiters import AsyncCallback, AsyncWaiter, OutcomeWaiter, not_done, wait
+from .waiters import (
+    HAS_CALL_GRAPH,
+    AsyncCallback,
+    AsyncWaiter,
+    Awaiters,
+    OutcomeWaiter,
+    not_done,
+    wait,
+)
 
 E = TypeVar("E", bound=BaseException)
 U = TypeVar("U")
@@ -190,13 +198,30 @@ class Future(BaseFuture[T]):
         """
         try:
             if self._status not in DONE:
-                yield from AsyncWaiter.of(self)
+                shows = HAS_CALL_GRAPH and self._is_on_own_loop()
+                awaiter = asyncio.current_task() if shows else None
+                if awaiter is None:
+                    yield from AsyncWaiter.of(self)
+                else:
+                    yield from self._await_shown(AsyncWaiter.of(self), awaiter)
             if self._status == CANCELLED_AND_NOTIFIED:
                 raise asyncio.CancelledError
             return self.result()
         finally:
             # The traceback of the exception holds this frame.
             del self
+
+    def _await_shown(
+        self, waiter: AsyncWaiter, awaiter: asyncio.Task[Any]
+    ) -> Generator[Any, None, None]:
+        """Wait; meanwhile asyncio's call graph shows `awaiter`. Loop thread only."""
+        if self._awaiters is None:
+            self._awaiters = Awaiters()
+        self._awaiters.add(awaiter, self._task)
+        try:
+            yield from waiter
+        finally:
+            self._awaiters.remove(awaiter)
 
     def map(self, fn: Callable[[T], U], /) -> Future[U]:
         """Return the future of `fn(result)`.

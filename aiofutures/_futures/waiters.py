@@ -346,6 +346,47 @@ class OutcomeWaiter(AsyncWaiter):
             self.set_exception(error)
 
 
+#: New in Python 3.14, as asyncio's call graph is.
+HAS_CALL_GRAPH: Final = hasattr(asyncio, "future_add_to_awaited_by")
+
+
+class Awaiters:
+    """The tasks that await a future on its own loop, for asyncio's call graph to show them.
+
+    It shows tasks, and not a future of ours between them. Loop thread only.
+    """
+
+    def __init__(self) -> None:
+        # With the task that they await, once the call has one.
+        self._awaited: dict[asyncio.Task[Any], asyncio.Task[Any] | None] = {}
+
+    def add(self, awaiter: asyncio.Task[Any], task: asyncio.Task[Any] | None) -> None:
+        """Note that `awaiter` awaits the call, which `task` runs already. Loop thread only."""
+        self._awaited[awaiter] = None
+        if task is not None:
+            self._show(awaiter, task)
+
+    def begin(self, task: asyncio.Task[Any]) -> None:
+        """Note that `task` runs the call now. Loop thread only."""
+        for awaiter in self._awaited:
+            self._show(awaiter, task)
+
+    def remove(self, awaiter: asyncio.Task[Any]) -> None:
+        """Note that `awaiter` awaits it no more."""
+        task = self._awaited.pop(awaiter)
+        if task is not None:
+            _discard_from_awaited_by(task, awaiter)
+
+    def _show(self, awaiter: asyncio.Task[Any], task: asyncio.Task[Any]) -> None:
+        self._awaited[awaiter] = task
+        _add_to_awaited_by(task, awaiter)
+
+
+# Any: type checkers assume Python 3.11.
+_add_to_awaited_by: Final[Any] = getattr(asyncio, "future_add_to_awaited_by", None)
+_discard_from_awaited_by: Final[Any] = getattr(asyncio, "future_discard_from_awaited_by", None)
+
+
 class UnfetchedException:
     """Reports an exception that was not fetched before its future died.
 

@@ -6,10 +6,12 @@ import math
 import sys
 import threading
 from _thread import TIMEOUT_MAX, LockType, allocate_lock
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 from .._snapshot import snapshot
+from .._typing import P, T
 from .pool import WorkerPool
 
 # On Windows no signal ends a wait for a lock. There the main thread, which alone gets signals,
@@ -40,6 +42,24 @@ def _acquire(gate: LockType, timeout: float | None) -> bool:
             return True
         left -= _LOOK
     return gate.acquire(timeout=max(0.0, left))
+
+
+def locked(lock: threading.RLock, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `fn` while the calling thread has `lock`, wherever a signal handler raises.
+
+    Under Python 3.14 a `with` statement would leave it locked where the handler runs after
+    `__enter__`, which the block does not cover yet.
+    """
+    try:
+        lock.acquire()
+        return fn(*args, **kwargs)
+    finally:
+        # Nothing is called before this: a handler could run after that, as it can after `suppress`.
+        try:  # noqa: SIM105
+            lock.release()
+        except RuntimeError:
+            # The handler ended the wait for the lock. It never ends one of the lock's owner.
+            pass
 
 
 class Event:

@@ -416,8 +416,7 @@ class Run:
             else:
                 task = loop.create_task(coroutine, name=name, context=context)
             if not task.done():
-                future._task = task
-                self.unfinished[task] = future
+                self._keep(future, task)
                 task.add_done_callback(settle_running, context=Context())
                 return
             result = task.result()
@@ -432,6 +431,13 @@ class Run:
                 self.limit.leave(future)
             # The frames of an exception may lead back to this one, which would hold the exception.
             del future, call, fn, args, kwargs, context, coroutine, task
+
+    def _keep(self, future: Runnable, task: asyncio.Task[Any]) -> None:
+        """Note which task runs the call of `future`. Loop thread only."""
+        future._task = task
+        self.unfinished[task] = future
+        if future._awaiters is not None:
+            future._awaiters.begin(task)
 
     def _settle_running(self, task: asyncio.Task[Any]) -> None:
         """Hand the outcome of a task to its future. Loop thread only."""

@@ -14,6 +14,7 @@ from typing import Any
 from .._contract import Host, Runnable
 from .._exceptions import InvalidStateError
 from .._typing import P, T
+from .blocking import locked
 from .doorbell import doorbell
 from .green import refuse_green_selector, refuse_green_threads
 from .lifecycle import Thread, exiting, loop_threads, running_loop_threads
@@ -173,9 +174,7 @@ class LoopThread:
 
     def join(self) -> None:
         """Wait until the thread has ended."""
-        with self._start_lock:
-            run = self._run
-            thread = run.thread
+        run, thread = locked(self._start_lock, lambda: (self._run, self._run.thread))
         if thread is None:
             self._workers.shutdown()
             return
@@ -280,9 +279,7 @@ class LoopThread:
         try:
             refuse_green_selector(loop)
             _refuse_if_not_new(loop)
-            with self._start_lock:
-                if run.loop is None:
-                    self._start_thread(run, loop)
+            locked(self._start_lock, self._start_thread, run, loop)
         except BaseException as error:
             if run.failure is error:
                 run.fail_all(error, _start_error(error))
@@ -293,7 +290,9 @@ class LoopThread:
                 loop.close()
 
     def _start_thread(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the thread, unless a signal handler has done it meanwhile. Under the lock."""
+        """Start the thread, unless another thread or a handler has done it. Under the lock."""
+        if run.thread is not None:
+            return
         if run.is_guarded and self._refuses(run):
             raise self._refusal(run)
         try:

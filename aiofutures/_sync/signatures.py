@@ -21,9 +21,19 @@ from contextlib import (
     asynccontextmanager,
     suppress,
 )
+from functools import partial
 from itertools import repeat
-from types import NoneType, SimpleNamespace
-from typing import Any, Final, Self, TypeVar
+from types import MappingProxyType, NoneType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from .._typing import override
+
+if sys.version_info >= (3, 14):
+    from annotationlib import Format, annotations_to_string, get_annotations
+
+# Formats of `annotationlib`, which is new in Python 3.14.
+_VALUE: Final = 1
+_FORWARDREF: Final = 3
 
 W = TypeVar("W", bound=Callable[..., Any])
 
@@ -58,21 +68,50 @@ def copy_signature(
     # The marks of coroutine functions.
     for mark in ("_is_coroutine", "_is_coroutine_mark"):
         vars(wrapper).pop(mark, None)
-    annotations = _annotations(fn)
-    annotations.pop("return", None)
-    returned = _awaited(fn)
-    if returned is not _UNKNOWN:
-        returned = annotation(returned)
-    elif has_views:
-        returned = _viewed(fn)
-    if returned is not _UNKNOWN:
-        annotations["return"] = returned
-    wrapper.__annotations__ = annotations
+    annotations_of_wrapper = partial(_wrapper_annotations, fn, annotation, has_views)
+    try:
+        wrapper.__annotations__ = annotations = annotations_of_wrapper(_VALUE)
+    except Exception:
+        # An annotation names what is defined later.
+        setattr(wrapper, "__annotate__", annotations_of_wrapper)  # noqa: B010
+        vars(wrapper)["__signature__"] = _LateSignature(fn, annotations_of_wrapper)
+        return wrapper
     # Some builtins have no signature.
     with suppress(TypeError, ValueError):
-        signature = inspect.signature(fn)
-        vars(wrapper)["__signature__"] = signature.replace(return_annotation=returned)
+        returned = annotations.get("return", _UNKNOWN)
+        vars(wrapper)["__signature__"] = inspect.signature(fn).replace(return_annotation=returned)
     return wrapper
+
+
+class _LateSignature(inspect.Signature):
+    """A signature that is made anew whenever somebody looks at it."""
+
+    def __init__(
+        self, fn: Callable[..., Any], annotations_of_wrapper: Callable[[int], dict[str, Any]]
+    ) -> None:
+        self._fn = fn
+        self._annotations_of_wrapper = annotations_of_wrapper
+
+    @property
+    @override
+    def parameters(self) -> MappingProxyType[str, inspect.Parameter]:
+        now: inspect.Signature = self.replace()
+        return now.parameters
+
+    @property
+    @override
+    def return_annotation(self) -> Any:
+        return self._annotations_of_wrapper(_FORWARDREF).get("return", _UNKNOWN)
+
+    @override
+    def replace(self, **changes: Any) -> Any:
+        # Any: the option is new in Python 3.14, as what this class is for.
+        make: Any = inspect.signature
+        changes.setdefault("return_annotation", self.return_annotation)
+        return make(self._fn, annotation_format=_FORWARDREF).replace(**changes)
+
+    if not TYPE_CHECKING:
+        __replace__ = replace
 
 
 def _name(wrapper: Callable[..., Any], fn: Callable[..., Any]) -> None:
@@ -104,15 +143,32 @@ def _layers(fn: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     yield last
 
 
-def _annotations(fn: Callable[..., Any]) -> dict[str, Any]:
-    """Return a copy of the annotations of `fn`; unknown names become forward references."""
+def _wrapper_annotations(
+    fn: Callable[..., Any], annotation: Callable[[Any], Any], has_views: bool, form: int
+) -> dict[str, Any]:
+    """Return the annotations of a wrapper of `fn`; see `copy_signature`."""
+    annotations = _annotations(fn, form)
+    annotations.pop("return", None)
+    if sys.version_info >= (3, 14) and form == Format.STRING:
+        evaluated = _wrapper_annotations(fn, annotation, has_views, _FORWARDREF)
+        return annotations_to_string(evaluated) | annotations
+    returned = _awaited(fn)
+    if returned is not _UNKNOWN:
+        returned = annotation(returned)
+    elif has_views:
+        returned = _viewed(fn)
+    if returned is not _UNKNOWN:
+        annotations["return"] = returned
+    return annotations
+
+
+def _annotations(fn: Callable[..., Any], form: int = _FORWARDREF) -> dict[str, Any]:
+    """Return a copy of the annotations of `fn`; `form` is a format of `annotationlib`."""
     *_, function = _layers(fn)
     if inspect.isclass(function):
         function = function.__init__
-    if sys.version_info >= (3, 14):  # pragma: no cover - the newest that the tests run on is 3.13
-        import annotationlib  # noqa: PLC0415  new in 3.14
-
-        return annotationlib.get_annotations(function, format=annotationlib.Format.FORWARDREF)
+    if sys.version_info >= (3, 14):
+        return get_annotations(function, format=Format(form))
     return dict(getattr(function, "__annotations__", {}))
 
 

@@ -39,7 +39,9 @@ class Call:
         self.outcome = asyncio.get_running_loop().create_future()
         while True:
             try:
-                return await asyncio.shield(self.outcome)
+                # Unlike the task itself, this does not cancel what it waits for.
+                await asyncio.wait([self.outcome])
+                return self.outcome.result()
             except asyncio.CancelledError:
                 if not stubborn:
                     raise

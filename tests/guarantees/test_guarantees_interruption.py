@@ -2,12 +2,15 @@
 
 import asyncio
 import concurrent.futures
+import dis
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, Final
 
 import pytest
@@ -20,6 +23,10 @@ _FILES: Final = (str(Path(aiofutures.__file__).parent), concurrent.futures._base
 _PAUSE: Final = 0.005
 
 
+# Before Python 3.14 no profiler hears of the calls of `__enter__`; in 3.14 handlers run after them.
+_PROFILES_PROTECTED_CALLS: Final[bool] = sys.version_info >= (3, 15)
+
+
 class Interruption(KeyboardInterrupt):
     """What the signal handler raises."""
 
@@ -27,7 +34,8 @@ class Interruption(KeyboardInterrupt):
 def interrupt(point: int, fn: Callable[[], object]) -> bool:
     """Call `fn` and raise in it at its n-th point; False when it has fewer points.
 
-    The interpreter runs signal handlers at the begin of a function and after a call of one in C.
+    The interpreter runs signal handlers at the begin of a function and after a call of one in C,
+    in Python 3.14 even after that of the `__enter__` of a `with` statement.
     """
     seen = 0
 
@@ -39,6 +47,8 @@ def interrupt(point: int, fn: Callable[[], object]) -> bool:
                 return
             caller = caller.f_back
         if event in {"call", "c_return"} and frame.f_code.co_filename.startswith(_FILES):
+            if event == "c_return" and frame.f_lasti in _protected_calls(frame.f_code):
+                return
             seen += 1
             if seen == point:
                 raise Interruption
@@ -51,6 +61,13 @@ def interrupt(point: int, fn: Callable[[], object]) -> bool:
     finally:
         sys.setprofile(None)
     return seen >= point
+
+
+@cache
+def _protected_calls(code: CodeType) -> frozenset[int]:
+    """Return where `code` calls an `__enter__`, if no signal handler runs before the block."""
+    instructions = pairwise(dis.get_instructions(code)) if _PROFILES_PROTECTED_CALLS else ()
+    return frozenset(call.offset for one, call in instructions if one.argrepr == "__enter__")
 
 
 Futures = list[Future[Any]]

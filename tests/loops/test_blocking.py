@@ -1,15 +1,20 @@
 """How a thread waits."""
 
 import concurrent.futures
+import signal
+import sys
 import threading
 from _thread import allocate_lock
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
 
 import pytest
 from support import LIMIT, in_thread, is_in, until
 
-from aiofutures import Future
+from aiofutures import AsyncExecutor, Future
 from aiofutures._loops import blocking
-from aiofutures._loops.blocking import block
+from aiofutures._loops.blocking import block, locked
 
 
 def test_wait_longer_than_a_lock_can() -> None:
@@ -54,3 +59,97 @@ def test_wait_that_looks_for_signals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not block(gate, 0.05)
     assert not block(gate, 0.001)
     releasing.result(LIMIT)
+
+
+class Interruption(Exception):
+    """What a signal handler raises."""
+
+
+#: How often the tests below interrupt the main thread, and after how many seconds each time.
+INTERRUPTIONS: Final = 2000
+INTERVAL: Final = 0.0001
+
+needs_timers = pytest.mark.skipif(
+    not hasattr(signal, "setitimer"), reason="Windows has no signals of a timer"
+)
+
+
+@contextmanager
+def signals() -> Iterator[None]:
+    """Have the handler of a timer's signal raise in this thread, not that of pytest-timeout."""
+
+    def interrupt(*_: object) -> None:
+        raise Interruption
+
+    timer = signal.setitimer(signal.ITIMER_REAL, 0)
+    handler = signal.signal(signal.SIGALRM, interrupt)
+    # Where coverage traces, handlers run at points where otherwise none does.
+    trace = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(trace)
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+
+
+def repeat_until_interrupted(fn: Callable[[], object]) -> None:
+    """Call `fn` again and again until a signal handler raises in it."""
+    with suppress(Interruption):
+        signal.setitimer(signal.ITIMER_REAL, INTERVAL)
+        while True:
+            fn()
+
+
+@needs_timers
+def test_lock_after_signals() -> None:
+    """Wherever a signal handler raises, the lock is free afterwards."""
+    lock = threading.RLock()
+
+    with signals():
+        for _ in range(INTERRUPTIONS):
+            repeat_until_interrupted(lambda: locked(lock, locked, lock, int))
+
+            assert in_thread(lock.acquire, blocking=False).result(LIMIT)
+            lock = threading.RLock()
+
+
+@needs_timers
+def test_shutdown_after_signals() -> None:
+    """Wherever a signal handler raises in `shutdown`, another thread can shut down as well."""
+    executor = AsyncExecutor()
+
+    with signals():
+        for _ in range(INTERRUPTIONS):
+            repeat_until_interrupted(executor.shutdown)
+
+            in_thread(executor.shutdown).result(LIMIT)
+    assert "running=0" in repr(executor)
+
+
+def test_interrupted_wait_for_a_lock() -> None:
+    """A thread whose wait for a lock was ended by a signal handler leaves that to its owner."""
+    lock = threading.RLock()
+    holding, released = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        holding.set()
+        released.wait(LIMIT)
+
+    owner = in_thread(locked, lock, hold)
+    holding.wait(LIMIT)
+
+    class Interrupted:
+        def acquire(self) -> None:
+            raise Interruption
+
+        release = lock.release
+
+    with pytest.raises(Interruption):
+        locked(Interrupted(), int)  # type: ignore[arg-type]  # a lock whose wait is interrupted
+    assert not lock.acquire(blocking=False)
+    released.set()
+    owner.result(LIMIT)
+    assert lock.acquire(blocking=False)
+    lock.release()

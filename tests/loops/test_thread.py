@@ -378,7 +378,7 @@ class TestStart:
             """
             import os, signal, sys
             sys.path.insert(0, "tests")
-            from support import Watch, echo
+            from support import Watch, echo, line_of
             from aiofutures import AsyncExecutor
             from aiofutures._loops.thread import LoopThread
 
@@ -386,11 +386,12 @@ class TestStart:
             futures = []
             signal.signal(signal.SIGUSR1, lambda *_: futures.append(executor.submit(echo, 1)))
 
-            def interrupt(_):
-                watch.stop()
-                os.kill(os.getpid(), signal.SIGUSR1)
+            def interrupt(line):
+                if line == number and not futures:
+                    os.kill(os.getpid(), signal.SIGUSR1)
 
-            watch = Watch(LoopThread._start_thread.__code__, interrupt)
+            code, number = line_of(LoopThread._start_thread, "bell = doorbell")
+            watch = Watch(code, interrupt)
             watch.start()
             with watch.here():
                 futures.append(executor.submit(echo, 2))
@@ -687,3 +688,15 @@ class TestDefaultExecutorOfTheLoop:
                 return length + await asyncio.to_thread(len, "abc")
 
             assert executor.submit(work).result(LIMIT) == 5
+
+
+def test_second_to_start(executor: AsyncExecutor) -> None:
+    """Of two threads that are about to start the loop one does, and the other one's call runs."""
+    with Halt(LoopThread._start, "locked(self._start_lock") as second:
+        late = in_thread(lambda: second.call(executor.submit, echo, 2))
+        second.arrived()
+        first = executor.submit(echo, 1)
+        assert first.result(LIMIT) == 1
+        second.go_on()
+
+        assert late.result(LIMIT).result(LIMIT) == 2

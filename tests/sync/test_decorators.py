@@ -11,12 +11,13 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import types
 import typing
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Final, Generic, TypeVar, overload
 
 import pytest
 from support import (
@@ -827,6 +828,45 @@ class Base(abc.ABC):
         """Be abstract."""
 
 
+#: Functions whose annotations name what is defined below them.
+DEFINED_LATER: Final = """
+import copy, inspect, typing
+from annotationlib import Format, get_annotations
+from collections.abc import Awaitable
+from aiofutures import Future, in_executor, to_sync
+
+class Client:
+    @decorate
+    async def method(self, key: Key, /) -> Client: return self
+    @decorate
+    @classmethod
+    async def of_class(cls, key: Inner) -> list[Inner]: return [key]
+    @staticmethod
+    @decorate
+    async def static(*keys: Inner, **more: Key) -> dict[str, Inner | Key]: return more
+    class Inner: ...
+
+@decorate
+async def plain(key: Key, *, other: list[Key] | None = None) -> Key: return key
+@decorate
+async def text(key: "Key", other: Key | None = None) -> "Key": return key
+@decorate
+async def generic[T: Key](key: T, *others: tuple[T | Key, ...]) -> T: return key
+@decorate
+async def module(key: typing.Later) -> int: return 1
+@decorate
+def awaitable(key: Key) -> Awaitable[Key]: return plain.__wrapped__(key)
+
+of_client = Client().method, Client.of_class, Client.static
+functions = *of_client, plain, text, generic, module, awaitable
+early = inspect.signature(plain)
+assert "ForwardRef('Key'" in str(early)
+
+class Key: ...
+typing.Later = float
+"""
+
+
 class TestIntrospection:
     """What decorated functions show."""
 
@@ -908,6 +948,60 @@ class TestIntrospection:
         )
 
         assert output == "(url: 'str') -> 'bytes'; (url: 'str')\n"
+
+    @pytest.mark.skipif(sys.version_info < (3, 14), reason="new in Python 3.14")
+    @pytest.mark.parametrize(
+        ("decorate", "returned"),
+        [
+            ("to_sync", "lambda hint: hint"),
+            ("to_sync(timeout=9)", "lambda hint: hint"),
+            ("in_executor", "Future.__class_getitem__"),
+        ],
+    )
+    def test_annotations_that_are_defined_later(self, decorate: str, returned: str) -> None:
+        """They are resolved when somebody asks, as those of the function itself are."""
+        checks = f"""
+            returned = {returned}
+            for fn in functions:
+                original = getattr(fn, "__func__", fn).__wrapped__
+                original = getattr(original, "__func__", original)
+                hints = typing.get_type_hints(original)
+                hints["return"] = returned(Key if fn is awaitable else hints["return"])
+                assert typing.get_type_hints(fn) == hints, fn
+                parameters = list(inspect.signature(original).parameters.values())
+                assert list(inspect.signature(fn).parameters.values()) == (
+                    parameters[1:] if fn in functions[:2] else parameters
+                ), fn
+            assert early == inspect.signature(plain) == copy.replace(early)
+            assert early.return_annotation == returned(Key) == plain.__annotations__["return"]
+            assert early.parameters["key"].annotation is Key is plain.__annotations__["key"]
+            strings = get_annotations(plain, format=Format.STRING)
+            assert strings["other"] == "list[Key] | None" and "Key" in strings["return"]
+            assert plain(1) == 1 or plain(1).result() == 1
+        """
+        script = DEFINED_LATER.replace("@decorate", f"@{decorate}")
+        run_python(script + textwrap.dedent(checks))
+
+    @pytest.mark.skipif(sys.version_info < (3, 14), reason="new in Python 3.14")
+    def test_annotation_that_is_wrong(self) -> None:
+        """Whoever asks for it gets the error, and not who decorates."""
+        run_python(
+            """
+            import inspect
+            from aiofutures import to_sync
+
+            @to_sync
+            async def wrong(key: "Key" | None) -> int: return 1
+
+            assert wrong(None) == 1
+            for ask in (inspect.signature, inspect.get_annotations):
+                try:
+                    str(ask(wrong))
+                except TypeError:
+                    continue
+                raise AssertionError(ask)
+            """
+        )
 
     def test_pickles_by_name(self) -> None:
         """A decorated function is pickled by its name, as plain functions are."""

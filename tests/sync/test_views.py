@@ -1944,7 +1944,8 @@ class TestProcess:
             with manager():
                 for _ in items():
                     print("body", flush=True)
-                    time.sleep({LIMIT})
+                    while True:  # a signal just before `sleep` would not end that
+                        time.sleep(0.01)
         except KeyboardInterrupt:
             print("interrupted", flush=True)
         """

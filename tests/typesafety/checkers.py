@@ -2,7 +2,8 @@
 
     python tests/typesafety/checkers.py [CHECKER ...]
 
-Without arguments: all checkers and `verifytypes`. The exit status is 1 if anything is not as the
+Without arguments: all checkers and `verifytypes`. Each assumes the oldest Python and then the
+newest. The exit status is 1 if anything is not as the
 files say. Comments at a statement, or in a line of their own above it, say what is expected:
 
 - nothing: it is accepted, nothing is reported at it;
@@ -34,6 +35,10 @@ REPOSITORY: Final = Path(__file__).parents[2]
 USES: Final = Path("tests", "typesafety")
 
 _CONFIGURATION: Final = ("mypy.ini", "pyproject.toml")
+_VERSIONS: Final = ("3.11", "3.15")
+_VERSION: Final = re.compile(
+    r"(?<=^python)([_-]?version = \"?)3\.\d+", re.IGNORECASE | re.MULTILINE
+)
 _WRONG: Final = "frozenset[None]"  # the type of nothing in the files of accepted uses
 _TAG: Final = re.compile(r"# (\w+): cannot, \w")
 _TEXT: Final = re.compile(r"(?P<path>.+?):(?P<line>\d+): (?:error|warning): (?P<message>.*)")
@@ -57,26 +62,38 @@ class Marks(NamedTuple):
 def main(names: list[str]) -> int:
     """Print what is not as it should be; return the exit status."""
     failures = 0
-    with tempfile.TemporaryDirectory() as directory:
-        root = make_workspace(Path(directory).resolve())
-        for name in names or [*CHECKERS, "verifytypes"]:
-            try:
-                found = [*(verify_types(root) if name == "verifytypes" else deviations(name, root))]
-            except (OSError, RuntimeError) as error:  # it is not installed, or it has crashed
-                found = [str(error)]
-            failures += len(found)
-            print(f"{name}: {len(found) or 'no'} deviations", *found, sep="\n  ", flush=True)
+    for version in _VERSIONS:
+        with tempfile.TemporaryDirectory() as directory:
+            root = make_workspace(Path(directory).resolve(), version)
+            for name in names or [*CHECKERS, "verifytypes"]:
+                found = check(name, root)
+                failures += len(found)
+                title = f"{name}, Python {version}: {len(found) or 'no'} deviations"
+                print(title, *found, sep="\n  ", flush=True)
     return min(failures, 1)
 
 
-def make_workspace(root: Path) -> Path:
+def check(name: str, root: Path) -> list[str]:
+    """Run one checker in a workspace and return what is not as it should be."""
+    try:
+        return [*(verify_types(root) if name == "verifytypes" else deviations(name, root))]
+    except (OSError, RuntimeError) as error:  # it is not installed, or it has crashed
+        return [str(error)]
+
+
+def make_workspace(root: Path, version: str = _VERSIONS[0]) -> Path:
     """Copy to `root` what the checkers need, and add the copies with wrong assertions."""
     for name in ("aiofutures", "stubs", str(USES)):
         shutil.copytree(
             REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__")
         )
     for name in _CONFIGURATION:
-        shutil.copy(REPOSITORY / name, root)
+        configuration, count = _VERSION.subn(rf"\g<1>{version}", (REPOSITORY / name).read_text())
+        assert count, f"{name} says no version of Python"
+        (root / name).write_text(configuration)
+    if version == _VERSIONS[0]:  # where annotations name what is defined before
+        for path in root.glob(f"{USES}/*_later.py"):
+            path.unlink()
     if find_spec("uvloop") is None:  # it does not exist for Windows
         for path in root.glob(f"{USES}/*_uvloop.py"):
             path.unlink()
