@@ -74,6 +74,7 @@ class TestRepr:
 
         assert repr(executor).endswith("state=broken>")
 
+    @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
     def test_forked_child(self, executor: AsyncExecutor) -> None:
         """In a forked child the executor has not started."""
         executor.submit(echo, 1).result(LIMIT)

@@ -302,8 +302,6 @@ class StepTask:
 
     def start(self, step: Step, turns: Turns) -> None:
         """Hand the task a step, or park it while the task is at another one. Loop thread only."""
-        if step.done():
-            return
         if self._task is None and not step.is_last:
             self._hand(step, turns)
         elif self._task is None or self._task.done():

@@ -16,7 +16,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 SHARED: Final = """
 import asyncio, atexit, sys, threading, time, weakref
 from concurrent.futures import ThreadPoolExecutor
-from aiofutures import AsyncExecutor, run_async, sync_to_async, to_sync
+from aiofutures import AsyncExecutor, get_default_executor, run_async, sync_to_async, to_sync
 from aiofutures._loops.lifecycle import exiting
 
 @to_sync
@@ -194,6 +194,13 @@ async def start():
 
 run_async(start).result()
 threading.Thread(target=lambda: (time.sleep(0.1), load("after"))).start()
+""",
+    "no daemon threads": """
+from aiofutures._loops import lifecycle
+
+lifecycle._HAS_DAEMONS = False
+load("now")
+run_async(slow, "right")
 """,
     "cancel_at_exit": """
 executor = AsyncExecutor(cancel_at_exit=True)
@@ -479,6 +486,7 @@ def submit():
     for name in ("_start_joinable_thread", "_start_new_thread"):
         setattr(threading, name, refuse)
     print(load("taken over"))
+    get_default_executor().shutdown()
     try:
         for executor in executors:
             executor.submit(slow, "").cancel()

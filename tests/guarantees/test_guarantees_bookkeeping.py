@@ -4,16 +4,30 @@ import asyncio
 import logging
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from typing import Any
+from weakref import ref
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, echo_later, in_child, limit_of, until
+from support import (
+    LIMIT,
+    Gate,
+    MakeExecutor,
+    echo,
+    echo_later,
+    in_child,
+    in_thread,
+    limit_of,
+    until,
+)
 from typing_extensions import override
 
 from aiofutures import AsyncExecutor, Future, first, gather
+from aiofutures._futures.waiters import OutcomeWaiter
+from aiofutures._loops import lifecycle
+from aiofutures._sync.call import _is_done_when_cancelled
 
 
 class Raising(logging.Handler):
@@ -149,7 +163,7 @@ class TestLoopFactory:
         assert executor.submit(echo_later, 1).result(LIMIT) == 1
         other.shutdown()
 
-    @pytest.mark.parametrize("made", [None, "closed"])
+    @pytest.mark.parametrize("made", [None, "no loop", "closed"])
     def test_no_loop(self, made: str | None) -> None:
         """So is what is closed or no loop; a later submit may work."""
 
@@ -157,8 +171,8 @@ class TestLoopFactory:
             if len(made_loops) > 1:
                 return asyncio.new_event_loop()
             made_loops.append(made)
-            if made is None:
-                return None
+            if made != "closed":
+                return made
             loop = asyncio.new_event_loop()
             loop.close()
             return loop
@@ -268,3 +282,116 @@ def test_callers_pool_in_a_child() -> None:
                 assert executor.submit(work).result(LIMIT) == 2
 
             in_child(check)
+
+
+def test_slot_of_a_loop_that_was_left(make_executor: MakeExecutor) -> None:
+    """A worker thread that leaves its loop in the middle of a wait has its slot again."""
+    executor = make_executor()
+    with Gate() as gate:
+
+        async def wait(future: Future[None]) -> None:
+            await future
+
+        def work(future: Future[None]) -> None:
+            loop = asyncio.new_event_loop()
+            task = loop.create_task(wait(future))
+            loop.run_until_complete(asyncio.sleep(0))
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            loop.close()
+
+        async def start() -> None:
+            await executor.sync_to_async(work, executor.submit(gate.wait))
+
+        executor.submit(start).result(LIMIT)
+        pool = executor._loop_thread._workers._own_pool
+        until(lambda: pool._free == pool._size)
+
+
+def test_wait_for_worker_threads(make_executor: MakeExecutor) -> None:
+    """A wait for worker threads ends when its time is up."""
+    executor = make_executor()
+    with Gate() as gate:
+
+        async def start() -> None:
+            await executor.sync_to_async(gate.block)
+
+        blocked = executor.submit(start)
+        gate.arrived()
+        assert not executor._loop_thread._workers.wait_until_idle(0.01)
+    blocked.result(LIMIT)
+
+
+class TestEnd:
+    """What the end of the interpreter does with a loop thread."""
+
+    def test_that_never_ran(self) -> None:
+        """There is nothing to end."""
+        executor = AsyncExecutor()
+        loop_thread = executor._loop_thread
+
+        assert not loop_thread.end_background_tasks()
+        loop_thread.pass_turn(LIMIT)
+        executor.shutdown()
+        assert not loop_thread.end_background_tasks()
+
+    def test_that_is_shut_down(self, executor: AsyncExecutor) -> None:
+        """Its own end is waited for."""
+        with Gate() as gate:
+            running = executor.submit(gate.wait)
+            gate.arrived()
+            executor.shutdown(wait=False)
+            ending = in_thread(executor._loop_thread.end_background_tasks)
+        assert not ending.result(LIMIT)
+        assert running.done()
+
+    def test_reports_what_is_left(self) -> None:
+        """An error that is gone by then is passed over."""
+        lifecycle.unfetched[0] = ref(Running())
+        lifecycle._report_unfetched()
+        del lifecycle.unfetched[0]
+
+
+class Running:
+    """Something that is gone at once."""
+
+    def report(self) -> None:
+        """Fail: there is nobody left."""
+        raise AssertionError
+
+
+def test_task_of_an_async_generator(executor: AsyncExecutor) -> None:
+    """A task that the `finally` of an open async generator makes is cancelled with the rest."""
+    tasks: list[asyncio.Task[None]] = []
+    generators: list[Any] = []
+
+    async def generate() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+        finally:
+            tasks.append(asyncio.create_task(asyncio.sleep(LIMIT)))
+
+    async def start() -> None:
+        generators.append(generate())
+        await anext(generators[0])
+
+    executor.submit(start).result(LIMIT)
+    executor.shutdown()
+
+    assert tasks[0].cancelled()
+
+
+def test_outcome_that_comes_too_late() -> None:
+    """Whatever comes after the outcome changes nothing."""
+    future: Future[int] = Future()
+    future.set_result(1)
+    future.settle_cancelled()
+    assert future.result() == 1
+    assert _is_done_when_cancelled(future)
+
+    async def main() -> bool:
+        waiter = OutcomeWaiter(future)
+        asyncio.Future.cancel(waiter)
+        waiter._complete()
+        return waiter.cancelled()
+
+    assert asyncio.run(main())

@@ -19,8 +19,10 @@ class Here:
         return True
 
     def is_guest(self) -> bool:
-        """Tell that it does not run elsewhere."""
-        return False
+        """Tell whether the caller is to run elsewhere."""
+        return self.has_guest
+
+    has_guest = False
 
     def call_soon(self, callback: Callable[..., object], /, *args: Any) -> bool:
         """Call at once."""
@@ -177,3 +179,42 @@ def test_call_that_is_done_goes_on_at_once() -> None:
 
     assert events == ["on"]
     assert limit.has_place()
+
+
+def test_pause() -> None:
+    """A call that pauses keeps its place until a guest of it waits for one."""
+    loop = Here()
+    limit, call = Limit(1, loop), Call()
+    limit.take(call)
+    resumed: list[int] = []
+
+    go_on = limit.lend(call, None)
+    assert go_on is not None
+    assert not limit.has_place()
+    go_on(lambda: resumed.append(1))
+    assert resumed == [1]
+
+    go_on = limit.lend(call, None)
+    loop.has_guest = True
+    assert limit.lend(call, None) is None
+    let_go = limit.lend(call, limit)
+    assert let_go is not None
+    assert limit.has_place()
+
+    let_go(lambda: resumed.append(2))
+    loop.has_guest = False
+    assert go_on is not None
+    go_on(lambda: resumed.append(3))
+    assert resumed == [1, 2, 3]
+    assert not limit.has_place()
+
+
+def test_pause_of_a_call_that_is_done() -> None:
+    """A call that is done neither pauses nor has guests."""
+    limit = Limit(1, Here())
+
+    limit._pause(Call())
+    limit._welcome(Call())
+
+    assert not limit._paused
+    assert not limit._guests

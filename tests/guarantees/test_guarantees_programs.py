@@ -1,0 +1,263 @@
+"""Random programs under a limit: all of them end, and the places add up."""
+
+import asyncio
+import random
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from typing import Any, Final
+
+import pytest
+from support import LIMIT, Gate, in_thread, limit_of, until
+
+from aiofutures import AsyncExecutor, CancelledError, Future, first, gather, to_sync
+
+PROGRAMS: Final = 60
+SLOW_PROGRAMS: Final = 1_000
+ENDS: Final = (CancelledError, asyncio.CancelledError, TimeoutError, OSError)
+
+
+def _uvloop() -> asyncio.AbstractEventLoop:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop()
+    import uvloop
+
+    return uvloop.new_event_loop()
+
+
+def _eager() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    if hasattr(asyncio, "eager_task_factory"):
+        loop.set_task_factory(vars(asyncio)["eager_task_factory"])
+    return loop
+
+
+class Program:
+    """A random program, and the oracle that watches it."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.max_workers = self.random.randint(1, 3)
+        self.executor = AsyncExecutor(
+            max_workers=self.max_workers,
+            loop_factory=self.random.choice([asyncio.new_event_loop, _eager, _uvloop]),
+        )
+        # In some everything is cancelled at once, and nothing else is: no cleanup is cut off.
+        self.cancels_all = self.random.random() < 0.3
+        self.futures: list[Future[Any]] = []
+        self.ends: list[Future[Any]] = []
+        self.now = self.most = 0
+        self.begun = self.finished = 0
+
+    @contextmanager
+    def running(self) -> Any:
+        """Count a call that runs and waits for no other one. On the loop thread."""
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            yield
+        finally:
+            self.now -= 1
+
+    def submit(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Future[Any]:
+        """Submit a call and note how often its future ends."""
+        return self.note(self.executor.submit(fn, *args))
+
+    def note(self, future: Future[Any]) -> Future[Any]:
+        """Note how often it ends; its error then needs no report."""
+        self.futures.append(future)
+        future.add_done_callback(self.ends.append)
+        return future
+
+    async def call(self, depth: int) -> int:
+        """Do something random, perhaps with calls of its own, and clean up."""
+        with self.running():
+            await asyncio.sleep(self.random.choice([0, 0, 0.001]))
+        counts = True
+        try:
+            if depth:
+                operation = self.random.choice(CALM if self.cancels_all else OPERATIONS)
+                counts = operation not in IMPATIENT
+                with suppress(*ENDS[2:]):
+                    await operation(self, depth - 1)
+            if self.random.random() < 0.1:
+                raise OSError
+            return depth
+        finally:
+            was_cancelled = issubclass(sys.exc_info()[0] or OSError, asyncio.CancelledError)
+            self.begun += was_cancelled
+            # A call that is cancelled while it waits to have its place back goes on without it, and
+            # so does a thread when its time is up.
+            task = asyncio.current_task()
+            counts = counts and task is not None and not task.cancelling()
+            with self.running() if counts else nullcontext():
+                await asyncio.sleep(0)
+            self.finished += was_cancelled
+
+    def children(self, depth: int) -> list[Future[Any]]:
+        """Submit some calls."""
+        return [self.submit(self.call, depth) for _ in range(self.random.randint(1, 3))]
+
+    def run(self) -> None:
+        """Run it to its end, and see that the places are all there afterwards."""
+        roots = [self.submit(self.call, 3) for _ in range(self.random.randint(1, 4))]
+        if self.cancels_all:
+            self.executor.cancel_futures()
+        elif self.random.random() < 0.3:
+            roots[0].cancel()
+        for root in roots:
+            with suppress(*ENDS):
+                root.result(LIMIT)
+        until(self.executor._loop_thread.is_idle)
+        self._fill()
+        self.executor.shutdown()
+
+        assert all(future.done() for future in self.futures)
+        assert len(self.ends) == len(self.futures)
+        assert self.begun == self.finished or not self.cancels_all
+        assert self.most <= self.max_workers
+
+    def _fill(self) -> None:
+        """See that exactly as many run at once as before."""
+        with Gate() as gate:
+            futures = [self.executor.submit(gate.wait) for _ in range(self.max_workers + 1)]
+            gate.arrived(self.max_workers)
+            until(lambda: self.executor.statistics().pending == 1)
+        gather(*futures).result(LIMIT)
+        limit = limit_of(self.executor)
+        until(lambda: not any((limit._taken, limit._lent, limit._paused, limit._guests)))
+
+
+async def _await_each(program: Program, depth: int) -> None:
+    for child in program.children(depth):
+        with suppress(*ENDS[2:]):
+            await child
+
+
+async def _cancel_one(program: Program, depth: int) -> None:
+    child, *others = program.children(depth)
+    child.cancel()
+    for future in (child, *others):
+        with suppress(*ENDS):
+            await future
+
+
+async def _gather(program: Program, depth: int) -> None:
+    await program.note(gather(*program.children(depth)))
+
+
+async def _first(program: Program, depth: int) -> None:
+    with suppress(asyncio.CancelledError):
+        await program.note(first(*program.children(depth)))
+
+
+async def _derive(program: Program, depth: int) -> None:
+    child, *_ = program.children(depth)
+    follow = program.note(child.then(program.call))
+    await program.note(follow.map(str).recover(OSError, repr))
+
+
+async def _wait(program: Program, depth: int) -> None:
+    children: list[Any] = program.children(depth)
+    await asyncio.wait(children)
+
+
+def _in_thread(work: Callable[[Program, int], object]) -> Callable[[Program, int], Awaitable[None]]:
+    async def run(program: Program, depth: int) -> None:
+        def block() -> None:
+            with suppress(*ENDS):
+                work(program, depth)
+
+        await program.executor.sync_to_async(block)
+
+    return run
+
+
+def _map(program: Program, depth: int) -> object:
+    results = program.executor.map(program.call, [depth] * 3)
+    return list(results if program.random.random() < 0.5 else results.as_completed())
+
+
+def _time_out(program: Program, depth: int) -> object:
+    child, *_ = program.children(depth)
+    return child.result(0.002)
+
+
+def _call_sync(program: Program, depth: int) -> object:
+    timeout = program.random.choice([None, 0.002])
+    call: Any = to_sync(program.call, timeout=timeout, executor=program.executor)  # type: ignore[call-overload]
+    return call(depth)
+
+
+def _generate(program: Program, depth: int) -> object:
+    @to_sync(executor=program.executor)
+    async def generate() -> AsyncGenerator[Any, None]:
+        for _ in range(3):
+            yield await program.submit(program.call, depth)
+
+    items = generate()
+    if program.random.random() < 0.5:
+        return list(items)
+    first_item = next(items)
+    items.close()
+    return first_item
+
+
+def _enter(program: Program, depth: int) -> object:
+    @to_sync(executor=program.executor)
+    @asynccontextmanager
+    async def manage() -> AsyncGenerator[int, None]:
+        await program.submit(program.call, depth)
+        yield depth
+        await program.submit(program.call, depth)
+
+    with manage() as value:
+        return program.submit(program.call, value).result(LIMIT)
+
+
+CALM: Final[list[Callable[[Program, int], Awaitable[None]]]] = [
+    _await_each,
+    _gather,
+    _derive,
+    _wait,
+    _in_thread(_enter),
+]
+IMPATIENT: Final = [_in_thread(_time_out), _in_thread(_call_sync)]
+OPERATIONS: Final[list[Callable[[Program, int], Awaitable[None]]]] = [
+    *CALM,
+    _cancel_one,
+    _first,
+    *IMPATIENT,
+    *map(_in_thread, (_map, _generate)),
+]
+
+
+def _run(seed: int) -> None:
+    program = Program(seed)
+    running = in_thread(program.run)
+    try:
+        running.result(2 * LIMIT)
+    except TimeoutError:
+        raise AssertionError(f"program {seed} hangs: {program.executor!r}") from None
+    except AssertionError as error:
+        raise AssertionError(f"program {seed}: {error}") from error
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_programs(part: int) -> None:
+    """Every program ends, no more calls run than there are places, and none is lost."""
+    for seed in range(part * PROGRAMS, (part + 1) * PROGRAMS):
+        _run(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(4))
+def test_many_programs(part: int) -> None:
+    """So it is with many more, where threads take turns as often as they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for seed in range(SLOW_PROGRAMS * (part + 1), SLOW_PROGRAMS * (part + 2)):
+            _run(seed)
+    finally:
+        sys.setswitchinterval(interval)
