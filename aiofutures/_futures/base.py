@@ -56,6 +56,7 @@ class BaseFuture(concurrent.futures.Future[T]):
     _awaiters: Awaiters | None = None
     _cancel_requested = False
     _only_waits = False
+    _withdrawn: Callable[..., Awaitable[T]] | None = None
     _waves = 0
     _waves_asked = 0
 
@@ -252,6 +253,38 @@ class BaseFuture(concurrent.futures.Future[T]):
         watchers = vars(self).pop("_watchers", None)
         if watchers is not None and watchers.stdlib is not None:
             watchers.stdlib.abandon(self)
+
+    # For the host, where it cancels all its calls.
+
+    def withdraw(self) -> bool:
+        """Cancel the call, unless it was taken, and leave it to `tell_withdrawn` to say so."""
+        # As in `_decide`.
+        # law: no calls
+        try:
+            fn = self._fn
+            del self._fn
+            del self._context
+        except AttributeError:
+            return False
+        self._withdrawn = fn
+        self._status = CANCELLED_AND_NOTIFIED
+        # law: end of no calls
+        return True
+
+    def tell_withdrawn(self) -> None:
+        """Notify those who wait that it was withdrawn, if it was."""
+        fn = vars(self).pop("_withdrawn", None)
+        if fn is None or self._host is None:
+            return
+        self._name = self._name or name_of(fn)
+        try:
+            self._notify_and_drop_call()
+        finally:
+            self._host.cancel(self, lambda _: None)
+            self._hand_on(fn)
+
+    def _hand_on(self, fn: object) -> None:
+        """Cancel what a withdrawn call was derived from."""
 
     # Who decides.
 

@@ -138,6 +138,12 @@ class Future(BaseFuture[T]):
         return True
 
     @override
+    def _hand_on(self, fn: object) -> None:
+        if isinstance(fn, Derivation):
+            for source in fn.not_cancelled_since():
+                source.cancel()
+
+    @override
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
         """Call `fn` with this future as soon as it is done.
 
@@ -205,6 +211,9 @@ class Future(BaseFuture[T]):
                 else:
                     yield from self._await_shown(AsyncWaiter.of(self), awaiter)
             if self._status == CANCELLED_AND_NOTIFIED:
+                # All calls of the host are being cancelled: so is this one, which would clean up.
+                while self._waves != self._waves_asked and self._is_on_own_loop():
+                    yield
                 raise asyncio.CancelledError
             return self.result()
         finally:

@@ -172,17 +172,20 @@ class Run:
         for future in futures:
             future._waves += 1
         with ExitStack() as stack:
-            running = [future for future in futures if future.running()]
-            stack.callback(self.call_soon, self._cancel_each, running, futures)
-            for future in futures.difference(running):
-                stack.callback(future.cancel)
+            stack.callback(self.call_soon, self.call_soon, self.call_soon, self._end_wave, futures)
+            for future in futures:
+                stack.callback(future.tell_withdrawn)
+            running = [future for future in futures if not future.withdraw()]
+            # All are asked before anybody hears of the others: they would be cleaning up by then.
+            self.call_soon(self._cancel_each, running)
 
-    def futures(self) -> set[Runnable]:
-        """Return the futures that are queued or not finished yet."""
-        # In the order in which they go from one to the next, so that none is missed; and as a set,
-        # as one that is about to do so may be in two.
+    def futures(self) -> list[Runnable]:
+        """Return the futures that are queued or not finished yet, the oldest first."""
+        # In the order in which they go from one to the next, so that none is missed. One that is
+        # about to do so may be in two.
         queued = snapshot(self.queue)
-        return {*queued, *snapshot(self.waiting), *snapshot(self.unfinished.values())}
+        waiting = snapshot(self.waiting)
+        return list(dict.fromkeys((*snapshot(self.unfinished.values()), *waiting, *queued)))
 
     def count(self) -> tuple[int, int]:
         """Return how many calls are pending and how many are running."""
@@ -464,14 +467,13 @@ class Run:
         if task is not None:
             task.cancel()
 
-    def _cancel_each(self, running: list[Runnable], futures: set[Runnable]) -> None:
+    def _cancel_each(self, running: list[Runnable]) -> None:
         """Cancel the tasks of those that run, whatever one of them raises. Loop thread only."""
         with ExitStack() as stack:
-            stack.callback(self.call_soon, self.call_soon, self._end_wave, futures)
             for future in running:
                 stack.callback(self._cancel, future, _ignore)
 
-    def _end_wave(self, futures: set[Runnable]) -> None:
+    def _end_wave(self, futures: list[Runnable]) -> None:
         """Note that whoever waits for these has heard that all were cancelled. Loop thread only.
 
         A task group hands it on to a task one turn of the loop later.

@@ -67,6 +67,10 @@ class Step(Future[Any]):
         """Cancel it, but no last step that has not begun: something would stay open."""
         return (not self.is_last or self.running()) and super().cancel()
 
+    @override
+    def withdraw(self) -> bool:
+        return not self.is_last and super().withdraw()
+
 
 class _NextStep:
     """What the task waits for between two steps. It wakes the task at once.

@@ -134,6 +134,30 @@ class TestCleanup:
             executor.shutdown()
             assert transaction.log == ["begun", "finished"]
 
+    def test_of_one_that_hears_of_others_first(self, make_executor: MakeExecutor) -> None:
+        """One that awaits what has just been cancelled with it is asked before it cleans up."""
+        executor = make_executor()
+        log: list[str] = []
+        with Gate() as gate:
+
+            async def work() -> None:
+                source = executor.submit(echo, 1)
+                gate.block()
+                try:
+                    await source
+                finally:
+                    log.append("begun")
+                    await asyncio.sleep(0.01)
+                    log.append("finished")
+
+            future = executor.submit(work)
+            gate.arrived()
+            executor.cancel_futures()
+        with pytest.raises(CancelledError):
+            future.result(LIMIT)
+
+        assert log == ["begun", "finished"]
+
     def test_that_the_user_cuts_off(self, executor: AsyncExecutor) -> None:
         """A second cancellation of the user's goes through, by a waiter too."""
         transaction = Transaction()
