@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import _lines, _table, stages, submit, worker
+from benchmarks import _lines, _table, proportion, stages, submit, worker
 from benchmarks import map as map_question
 from benchmarks.__main__ import QUESTIONS, main, measure
 from benchmarks._child import ChildError, in_child
@@ -132,6 +132,7 @@ TARGETS: dict[tuple[str, str], list[float | None]] = {
     ("generator", "synchronicity"): [3],
     ("threads", FIRST): [4],
     ("growth", "1,000 in flight"): [1.5, None],
+    ("growth", "1,500"): [5] * 12,
     ("fairness", "its own clock"): [50, 50],
     ("watchdog", "not watched"): [0.98],
     ("worker", "asyncio.to_thread"): [1, 1.3],
@@ -152,8 +153,8 @@ def test_every_line_is_there() -> None:
 
 @pytest.mark.parametrize(
     "each",
-    [submit.LINES[1], map_question.LINES[0], *worker.LINES],
-    ids=["against-threads", "against-itself", "worker-one", "worker-many"],
+    [submit.LINES[1], map_question.LINES[0], *worker.LINES, *proportion.LINES],
+    ids=lambda each: each.work,
 )
 def test_a_line_runs(each: Line) -> None:
     """A comparison that needs no other library has samples of both sides."""
