@@ -204,12 +204,10 @@ class Future(BaseFuture[T]):
         """
         try:
             if self._status not in DONE:
-                shows = HAS_CALL_GRAPH and self._is_on_own_loop()
-                awaiter = asyncio.current_task() if shows else None
-                if awaiter is None:
-                    yield from AsyncWaiter.of(self)
+                if HAS_CALL_GRAPH and self._is_on_own_loop() and asyncio.current_task():
+                    yield from self._await_shown(AsyncWaiter.of(self))
                 else:
-                    yield from self._await_shown(AsyncWaiter.of(self), awaiter)
+                    yield from AsyncWaiter.of(self)
             if self._status == CANCELLED_AND_NOTIFIED:
                 # All calls of the host are being cancelled: so is this one, which would clean up.
                 while self._waves != self._waves_asked and self._is_on_own_loop():
@@ -220,17 +218,18 @@ class Future(BaseFuture[T]):
             # The traceback of the exception holds this frame.
             del self
 
-    def _await_shown(
-        self, waiter: AsyncWaiter, awaiter: asyncio.Task[Any]
-    ) -> Generator[Any, None, None]:
-        """Wait; meanwhile asyncio's call graph shows `awaiter`. Loop thread only."""
-        if self._awaiters is None:
-            self._awaiters = Awaiters()
-        self._awaiters.add(awaiter, self._task)
+    def _await_shown(self, waiter: AsyncWaiter) -> Generator[Any, None, None]:
+        """Wait; meanwhile asyncio's call graph shows the task that does. Loop thread only."""
+        awaiter = asyncio.current_task()
+        assert awaiter is not None  # noqa: S101
+        awaiters = self._awaiters = self._awaiters or Awaiters()
+        awaiters.add(awaiter, self._task)
         try:
             yield from waiter
         finally:
-            self._awaiters.remove(awaiter)
+            awaiters.remove(awaiter)
+            # As above.
+            del self, awaiter, waiter
 
     def map(self, fn: Callable[[T], U], /) -> Future[U]:
         """Return the future of `fn(result)`.

@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 import pytest
 from support import LIMIT, Gate, MakeExecutor, echo, echo_later, until
 
-from aiofutures import AsyncExecutor, Future, to_sync
+from aiofutures import AsyncExecutor, Future, first, gather, to_sync
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -227,6 +227,40 @@ class TestCycles:
         with pytest.raises(LookupError):
             future.result(LIMIT)
         del future
+
+        self.check(locals_of)
+
+    HANDED_ON: Final[dict[str, Callable[[Future[object]], Awaitable[object]]]] = {
+        "await": lambda future: future,
+        "map": lambda future: future.map(str),
+        "then": lambda future: future.then(echo),
+        "recover": lambda future: future.recover(KeyError, str),
+        "zip": lambda future: future.zip(future),
+        "gather": lambda future: gather(future),
+        "first": lambda future: first(future),
+    }
+
+    @pytest.mark.parametrize("hand_on", HANDED_ON.values(), ids=HANDED_ON)
+    @pytest.mark.parametrize("begun", [False, True])
+    def test_handed_on(
+        self,
+        executor: AsyncExecutor,
+        locals_of: list[weakref.ref[Local]],
+        hand_on: Callable[[Future[object]], Awaitable[object]],
+        begun: bool,
+    ) -> None:
+        """Of a call that another one awaits, or awaits what is derived of it."""
+
+        async def work() -> None:
+            if not begun:
+                await asyncio.sleep(0)
+            self.fail(locals_of)
+
+        async def wait() -> None:
+            await hand_on(executor.submit(work))
+
+        with pytest.raises(LookupError):
+            executor.submit(wait).result(LIMIT)
 
         self.check(locals_of)
 
