@@ -21,8 +21,8 @@ import sys
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, Final, Protocol
 
@@ -36,6 +36,8 @@ from .green import are_threads_real
 _PATIENCE: Final = 5.0
 # Threads that wait for work, for calls of exit functions: these cannot start any.
 _SPARES: Final = 4
+# These start no thread once the main thread has ended (CPython gh-113964).
+_REFUSES: Final = (3, 12) <= sys.version_info < (3, 12, 2)
 _HAS_DAEMONS: Final[bool] = getattr(_thread, "daemon_threads_allowed", lambda: True)()
 
 
@@ -129,8 +131,8 @@ class Thread(threading.Thread):
         """
         try:
             super().start()
-        except RuntimeError:
-            if not exiting.is_set():
+        except RuntimeError as error:
+            if not exiting.is_set() and "shutdown" not in str(error):
                 raise
             try:
                 spare = _spares.pop()
@@ -162,19 +164,39 @@ class _Spare(Thread):
         self.name = place.name
         self._gate.release()
 
+    def dismiss(self) -> None:
+        """End, unless it has taken over or was never started."""
+        with suppress(ValueError):
+            _spares.remove(self)
+            self._gate.release()
+            self.join()
+
     def _wait(self) -> None:
         self._gate.acquire()
-        assert self._place is not None  # noqa: S101
-        self._place.run()
+        if self._place is not None:
+            self._place.run()
 
 
-def _keep_spares() -> None:
-    # Some releases of Python 3.12 start no thread here (CPython gh-113964), others none later.
+def _keep_spares(count: int) -> list[_Spare]:
+    """Keep so many threads, or as many as Python still starts."""
+    spares = [_Spare() for _ in range(count)]
     with suppress(RuntimeError):
-        for _ in range(_SPARES):
-            spare = _Spare()
+        for spare in spares:
             spare.start()
             _spares.append(spare)
+    return spares
+
+
+@contextmanager
+def keeping_thread() -> Iterator[None]:
+    """Keep a thread for what is about to start one, and may take longer than the main thread."""
+    is_main = threading.current_thread() is threading.main_thread()
+    spares = _keep_spares(1 if _REFUSES and not is_main else 0)
+    try:
+        yield
+    finally:
+        for spare in spares:
+            spare.dismiss()
 
 
 def _finish_calls() -> None:
@@ -182,7 +204,7 @@ def _finish_calls() -> None:
     exiting.set()
     _wait_or_cancel()
     if _HAS_DAEMONS and are_threads_real() and not _is_multiprocessing_child():
-        _keep_spares()
+        _keep_spares(_SPARES)
         return
     _report_unfetched()
     for loop_thread in snapshot(loop_threads):

@@ -17,7 +17,7 @@ from .._typing import P, T
 from .blocking import locked
 from .doorbell import doorbell
 from .green import refuse_green_selector, refuse_green_threads
-from .lifecycle import Thread, exiting, loop_threads, running_loop_threads
+from .lifecycle import Thread, exiting, keeping_thread, loop_threads, running_loop_threads
 from .limit import Limit
 from .pool import WorkerPool
 from .run import Run
@@ -271,7 +271,8 @@ class LoopThread:
         refuse_green_threads()
         if run.loop is None:
             # In a context of its own: the loop would keep that of the first caller.
-            Context().run(self._start, run)
+            with keeping_thread():
+                Context().run(self._start, run)
         run.wake()
 
     def _start(self, run: Run) -> None:

@@ -1,13 +1,18 @@
 """The end of the interpreter in two phases, each case in an interpreter of its own."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import threading
 from typing import Final
 
 import pytest
-from support import LIMIT, interpreter, run_python, starts_threads_at_exit
+from support import LIMIT, in_thread, interpreter, run_python, starts_threads_at_exit, until
+
+from aiofutures import AsyncExecutor
+from aiofutures._loops import lifecycle
 
 needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT for one process")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
@@ -217,11 +222,30 @@ load("now")
 }
 
 
-@starts_threads_at_exit
+# For these Python has to start a thread after the main thread has ended.
+START_LATE: Final = {
+    "background task",
+    "first call in a timer",
+    "first call in atexit",
+    "first call of an executor in atexit",
+    "pool works off its queue",
+    "queue consumer",
+    "several executors",
+    "shutdown in atexit",
+    "thread that only submits",
+}
+
+
 class TestServes:
     """Until the very end the loops serve whoever calls."""
 
-    @pytest.mark.parametrize("case", CASES)
+    @pytest.mark.parametrize(
+        "case",
+        [
+            pytest.param(case, marks=[starts_threads_at_exit] if case in START_LATE else [])
+            for case in CASES
+        ],
+    )
     @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
     def test_right(self, case: str, loop: str) -> None:
         """Nothing is lost, nothing hangs, and nothing else is printed."""
@@ -247,6 +271,35 @@ class TestServes:
             )
 
         assert run_python(code) == "right\n"
+
+
+class TestThreadKept:
+    """Where Python starts no thread once the main thread has ended, a start brings its own."""
+
+    @pytest.mark.parametrize("refuses", [True, False])
+    def test_takes_the_place(
+        self, monkeypatch: pytest.MonkeyPatch, executor: AsyncExecutor, refuses: bool
+    ) -> None:
+        """The thread that is kept while an executor starts serves it, or ends."""
+        before = set(threading.enumerate())
+        factory = executor._loop_thread._loop_factory
+        start = threading.Thread.start
+
+        def refuse(thread: threading.Thread) -> None:
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+
+        def factory_that_takes_long() -> asyncio.AbstractEventLoop:
+            monkeypatch.setattr(threading.Thread, "start", refuse if refuses else start)
+            return factory()
+
+        monkeypatch.setattr(lifecycle, "_REFUSES", True)
+        monkeypatch.setattr(executor._loop_thread, "_loop_factory", factory_that_takes_long)
+
+        future = in_thread(lambda: executor.submit(asyncio.sleep, 0, "served")).result(LIMIT)
+        assert future.result(LIMIT) == "served"
+        executor.shutdown()
+
+        until(lambda: set(threading.enumerate()) == before)
 
 
 class TestWarning:
