@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import sys
-from types import SimpleNamespace
-from typing import Any, Final
+from typing import Final
 
 LOGGER: Final = logging.getLogger("aiofutures")
 
@@ -25,11 +23,16 @@ def _log(level: int, error: BaseException | None, message: str, args: tuple[obje
         LOGGER.log(level, message, *args, exc_info=error)
     except Exception as failure:
         # Of a handler of the user's. It must not keep anybody waiting for the rest.
-        unraisable: Any = SimpleNamespace(
-            exc_type=type(failure),
-            exc_value=failure,
-            exc_traceback=failure.__traceback__,
-            err_msg="Exception ignored while an error was logged",
-            object=LOGGER,
-        )
-        sys.unraisablehook(unraisable)
+        for lost in (error, failure):
+            _Ignored(lost)
+
+
+class _Ignored:
+    """Hands an error to `sys.unraisablehook` when it dies, which Python itself alone can call."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self._error = error
+
+    def __del__(self) -> None:
+        if self._error is not None:
+            raise self._error

@@ -7,8 +7,10 @@ the limit hangs; what ends without an outcome has crashed.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import concurrent.futures
 import contextvars
+import dataclasses
 import gc
 import logging
 import os
@@ -569,3 +571,186 @@ def time_limit(library: str) -> None:
         limited()
     except TimeoutError:
         leave("right" if cancelled.wait(MOMENT) else "silent")
+
+
+def _outcome_of(future: Any, error: type[BaseException]) -> str:
+    """Tell whether a future ends with an error."""
+    try:
+        future.result(WAIT / 2)
+    except error:
+        return "right"
+    except concurrent.futures.TimeoutError:
+        return "hangs"
+    except BaseException:
+        return "wrong error"
+    return "silent"
+
+
+@fault("a task raises an exception that refuses attributes (a frozen dataclass)", "it arrives")
+def frozen_exception(library: str) -> None:
+    """The future never ends."""
+    lib = make(library)
+
+    @dataclasses.dataclass(frozen=True)
+    class NotFound(Exception):  # noqa: N818
+        key: str
+
+    async def work() -> NoReturn:
+        raise NotFound("a")
+
+    leave(_outcome_of(lib.submit(work), NotFound))
+
+
+@fault("a task returns an object whose `__class__` raises (a lazy proxy)", "it arrives")
+def refusing_result(library: str) -> None:
+    """The future never ends."""
+    lib = make(library)
+
+    class Proxy:
+        # mypy: it is no property of `object`.
+        @property  # type: ignore[misc]
+        @override
+        def __class__(self) -> type:
+            raise RuntimeError("not connected")
+
+    async def work() -> Proxy:
+        return Proxy()
+
+    result = lib.submit(work).result(WAIT / 2)
+    leave("right" if type(result) is Proxy else "wrong error")
+
+
+@fault("a done callback raises SystemExit", "the other callbacks run, and later calls")
+def callback_exits(library: str) -> None:
+    """The loop ends, or callbacks are lost."""
+    lib = make(library)
+    called = threading.Event()
+    future = lib.submit(asyncio.sleep, MOMENT)
+    future.add_done_callback(lambda _: sys.exit(1))
+    future.add_done_callback(lambda _: called.set())
+    if not called.wait(WAIT / 2):
+        leave("loses work")
+    leave("right" if lib.submit(value, 1).result(WAIT / 2) == 1 else "wrong error")
+
+
+@fault("a logging handler raises while a callback's error is logged", "the other callbacks run")
+def refusing_handler(library: str) -> None:
+    """Callbacks are lost."""
+
+    class Handler(logging.Handler):
+        @override
+        def emit(self, record: logging.LogRecord) -> NoReturn:
+            raise OSError("disk full")
+
+    lib = make(library)
+    for name in ("", "asyncio", "concurrent.futures"):
+        logging.getLogger(name).addHandler(Handler())
+    called = threading.Event()
+    future = lib.submit(asyncio.sleep, MOMENT)
+    future.add_done_callback(lambda _: 1 / 0)
+    future.add_done_callback(lambda _: called.set())
+    if not called.wait(WAIT / 2):
+        leave("loses work")
+    leave("right" if lib.submit(value, 1).result(WAIT / 2) == 1 else "wrong error")
+
+
+@fault("`asyncio.Task` is replaced after the import (debuggers, nest_asyncio)", "calls work")
+def replaced_task(library: str) -> None:
+    """Every call fails."""
+    lib = make(library)
+    tasks: Any = asyncio.tasks
+    tasks.Task = asyncio.Task = tasks._PyTask  # type: ignore[misc]
+    leave("right" if lib.call(value, 1) == 1 else "wrong error")
+
+
+@fault("a task calls, then a thread", "the thread's callback does not see the task's context")
+def strangers_context(library: str) -> None:
+    """It sees the request, the tenant or the span of the first."""
+    lib = make(library)
+    request = contextvars.ContextVar("request", default="none")
+    seen: list[str] = []
+    called = threading.Event()
+
+    async def nap() -> None:
+        await asyncio.sleep(0.02)
+
+    async def stranger() -> None:
+        await asyncio.sleep(0.01)
+        request.set("stranger")
+        lib.submit(nap)
+        time.sleep(0.05)
+
+    def see(_: object) -> None:
+        seen.append(request.get())
+        called.set()
+
+    lib.submit(stranger)
+    time.sleep(0.03)
+    request.set("own")
+    lib.submit(nap).add_done_callback(see)
+    called.wait(WAIT / 2)
+    leave("right" if seen in (["own"], ["none"]) else "silent")
+
+
+@fault("a thousand askers of a failed future", "their frames are freed")
+def asked_again(library: str) -> None:
+    """Its traceback grows, and keeps each of them alive."""
+    lib = make(library)
+
+    async def work() -> NoReturn:
+        raise ValueError("no token")
+
+    future = lib.submit(work)
+    last: BaseException | None = None
+    for _ in range(1000):
+        try:
+            future.result(WAIT)
+        except ValueError as error:
+            last = error
+    entries, traceback = 0, last.__traceback__ if last else None
+    while traceback is not None:
+        entries, traceback = entries + 1, traceback.tb_next
+    leave("right" if 0 < entries < 100 else "silent")
+
+
+@fault("a thread that outlives the main thread calls", "its calls work")
+def late_thread(library: str) -> None:
+    """Pools, timers and queue consumers lose their work."""
+    lib = make(library)
+    lib.call(value, 1)
+
+    def work() -> None:
+        time.sleep(MOMENT)
+        say("right" if lib.call(value, 1) == 1 else "wrong error")
+
+    threading.Thread(target=work).start()
+
+
+@fault("a function of `atexit` calls, to close a client", "its call works")
+def call_at_exit(library: str) -> None:
+    """The client is not closed, with an error or without a word."""
+    lib = make(library)
+    lib.call(value, 1)
+    atexit.register(lambda: say("right" if lib.call(value, 1) == 1 else "wrong error"))
+
+
+@fault("a call has failed, nobody asked, and the interpreter ends", "the error is reported")
+def unfetched_at_exit(library: str) -> None:
+    """It appears nowhere."""
+    lib = make(library)
+
+    async def work() -> NoReturn:
+        raise RuntimeError("bad token")
+
+    unfetched_at_exit.__dict__["kept"] = lib.submit(work)
+    logging.getLogger().addHandler(_Saying())
+    time.sleep(MOMENT)
+
+
+class _Saying(logging.Handler):
+    """Says that it is right when the error comes."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        say("right" if "bad token" in f"{record.getMessage()} {error}" else "wrong error")

@@ -20,12 +20,14 @@ from support import (
     in_child,
     in_thread,
     limit_of,
+    run_python,
     until,
 )
 from typing_extensions import override
 
 from aiofutures import AsyncExecutor, Future, first, gather
 from aiofutures._futures.waiters import OutcomeWaiter
+from aiofutures._logging import LOGGER, log_warning
 from aiofutures._loops import lifecycle
 from aiofutures._sync.call import _is_done_when_cancelled
 
@@ -69,9 +71,48 @@ class TestLogging:
             executor.shutdown()
         finally:
             logging.getLogger("aiofutures").removeHandler(handler)
-        assert {str(error.exc_value) for error in unraisable} == {"the disk is full"}
+        # With what was to be logged.
+        shown = {str(error.exc_value) for error in unraisable}
+        assert shown == {"the disk is full", "division by zero"}
         assert limit_of(executor)._taken == set()
         logged_errors.clear()
+
+    def test_of_a_warning(self, unraisable: list[Any]) -> None:
+        """Where there was no error to log, the handler's own is shown alone."""
+        handler = Raising()
+        LOGGER.addHandler(handler)
+        try:
+            log_warning("the end waits")
+        finally:
+            LOGGER.removeHandler(handler)
+
+        assert [str(error.exc_value) for error in unraisable] == ["the disk is full"]
+
+    def test_shown_by_python(self) -> None:
+        """Python shows what the handler raised, and what was to be logged."""
+        output = run_python(
+            """
+            import logging, sys
+            from aiofutures import run_async
+
+            class Raising(logging.Handler):
+                def emit(self, record):
+                    raise OSError("the disk is full")
+
+            async def work():
+                return 1
+
+            sys.stderr = sys.stdout
+            logging.getLogger().addHandler(Raising())
+            future = run_async(work)
+            future.add_done_callback(lambda _: 1 / 0)
+            print(future.result(), run_async(work).result())
+            """
+        )
+
+        assert "1 1\n" in output
+        assert "OSError: the disk is full" in output
+        assert "ZeroDivisionError" in output
 
 
 class TestReplacedTaskClass:
