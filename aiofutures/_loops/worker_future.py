@@ -125,6 +125,15 @@ class WorkerFuture(asyncio.Future[T]):
         return True
 
 
+def call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
+    """Have `loop` call `callback`, unless it is closed: its tasks have gone with it."""
+    try:
+        loop.call_soon_threadsafe(callback)
+    except RuntimeError:
+        if not loop.is_closed():
+            raise
+
+
 def _as_outcome(exception: BaseException) -> BaseException:
     """Return what the awaiting task gets for `exception`."""
     drop_frame(exception)

@@ -14,6 +14,7 @@ from weakref import ref
 from .._contract import Turns
 from .._coroutines import drop_frame
 from .._futures.future import Future
+from .._loops.caller import waiting_caller
 from .._loops.limit import running_call
 from .._loops.thread import LoopThread
 from .._typing import T
@@ -144,6 +145,7 @@ class Lifetime(Generic[T]):
         # An eager task begins before it is known that it runs the opening.
         await asyncio.sleep(0)
         running_call.set(ref(self.opened))
+        waiting_caller.set(None)
         try:
             async with self._make() as value:
                 self.host.closers[self.closed] = self._close
