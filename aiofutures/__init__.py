@@ -4,7 +4,14 @@ from concurrent.futures import BrokenExecutor, CancelledError, TimeoutError
 
 from ._combinators import first, gather
 from ._decorators import in_executor, to_sync, to_sync_context, to_sync_iter
-from ._default import get_default_executor, run_async, set_default_executor, shared, sync_to_async
+from ._default import (
+    get_default_executor,
+    in_caller_thread,
+    run_async,
+    set_default_executor,
+    shared,
+    sync_to_async,
+)
 from ._exceptions import AsyncExecutorError, BlockingCallWarning, DeadlockError, InvalidStateError
 from ._executor import AsyncExecutor, ExecutorStatistics
 from ._futures.future import Future
@@ -27,6 +34,7 @@ __all__ = [
     "first",
     "gather",
     "get_default_executor",
+    "in_caller_thread",
     "in_executor",
     "run_async",
     "set_default_executor",

@@ -7,6 +7,7 @@ import functools
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextvars import copy_context
 from functools import partial
 from inspect import Signature, iscoroutine
 from typing import Any, Final, Protocol, TypeVar, overload
@@ -325,23 +326,27 @@ def _blocking(
     """
 
     def blocking(*args: Any, **kwargs: Any) -> Any:
-        if asyncio._get_running_loop() is not None:
+        blocks_loop = asyncio._get_running_loop() is not None
+        if blocks_loop:
             _refuse_as_async(name)
         call = SyncCall(fn, name)
-        changes = ContextChanges()
+        before = copy_context()
         runner = get_default_executor() if executor is None else executor
-        future = runner.submit(call, *args, **kwargs)
-        host = future._host
+        future: Future[Any] | None = None
         try:
-            result = wait(future, timeout, name, stacklevel=stacklevel)
+            future = runner.submit(call, *args, **kwargs)
+            host = future._host
+            result = wait(future, call.caller, timeout, name, stacklevel if blocks_loop else None)
         except BaseException:
             # `wait` cancels it, unless a signal handler raised before the wait.
-            if not future._cancel_requested:
+            if future is not None and not future._cancel_requested:
                 future.cancel()
+            call.caller.leave()
             raise
         finally:
-            if call.context is not None:
-                changes.take_over(call.context)
+            # One variable is the call's own.
+            if call.context is not None and len(call.context) > 1:
+                ContextChanges(before).take_over(call.context)
             # The traceback of its exception holds this frame.
             del future
         # Not isinstance: the `__class__` of a result may raise.

@@ -10,6 +10,7 @@ from ._executor import AsyncExecutor, default_executor
 from ._futures.future import Future
 from ._loops.thread import LoopThread
 from ._shared import Shared
+from ._sync.call import run_in_caller
 from ._typing import P, T
 
 _default = default_executor
@@ -87,6 +88,43 @@ def sync_to_async(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> A
     """
     loop_thread = LoopThread.running() or get_default_executor()._loop_thread
     return loop_thread.run_in_worker(fn, *args, **kwargs)
+
+
+def in_caller_thread(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
+    """Run a blocking function in the thread that called the nearest `to_sync` function.
+
+    That thread waits anyway: for a result, for the next item of a generator, or to enter or leave
+    a `with` block. What belongs to it is at hand there: its database connection and transaction,
+    thread-local storage. `fn` may call `to_sync` functions again. Where no thread waits, as in a
+    call that was submitted, `fn` runs in a worker thread, as by `sync_to_async`.
+
+    It runs when it is awaited, one function after another, in a copy of the context; the context
+    variables that it sets are set for the task, as with `await`. Ctrl-C in it cancels the `to_sync`
+    call. So does the time limit of that, but not before `fn` has returned. A task that is cancelled
+    meanwhile goes on at once; the outcome of `fn` is dropped.
+
+    Args:
+        fn: A sync function.
+        *args: Its positional arguments.
+        **kwargs: Its keyword arguments.
+
+    Returns:
+        An awaitable of what it returns or raises. Awaiting it also raises:
+
+        - TypeError: `fn` is an async function.
+        - InvalidStateError: The thread has stopped waiting, after its time limit or an exception;
+          or nobody waits, and the executor was shut down.
+
+    Example:
+        >>> @to_sync
+        ... async def order(item: str) -> None:
+        ...     price = await fetch_price(item)
+        ...     await in_caller_thread(save, item, price)  # in the transaction of the caller
+
+    .. versionadded:: 0.2.0
+    """
+    host = LoopThread.running() or get_default_executor()._loop_thread
+    return run_in_caller(host, fn, args, kwargs)
 
 
 def shared(

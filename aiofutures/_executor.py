@@ -17,6 +17,7 @@ from typing import Any, NoReturn, TypeVar, overload
 from ._coroutines import not_callable
 from ._exceptions import DeadlockError
 from ._futures.future import Future
+from ._loops.caller import leave_caller, waiting_caller
 from ._loops.run import run_forever
 from ._loops.thread import LoopThread
 from ._loops.watchdog import Watchdog
@@ -144,7 +145,10 @@ class AsyncExecutor(Executor):
         """
         if not callable(fn):
             raise not_callable(fn)
-        future: Future[T] = Future(self._loop_thread, fn, args, kwargs or None, copy_context())
+        context = copy_context()
+        if waiting_caller in context:
+            leave_caller(context)
+        future: Future[T] = Future(self._loop_thread, fn, args, kwargs or None, context)
         self._loop_thread.submit(future)
         return future
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from aiofutures import AsyncExecutor
+from aiofutures import AsyncExecutor, in_caller_thread, to_sync
 
 from ._lines import Effort, Line, Samples
 from ._pairs import alternate
@@ -64,6 +64,23 @@ def measure(how: _Measure, effort: Effort) -> Samples:
         )
 
 
+def measure_in_caller(effort: Effort) -> Samples:
+    """Take turns with empty `to_sync` calls."""
+    count = effort.tasks(_COUNT)
+    with AsyncExecutor() as executor:
+        call = to_sync(executor=executor)(TRIVIAL.asynchronous)
+        one_by_one = to_sync(executor=executor)(one_at_a_time)
+
+        def calls() -> float:
+            begin = time.perf_counter()
+            for _ in range(count):
+                call()
+            return (time.perf_counter() - begin) / count * 1e6
+
+        ours = partial(one_by_one, in_caller_thread, count)
+        return alternate(ours, calls, int(_ROUNDS * effort.rounds))
+
+
 def _line(work: str, how: _Measure, target: float) -> Line:
     return Line(
         work,
@@ -78,4 +95,12 @@ def _line(work: str, how: _Measure, target: float) -> Line:
 LINES = [
     _line("`sync_to_async`, one at a time", one_at_a_time, 1),
     _line("the same, 2,000 at once", many_at_once, 1.3),
+    Line(
+        "`in_caller_thread`, one at a time",
+        "an empty `to_sync` call",
+        "µs",
+        0.67,
+        measure_in_caller,
+        target_without_eager_tasks=0.67,
+    ),
 ]

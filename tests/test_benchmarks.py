@@ -136,6 +136,7 @@ TARGETS: dict[tuple[str, str], list[float | None]] = {
     ("fairness", "its own clock"): [50, 50],
     ("watchdog", "not watched"): [0.98],
     ("worker", "asyncio.to_thread"): [1, 1.3],
+    ("worker", "an empty `to_sync` call"): [0.67],
     ("import", "asyncio, concurrent.futures"): [35],
 }
 

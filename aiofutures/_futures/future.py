@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from .._contract import Host
 from .._coroutines import name_of
 from .._exceptions import InvalidStateError
+from .._loops.caller import leave_caller
 from .._typing import T, override
 from .base import DONE, BaseFuture
 from .waiters import (
@@ -315,7 +316,9 @@ class Future(BaseFuture[T]):
         host = self._host.local
         derivation = Derivation(fn)
         derivation.sources = [(source, source._waves_asked) for source in sources]
-        future: Future[Any] = Future(host, derivation, args, None, copy_context())
+        context = copy_context()
+        leave_caller(context)
+        future: Future[Any] = Future(host, derivation, args, None, context)
         # That of the user's function, which comes last, if there is one.
         future._name = name_of(args[-1] if args and callable(args[-1]) else fn)
         future._only_waits = only_waits

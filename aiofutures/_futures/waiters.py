@@ -17,7 +17,8 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from .._contract import Host, LendsPlaces, Runnable
 from .._exceptions import DeadlockError
-from .._loops.blocking import Event, block
+from .._loops.blocking import Event, block, open_gate
+from .._loops.caller import Caller
 from .._loops.lifecycle import unfetched
 from .._loops.limit import lend, lent, running_call
 from .._loops.pool import WorkerPool
@@ -42,18 +43,25 @@ class Awaited(Runnable, Protocol):
 _give_way: Final[Callable[[], object]] = getattr(os, "sched_yield", partial(sleep, 0))
 
 
-def wait(future: Awaited, timeout: float | None) -> bool:
+def wait(future: Awaited, timeout: float | None, caller: Caller | None = None) -> bool:
     """Block until `future` is done, or return False after the time-out.
 
     The caller's call lends its place meanwhile.
+
+    Args:
+        future: The future.
+        timeout: Maximum number of seconds to wait; None means no limit.
+        caller: Has what is to run here meanwhile.
     """
     if timeout is not None and timeout <= 0:
         return False
-    refuse_on_own_loop(future)
+    # Faster than to call it each time.
+    if future._host is not None and future._host.is_current():
+        refuse_on_own_loop(future)
     if running_call.get() is None:
-        return _block(future, timeout)
+        return _block(future, timeout, caller)
     with lent(future._host, timeout):
-        return _block(future, timeout)
+        return _block(future, timeout, caller)
 
 
 def not_done(future: Awaited, seconds: float | None) -> TimeoutError:
@@ -65,7 +73,7 @@ def not_done(future: Awaited, seconds: float | None) -> TimeoutError:
     return TimeoutError(f"{name}() was not done in {seconds} seconds")
 
 
-def _block(future: Awaited, timeout: float | None) -> bool:
+def _block(future: Awaited, timeout: float | None, caller: Caller | None = None) -> bool:
     end = None if timeout is None else monotonic() + timeout
     _give_way()
     if future.done():
@@ -74,9 +82,17 @@ def _block(future: Awaited, timeout: float | None) -> bool:
     gate.acquire()
     gates = future._watch().gates
     gates.append(gate)
+    if caller is not None:
+        caller.gate = gate
     try:
-        left = None if end is None else end - monotonic()
-        return future.done() or block(gate, left)
+        while not future.done():
+            left = None if end is None else end - monotonic()
+            if caller is not None and caller.items and (left is None or left > 0):
+                caller.run_next()
+                _give_way()
+            elif not block(gate, left):
+                return False
+        return True
     finally:
         gates.remove(gate)
 
@@ -108,8 +124,7 @@ class Watchers:
     def notify(self, future: Awaited) -> None:
         """Wake the threads that wait for `future`, which is done. Repeating it is harmless."""
         for gate in snapshot(self.gates):
-            if gate.locked():
-                gate.release()
+            open_gate(gate)
         if self.stdlib is not None:
             self.stdlib.notify(future)
 

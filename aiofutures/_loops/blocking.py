@@ -29,6 +29,14 @@ def block(gate: LockType, timeout: float | None = None) -> bool:
         return _acquire(gate, timeout)
 
 
+def open_gate(gate: LockType) -> None:
+    """Let the thread go on that waits for `gate`, or is about to."""
+    if gate.locked():
+        # Another thread may be faster.
+        with suppress(RuntimeError):
+            gate.release()
+
+
 def _acquire(gate: LockType, timeout: float | None) -> bool:
     """Acquire `gate`; return False after the time-out."""
     if not _LOOKS_FOR_SIGNALS or threading.current_thread() is not threading.main_thread():
@@ -75,9 +83,7 @@ class Event:
     def set(self) -> None:
         self._is_set = True
         for gate in snapshot(self._gates):
-            # Another thread may have released it.
-            with suppress(RuntimeError):
-                gate.release()
+            open_gate(gate)
 
     def clear(self) -> None:
         self._is_set = False

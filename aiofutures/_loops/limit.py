@@ -31,6 +31,16 @@ def lend(host: Host | None) -> TakeBack | None:
     return call._host.limit.lend(call, host.limit)
 
 
+def pause() -> TakeBack | None:
+    """Lend the caller's place while it waits for something that needs none; None as in `lend`."""
+    if running_call.get() is None:
+        return None
+    call = _running_call()
+    if call is None or call._host is None or call._host.limit is None:
+        return None
+    return call._host.limit.lend(call, None)
+
+
 @contextmanager
 def lent(host: Host | None, timeout: float | None) -> Generator[None]:
     """Lend the caller's place during a block, at the end of which the thread waits for one.

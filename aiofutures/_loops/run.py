@@ -16,6 +16,8 @@ from types import CoroutineType
 from typing import Any, Final
 from weakref import ref
 
+from .. import _asgiref
+from .._asgiref import LOCAL
 from .._contract import Runnable
 from .._coroutines import drop_frame, ensure_coroutine
 from .._exceptions import InvalidStateError
@@ -24,6 +26,7 @@ from .._snapshot import snapshot
 from .blocking import Event
 from .doorbell import Doorbell
 from .limit import Limit, running_call
+from .worker_future import WorkerFuture
 from .workers import Workers, is_worker_thread
 
 _HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
@@ -73,6 +76,8 @@ class Run:
         self.bell: Doorbell | None = None
         self.limit = None if max_workers is None else Limit(max_workers, self)
         self.queue: deque[Runnable] = deque()
+        # Those of other threads that have an outcome.
+        self.outcomes: deque[WorkerFuture[Any]] = deque()
         # Those that were at the head of the queue when there was no place.
         self.waiting: deque[Runnable] = deque()
         # By the task that runs it or, if it is parked, by itself.
@@ -134,6 +139,15 @@ class Run:
             self.awake = False
             self.call_soon(self.drain)
             raise
+
+    def settle_soon(self, future: WorkerFuture[Any]) -> bool:
+        """Settle a future that has an outcome on this loop; False where it is not of this loop."""
+        if future.get_loop() is not self.loop:
+            return False
+        self.outcomes.append(future)
+        if not self.awake:
+            self.wake()
+        return True
 
     def call_soon(self, callback: Callable[..., object], /, *args: Any) -> bool:
         """Schedule `callback` on the loop; False where there is no loop to do it."""
@@ -288,6 +302,8 @@ class Run:
         """Start what is queued, for a limited time. Loop thread only."""
         self.awake = False
         loop = asyncio.get_running_loop()
+        if self.outcomes:
+            self._settle_some()
         end: float | None = None
         while self._start_some(loop):
             now = monotonic()
@@ -297,6 +313,16 @@ class Run:
                 break
         if self.is_watched:
             self.look_whether_idle()
+
+    def _settle_some(self) -> None:
+        """Settle those that have an outcome at this moment. Loop thread only."""
+        try:
+            for _ in range(len(self.outcomes)):
+                self.outcomes.popleft().settle()
+        except BaseException:
+            # SystemExit, of a task that this has woken.
+            asyncio.get_running_loop().call_soon(self.drain, context=Context())
+            raise
 
     def look_soon(self) -> None:
         """Look at the queue in the next turn of the loop. Loop thread only."""
@@ -402,14 +428,14 @@ class Run:
         if self.limit is not None:
             self.limit.take(future)
             context.run(running_call.set, ref(future))
+        if LOCAL in sys.modules:
+            context.run(arrive)
         coroutine: Any = None
         task: asyncio.Task[Any] | None = None
         try:
             # Most calls have no keyword arguments, and this is the faster way.
-            if kwargs is None:
-                coroutine = context.run(fn, *args)
-            else:
-                coroutine = context.run(fn, *args, **kwargs)
+            run = context.run
+            coroutine = run(fn, *args) if kwargs is None else run(fn, *args, **kwargs)
             if type(coroutine) is not CoroutineType:
                 coroutine = ensure_coroutine(fn, coroutine)
             name = future._name
@@ -528,6 +554,14 @@ class Run:
         """Note that a task has ended that nobody has submitted. Loop thread only."""
         self._ending.discard(task)
         self.look_whether_idle()
+
+
+def arrive() -> None:
+    """Give what the context of a call has of asgiref to the loop thread. Loop thread only."""
+    _asgiref.rehome()
+    # Its thread may wait for something else by now.
+    if _asgiref.executor_of_asgiref() is not None:
+        _asgiref.use(None)
 
 
 def _can_start_eagerly(loop: asyncio.AbstractEventLoop) -> bool:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import BrokenExecutor
 from contextlib import nullcontext
 from contextvars import Context
-from inspect import iscoroutinefunction
+from functools import partial
+from inspect import CO_COROUTINE, iscoroutinefunction
+from types import FunctionType
 from typing import Any
 
+from .. import _asgiref
+from .._asgiref import LOCAL
 from .._contract import Host, Runnable
 from .._exceptions import InvalidStateError
 from .._typing import P, T
 from .blocking import locked
+from .caller import CallerFuture, waiting_caller
 from .doorbell import doorbell
 from .green import refuse_green_selector, refuse_green_threads
 from .lifecycle import Thread, exiting, keeping_thread, loop_threads, running_loop_threads
@@ -121,7 +127,9 @@ class LoopThread:
 
     def is_current(self) -> bool:
         """Tell whether the caller runs on this event loop."""
-        return self._run.is_current()
+        # As `Run.is_current`: each call asks.
+        loop = self._run.loop
+        return loop is not None and asyncio._get_running_loop() is loop
 
     def is_inside(self) -> bool:
         """Tell whether the caller runs on this event loop or in one of its worker threads."""
@@ -218,12 +226,33 @@ class LoopThread:
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
         """Run a function that blocks in a worker thread, for the event loop that is running."""
-        if iscoroutinefunction(fn):
-            raise TypeError(f"{fn!r} is async already: await it instead")
+        refuse_if_async(fn)
         refuse_green_threads()
         loop = asyncio.get_running_loop()
         self.refuse_after_shutdown()
         return self._workers.submit(loop, fn, args, kwargs)
+
+    def run_in_caller(
+        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> CallerFuture[T]:
+        """Run a function in the thread that waits in the nearest `to_sync` call.
+
+        asgiref's `async_to_sync` is one, too. If none waits, do as `run_in_worker`.
+        """
+        make = partial(CallerFuture, self._workers, asyncio.get_running_loop(), fn, args, kwargs)
+        executor = _asgiref.executor_of_asgiref() if LOCAL in sys.modules else None
+        caller = waiting_caller.get()
+        if executor is not None:
+            future = make()
+            executor.submit(future.run_and_deliver)
+            return future
+        if caller is not None and (accepted := caller.run(make)) is not None:
+            return accepted
+        refuse_green_threads()
+        self.refuse_after_shutdown()
+        future = make()
+        self._workers.start(future)
+        return future
 
     def refuse_after_shutdown(self) -> None:
         """Raise the error of a call that comes too late."""
@@ -336,7 +365,7 @@ class LoopThread:
         assert loop is not None  # noqa: S101
         assert bell is not None  # noqa: S101
         try:
-            self._workers.serve(self._notify_worker_done)
+            self._workers.serve(self._notify_worker_done, run.settle_soon)
             loop.set_default_executor(self._workers.default_executor(loop))
             with nullcontext() if self._watchdog is None else self._watchdog.watching(loop):
                 run.run()
@@ -374,6 +403,17 @@ class LoopThread:
         # A thread of the parent's may hold the other one.
         self._start_lock = threading.RLock()
         self._run = Run(self.max_workers, self._workers, closing=run.closing)
+
+
+def refuse_if_async(fn: object) -> None:
+    """Raise an error if this is to run in a thread and can be awaited instead."""
+    # `iscoroutinefunction` takes as long as half of a call.
+    if type(fn) is FunctionType and not fn.__dict__:
+        is_async = fn.__code__.co_flags & CO_COROUTINE
+    else:
+        is_async = iscoroutinefunction(fn)
+    if is_async:
+        raise TypeError(f"{fn!r} is async already: await it instead")
 
 
 def _refuse_if_not_new(loop: object) -> None:

@@ -8,17 +8,16 @@ import threading
 from _thread import LockType, allocate_lock
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any, Final
 
 from .._snapshot import snapshot
 from .._typing import T, override
-from .blocking import block
+from .blocking import block, open_gate
 from .lifecycle import worker_pools
 from .pool import WorkerPool
-from .worker_future import WorkerFuture
+from .worker_future import WorkerFuture, call_soon
 
 
 class Workers:
@@ -37,11 +36,18 @@ class Workers:
         # Of those that wait until there are none.
         self._gates: list[LockType] = []
         self._notify: Callable[[], object] | None = None
+        self._settle_soon: Callable[[WorkerFuture[Any]], bool] = lambda _: False
         worker_pools.add(self)
 
-    def serve(self, notify: Callable[[], object]) -> None:
-        """Call `notify` whenever a call has ended, from any thread."""
+    def serve(
+        self, notify: Callable[[], object], settle_soon: Callable[[WorkerFuture[Any]], bool]
+    ) -> None:
+        """Call `notify` whenever a call has ended, and give outcomes to `settle_soon` first.
+
+        Any thread may call them.
+        """
         self._notify = notify
+        self._settle_soon = settle_soon
 
     def submit(
         self,
@@ -68,6 +74,11 @@ class Workers:
             RuntimeError: The caller's pool was shut down.
         """
         future = WorkerFuture(self, loop, fn, args, kwargs)
+        self.start(future, is_loops=is_loops)
+        return future
+
+    def start(self, future: WorkerFuture[Any], *, is_loops: bool = False) -> None:
+        """Do as `submit`, for a future that is there."""
         try:
             self._unfinished.add(future)
             if is_loops or self._callers_pool is None:
@@ -81,7 +92,6 @@ class Workers:
             future.cancel()
             self._own_pool.wake()
             raise
-        return future
 
     def renewed(self) -> Workers:
         """Return those of a forked child, which has no thread of the caller's pool either."""
@@ -140,22 +150,16 @@ class Workers:
     # For the futures.
 
     def hand_over(self, future: WorkerFuture[Any]) -> None:
-        """Have the event loop of `future` settle it, unless that is closed."""
-        loop = future.get_loop()
-        try:
-            loop.call_soon_threadsafe(future.settle)
-        except RuntimeError:
-            if not loop.is_closed():
-                raise
+        """Have the event loop of `future` settle it soon, unless that is closed."""
+        if not self._settle_soon(future):
+            call_soon(future.get_loop(), future.settle)
 
     def note_end(self, future: WorkerFuture[Any]) -> None:
         """Note that a call has ended, and tell those who wait for it."""
         self._unfinished.discard(future)
         if not self._unfinished:
             for gate in snapshot(self._gates):
-                # Another thread may have released it.
-                with suppress(RuntimeError):
-                    gate.release()
+                open_gate(gate)
         notify = self._notify
         if notify is not None:
             notify()

@@ -13,18 +13,24 @@ from inspect import isawaitable
 from types import CoroutineType
 from typing import Any, Final, NamedTuple, Protocol
 
+from .. import _asgiref
+from .._asgiref import LOCAL
 from .._coroutines import refuse_decorated
 from .._exceptions import BlockingCallWarning, DeadlockError
 from .._futures.future import Future
 from .._futures.waiters import wait as wait_until_done
 from .._loops.blocking import Event
+from .._loops.caller import Caller, waiting_caller
 from .._loops.limit import running_call
+from .._loops.thread import LoopThread, refuse_if_async
 from .._typing import P, T
 
 # How long an interrupted call may take to clean up, and a loop to take a cancellation.
 _CLEANUP_SECONDS: Final = 5.0
 _LOOP_SECONDS: Final = 1.0
 _UNSET: Final = object()
+# What a context tells of the task that it belongs to.
+_OF_THE_TASK: Final = (running_call, waiting_caller)
 
 
 class SubmitsCalls(Protocol):
@@ -41,31 +47,42 @@ class SubmitsCalls(Protocol):
         ...
 
 
-def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | None = None) -> T:
+def wait(
+    future: Future[T],
+    caller: Caller,
+    timeout: float | None,
+    name: str,
+    stacklevel: int | None = None,
+) -> T:
     """Return the outcome of a call, or cancel it where its caller stops waiting.
 
-    `stacklevel` selects the caller to warn when this blocks a running event loop; None means no
-    warning.
+    `caller` has what is to run in this thread meanwhile. `stacklevel` selects whom to warn when
+    this blocks a running event loop; None means no warning.
     """
     try:
         if stacklevel is not None and asyncio._get_running_loop() is not None:
             instead = "await the async function itself there"
             warn_of_blocked_loop(future, name, instead, stacklevel + 1)
         # The second look is for one that was done at the last moment.
-        if future.done() or wait_until_done(future, timeout) or future.done():
+        if future.done() or wait_until_done(future, timeout, caller) or future.done():
+            # Faster than to call it each time.
+            caller.is_waiting = False
+            if caller.items:
+                caller.run_rest()
             return future.result()
-        if _is_done_when_cancelled(future):
+        if _is_done_when_cancelled(future, caller):
             return future.result()
     except DeadlockError:
         if future.done():
             raise
         future.cancel()
+        caller.leave()
         raise DeadlockError(
             f"{name}() was called on the event loop that has to run it: it would wait for ever. "
             "Await the async function itself there, which is its __wrapped__"
         ) from None
     except BaseException:
-        _cancel_and_wait(future)
+        _cancel_and_wait(future, caller)
         raise
     else:
         raise TimeoutError(f"{name}() was cancelled: it was not done in {timeout} seconds")
@@ -74,7 +91,7 @@ def wait(future: Future[T], timeout: float | None, name: str, stacklevel: int | 
         del future
 
 
-def _is_done_when_cancelled(future: Future[Any]) -> bool:
+def _is_done_when_cancelled(future: Future[Any], caller: Caller) -> bool:
     """Cancel a call; tell whether it was done when its event loop took the cancellation."""
     is_taken = Event()
     was_done: list[bool] = []
@@ -83,17 +100,22 @@ def _is_done_when_cancelled(future: Future[Any]) -> bool:
         was_done.append(is_done)
         is_taken.set()
 
-    if not future._cancel_and_notice(note):
+    is_asked = future._cancel_and_notice(note)
+    caller.leave()
+    if not is_asked:
         return True
     if not future.cancelled():
         is_taken.wait(_LOOP_SECONDS)
     return was_done == [True]
 
 
-def _cancel_and_wait(future: Future[Any]) -> None:
-    """Cancel a call and let it clean up."""
-    if not future.done():
+def _cancel_and_wait(future: Future[Any], caller: Caller) -> None:
+    """Cancel a call, unless it is done, and let it clean up."""
+    is_done = future.done()
+    if not is_done:
         future.cancel()
+    caller.leave()
+    if not is_done:
         concurrent.futures.wait([future], _CLEANUP_SECONDS)
 
 
@@ -112,13 +134,18 @@ def can_be_entered(value: object) -> bool:
 class SyncCall:
     """An async function as `to_sync` calls it; it keeps the context in which the call ends."""
 
+    context: Context | None = None
+
     def __init__(self, fn: Callable[..., Any], name: str) -> None:
         self.fn = fn
-        self.context: Context | None = None
+        self.caller = Caller()
         self.__qualname__ = name
 
     async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function and await what it returns, or return it as `Openable`."""
+        waiting_caller.set(self.caller)
+        if LOCAL in sys.modules:
+            have_asgiref_find_caller()
         try:
             result = self.fn(*args, **kwargs)
             if isinstance(result, CoroutineType) or isawaitable(result):
@@ -137,29 +164,60 @@ class SyncCall:
             self.context = copy_context()
 
 
-class ContextChanges:
-    """Copies the context variables that a call changed, and no others, as `await` would."""
+def have_asgiref_find_caller() -> None:
+    """Have asgiref run thread-sensitive calls of this task in the thread that waits."""
+    host = LoopThread.running()
+    if host is not None:
+        _asgiref.use(_asgiref.CallerExecutor(host.run_in_caller))
 
-    def __init__(self) -> None:
-        self._seen = copy_context()
+
+class ContextChanges:
+    """Copies the context variables that a call changed, and no others, as `await` would.
+
+    Args:
+        before: A copy of the context before the call; None means now.
+    """
+
+    def __init__(self, before: Context | None = None) -> None:
+        self._seen = copy_context() if before is None else before
         self._tokens: dict[ContextVar[Any], Token[Any]] = {}
 
     def take_over(self, context: Context) -> None:
         """Apply to the current context what has changed in `context` since the last time."""
         seen, self._seen = self._seen, context
         # This saves a step a twentieth of its time.
-        if not context and not self._tokens:
+        if len(context) == (waiting_caller in context) and not self._tokens:
             return
-        # `running_call` is the task's own, not its caller's.
         for variable, value in context.items():
-            if variable is running_call or seen.get(variable, _UNSET) is value:
+            if seen.get(variable, _UNSET) is value or variable in _OF_THE_TASK:
                 continue
+            if _asgiref.is_local(variable, value):
+                if not _asgiref.has_changed(variable, value, seen):
+                    continue
+                value = _asgiref.rehomed(value)  # noqa: PLW2901
             if variable.get(_UNSET) is not value:
                 self._tokens.setdefault(variable, variable.set(value))
         # A token of another thread's context raises ValueError.
         for variable in [variable for variable in self._tokens if variable not in context]:
             with suppress(ValueError):
                 variable.reset(self._tokens.pop(variable))
+
+
+async def run_in_caller(
+    host: LoopThread, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> T:
+    """Run a function in the thread that waits, and take over the context variables it has set."""
+    refuse_if_async(fn)
+    changes = ContextChanges()
+    future = host.run_in_caller(fn, *args, **kwargs)
+    try:
+        return await future
+    finally:
+        # If not, it may still run.
+        if future.done() and not future.cancelled():
+            changes.take_over(future.context)
+        # The traceback of its exception holds this frame.
+        del future
 
 
 def warn_of_blocked_loop(future: Future[Any], name: str, instead: str, stacklevel: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import os
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import suppress
@@ -13,13 +14,16 @@ from functools import partial
 from typing import Any, Final
 from weakref import ref
 
+from .._asgiref import LOCAL, leave_alone
 from .._contract import BoundCall, Host, LendsPlaces, Runnable, Turns
 from .._coroutines import drop_frame
 from .._exceptions import InvalidStateError
 from .._futures.future import Future
+from .._loops.caller import Caller, waiting_caller
 from .._loops.limit import running_call
+from .._loops.run import arrive
 from .._typing import override
-from .call import ContextChanges, wait
+from .call import ContextChanges, have_asgiref_find_caller, wait
 
 
 class EndedError(Exception):
@@ -168,6 +172,7 @@ class StepTask:
         self._on_cancel = on_cancel
         self._changes: ContextChanges | None = None
         self._process: int | None = None
+        self._caller = Caller()
 
         self._task: asyncio.Task[None] | None = None
         self._next: _NextStep | None = None
@@ -202,17 +207,24 @@ class StepTask:
             )
         if self._changes is None:
             self._begin()
+        self._caller.is_waiting = True
         try:
             step = self._submit(fn, must_run=must_run or is_last, is_last=is_last)
-        except InvalidStateError:
+        except BaseException as error:
+            self._caller.leave()
             # Shut down: the task was cancelled, and cleaned up after that.
-            if is_last and self._has_ended():
+            if isinstance(error, InvalidStateError) and is_last and self._has_ended():
                 raise EndedError from None
             raise
         finally:
             del fn
         try:
             return self._receive(step)
+        except BaseException:
+            # `wait` cancels it, unless a signal handler raised before the wait.
+            if not step._cancel_requested:
+                step.cancel()
+            raise
         finally:
             del step
 
@@ -234,14 +246,21 @@ class StepTask:
 
     def close(self, fn: Callable[[], Awaitable[Any]]) -> None:
         """Run `await fn()` as the last step, unless the task has ended or never begun."""
-        step = self.start_closing(fn)
+        if self._process is not None and not self.is_current():
+            self._caller.is_waiting = True
+        step = self._submit_last(fn)
         if step is None or step._is_on_own_loop():
+            self._caller.run_rest()
             return
         with suppress(EndedError, concurrent.futures.CancelledError):
             self._receive(step)
 
     def start_closing(self, fn: Callable[[], Awaitable[Any]]) -> Step | None:
-        """Do as `close`, but do not wait for it."""
+        """Do as `close`, but do not wait for it: an exception was raised here."""
+        self._caller.leave()
+        return self._submit_last(fn)
+
+    def _submit_last(self, fn: Callable[[], Awaitable[Any]]) -> Step | None:
         if self._process is None or self._is_left_behind():
             return None
         if self._has_ended():
@@ -258,6 +277,8 @@ class StepTask:
 
     def _submit(self, fn: Callable[[], Awaitable[Any]], *, must_run: bool, is_last: bool) -> Step:
         step = Step(self, fn, (), None, copy_context())
+        if LOCAL in sys.modules:
+            leave_alone()
         step._starter = self
         step._name = self.__qualname__
         step.must_run = must_run
@@ -268,7 +289,7 @@ class StepTask:
     def _receive(self, step: Step) -> Any:
         """Return what a step returns, or raise what it raises."""
         try:
-            return wait(step, self._timeout, self.__qualname__)
+            return wait(step, self._caller, self._timeout, self.__qualname__)
         finally:
             if self._changes is not None and step.context is not None:
                 self._changes.take_over(step.context)
@@ -344,6 +365,10 @@ class StepTask:
 
     async def _serve(self, turns: Turns) -> None:
         """Take the steps. The body of the task. Loop thread only."""
+        waiting_caller.set(self._caller)
+        if LOCAL in sys.modules:
+            arrive()
+            have_asgiref_find_caller()
         changes, limit = ContextChanges(), self.limit
         self._next = _NextStep()
         is_over = False
@@ -391,6 +416,8 @@ class StepTask:
             value = await fn()
             if not step.is_last:
                 step.context = copy_context()
+                if LOCAL in sys.modules:
+                    leave_alone()
                 step.settle(value)
                 return False
             outcome = Step(self)

@@ -64,7 +64,7 @@ def test_settled_between_the_look_and_the_wait() -> None:
 def test_settled_between_the_registration_and_the_look() -> None:
     """A waiter looks at the state after it has registered: being woken before is harmless."""
     future: Future[int] = Future()
-    with Halt(waiters._block, "return future.done() or") as halt:
+    with Halt(waiters._block, "while not future.done():") as halt:
         waiting = in_thread(halt.call, future.result)
         halt.arrived()
 
@@ -169,7 +169,7 @@ def test_only_who_settles_releases_the_gates() -> None:
     with Halt(block, "pool = WorkerPool.current()") as waiting_halt:
         waiting = in_thread(waiting_halt.call, future.result)
         waiting_halt.arrived()
-        with Halt(Watchers.notify, "gate.release()") as halt:
+        with Halt(Watchers.notify, "open_gate(gate)") as halt:
             settling = in_thread(halt.call, future.set_result, 1)
             halt.arrived()
 

@@ -29,6 +29,7 @@ from aiofutures import AsyncExecutor, Future, first, gather
 from aiofutures._futures.waiters import OutcomeWaiter
 from aiofutures._logging import LOGGER, log_warning
 from aiofutures._loops import lifecycle
+from aiofutures._loops.caller import Caller
 from aiofutures._sync.call import _is_done_when_cancelled
 
 
@@ -427,7 +428,7 @@ def test_outcome_that_comes_too_late() -> None:
     future.set_result(1)
     future.settle_cancelled()
     assert future.result() == 1
-    assert _is_done_when_cancelled(future)
+    assert _is_done_when_cancelled(future, Caller())
 
     async def main() -> bool:
         waiter = OutcomeWaiter(future)

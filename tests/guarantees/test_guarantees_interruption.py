@@ -5,6 +5,7 @@ import concurrent.futures
 import dis
 import sys
 import time
+import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cache
@@ -17,7 +18,7 @@ import pytest
 from support import LIMIT, Gate, MakeExecutor, echo, echo_later, in_thread, until
 
 import aiofutures
-from aiofutures import AsyncExecutor, Future, InvalidStateError, to_sync
+from aiofutures import AsyncExecutor, Future, InvalidStateError, in_caller_thread, to_sync
 
 _FILES: Final = (str(Path(aiofutures.__file__).parent), concurrent.futures._base.__file__)
 _PAUSE: Final = 0.005
@@ -252,6 +253,53 @@ def test_interruption_of_a_shared_client(make_executor: MakeExecutor, action: st
         except TimeoutError:
             pytest.fail(f"hangs after an interruption at point {point} of {action}")
         assert log == ["open", "close"] * (len(log) // 2), point
+    assert point > 1
+
+
+@pytest.mark.parametrize("is_step", [False, True])
+@pytest.mark.parametrize("loop_factory", ["asyncio", "uvloop"], indirect=True)
+def test_interruption_of_the_thread_that_runs_functions(
+    make_executor: MakeExecutor, *, is_step: bool
+) -> None:
+    """Wherever a signal handler raises: no task waits for ever for a function in the thread."""
+    background: set[asyncio.Task[None]] = set()
+
+    async def run() -> None:
+        await in_caller_thread(int)
+        await in_caller_thread(to_sync(executor=executor)(echo), 1)
+
+    async def call() -> None:
+        background.update(asyncio.create_task(run()) for _ in range(2))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run())
+            await run()
+
+    async def generate() -> AsyncGenerator[int, None]:
+        await call()
+        yield 1
+        await in_caller_thread(int)
+
+    point = 0
+    reached = True
+    while reached:
+        point += 1
+        executor = make_executor()
+        decorate = to_sync(executor=executor)
+        generator = decorate(generate)
+        action = (lambda: list(generator())) if is_step else decorate(call)
+        with warnings.catch_warnings():
+            # Of a coroutine that was made and not awaited.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            reached = interrupt(point, action)
+        try:
+            until(lambda: not executor.tasks)
+            in_thread(executor.shutdown).result(LIMIT)
+        except (AssertionError, TimeoutError):
+            pytest.fail(f"hangs after an interruption at point {point}")
+        for task in background:
+            if not task.cancelled():
+                task.exception()
+        background.clear()
     assert point > 1
 
 

@@ -20,6 +20,7 @@ from aiofutures import (
     Future,
     TimeoutError,
 )
+from aiofutures._loops.caller import Caller
 from aiofutures._loops.limit import running_call
 from aiofutures._sync.call import ContextChanges, wait
 
@@ -29,7 +30,7 @@ class TestWait:
 
     def test_result(self, executor: AsyncExecutor) -> None:
         """It returns the result."""
-        assert wait(executor.submit(echo_later, 1), LIMIT, "call") == 1
+        assert wait(executor.submit(echo_later, 1), Caller(), LIMIT, "call") == 1
 
     @pytest.mark.parametrize(
         "error", [OSError(), TimeoutError("own"), DeadlockError("own"), SystemExit(1)]
@@ -37,7 +38,7 @@ class TestWait:
     def test_error_of_the_call(self, executor: AsyncExecutor, error: BaseException) -> None:
         """It raises what the call raises, also what it could raise itself."""
         with pytest.raises(type(error)) as caught:
-            wait(executor.submit(fail_later, error), LIMIT, "call")
+            wait(executor.submit(fail_later, error), Caller(), LIMIT, "call")
 
         assert caught.value is error
 
@@ -48,7 +49,7 @@ class TestWait:
             gate.arrived()
 
             with pytest.raises(TimeoutError, match=r"call\(\) was cancelled: .* in 0.01 seconds"):
-                wait(future, 0.01, "call")
+                wait(future, Caller(), 0.01, "call")
 
             with pytest.raises(CancelledError):
                 future.result(LIMIT)
@@ -64,7 +65,7 @@ class TestWait:
                     self.set_result(1)
                 return was_done
 
-        assert wait(LastMoment(), 0, "call") == 1
+        assert wait(LastMoment(), Caller(), 0, "call") == 1
 
     def test_frozen_time(self, executor: AsyncExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where a test has stopped the clocks the time-out says so, and waits for no cleanup."""
@@ -81,7 +82,7 @@ class TestWait:
 
             future = executor.submit(work)
             with pytest.raises(TimeoutError, match=r"call\(\) was cancelled: .* in 0.01 seconds"):
-                wait(future, 0.01, "call")
+                wait(future, Caller(), 0.01, "call")
 
             gate.arrived()
             assert not future.done()
@@ -93,7 +94,7 @@ class TestWait:
         async def work() -> None:
             future = executor.submit(asyncio.sleep, LIMIT)
             try:
-                wait(future, None, "call")
+                wait(future, Caller(), None, "call")
             finally:
                 cancelled.append(future.cancelled())
 
@@ -110,7 +111,7 @@ class TestWarning:
         """It names the call and points to the line of the caller."""
 
         async def main() -> None:
-            wait(executor.submit(echo_later, 1), LIMIT, "call", stacklevel=1)
+            wait(executor.submit(echo_later, 1), Caller(), LIMIT, "call", stacklevel=1)
 
         with pytest.warns(BlockingCallWarning, match=r"call\(\) blocks the running") as caught:
             asyncio.run(main())
@@ -121,10 +122,10 @@ class TestWarning:
         """There is none where none was asked for, nor where no event loop runs."""
 
         async def main() -> None:
-            wait(executor.submit(echo_later, 1), LIMIT, "call")
+            wait(executor.submit(echo_later, 1), Caller(), LIMIT, "call")
 
         asyncio.run(main())
-        wait(executor.submit(echo_later, 1), LIMIT, "call", stacklevel=1)
+        wait(executor.submit(echo_later, 1), Caller(), LIMIT, "call", stacklevel=1)
 
     @pytest.mark.parametrize("shell", [SimpleNamespace(kernel=1), None, SimpleNamespace()])
     def test_notebook(
@@ -135,7 +136,7 @@ class TestWarning:
         monkeypatch.setitem(sys.modules, "IPython", ipython)
 
         async def main() -> None:
-            wait(executor.submit(echo_later, 1), LIMIT, "call", stacklevel=1)
+            wait(executor.submit(echo_later, 1), Caller(), LIMIT, "call", stacklevel=1)
 
         expectation: Any = nullcontext() if hasattr(shell, "kernel") else pytest.warns()
         with expectation:
@@ -148,7 +149,7 @@ class TestWarning:
         monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
 
         async def main() -> None:
-            wait(executor.submit(echo_later, 1), LIMIT, "call", stacklevel=1)
+            wait(executor.submit(echo_later, 1), Caller(), LIMIT, "call", stacklevel=1)
 
         with pytest.warns():
             asyncio.run(main())
@@ -157,7 +158,7 @@ class TestWarning:
         """There is none on the loop that runs the call: that is an error."""
 
         async def main() -> None:
-            wait(executor.submit(echo_later, 1), LIMIT, "call", stacklevel=1)
+            wait(executor.submit(echo_later, 1), Caller(), LIMIT, "call", stacklevel=1)
 
         with pytest.raises(DeadlockError):
             executor.submit(main).result(LIMIT)

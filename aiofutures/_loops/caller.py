@@ -1,0 +1,268 @@
+"""The thread that waits in a `to_sync` call, and what it runs meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from _thread import LockType, get_ident
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context, ContextVar
+from functools import partial
+from typing import Any, Final
+
+from .. import _asgiref
+from .._exceptions import InvalidStateError
+from .._typing import T, override
+from .blocking import open_gate
+from .lifecycle import running_loop_threads
+from .limit import pause
+from .worker_future import TakesOutcomes, WorkerFuture, call_soon
+
+_REFUSAL: Final = (
+    "the thread that called a to_sync function, in which this was to run, has stopped waiting: its "
+    "time was up, or an exception was raised there"
+)
+
+
+# The cancellation of the call comes first: a task group hands it on one turn of the loop later,
+# and so does the next one.
+_TURNS: Final = 10
+
+
+class Caller:
+    """A thread that waits in a `to_sync` call, and runs functions for the tasks of that meanwhile.
+
+    A task appends a future to `items`, and then looks whether the thread waits. A thread that stops
+    says so first, and then looks at `items`: one of the two sees the other, and who takes the call
+    out of the future decides what becomes of it. The thread alone removes futures, after that: a
+    signal handler may raise at any point, and what is still there when it stops gets an outcome, if
+    it has none.
+
+    The defaults are in the class: most calls need no more. In another process nobody waits for a
+    copy.
+    """
+
+    #: None where the thread has stopped before the call was done.
+    is_waiting: bool | None = True
+    #: What the thread waits for.
+    gate: LockType | None = None
+    items: deque[CallerFuture[Any]] | None = None
+    # The thread, while it runs something.
+    _busy: int | None = None
+
+    @override
+    def __getstate__(self) -> dict[str, bool]:
+        return {"is_waiting": False}
+
+    # In a task.
+
+    def run(self, make: Callable[[], CallerFuture[T]]) -> CallerFuture[T] | None:
+        """Have the thread run the call of a future; None if it waits no more.
+
+        The future is refused if the thread has stopped before its call was done.
+
+        Args:
+            make: Makes the future.
+        """
+        future = None
+        # A function there may run an event loop of its own.
+        if self.is_waiting and self._busy != get_ident():
+            future = self._append(make())
+        if future is None and self.is_waiting is None:
+            future = make()
+            future.refuse()
+        return future
+
+    def _append(self, future: CallerFuture[T]) -> CallerFuture[T] | None:
+        """Leave `future` to the thread, and return it; None if that waits no more."""
+        # Atomic: one for all.
+        items: deque[CallerFuture[Any]] = self.__dict__.setdefault("items", deque())
+        items.append(future)
+        gate = self.gate
+        if gate is not None:
+            open_gate(gate)
+        return future if self.is_waiting or not future.withdraw() else None
+
+    # In the thread.
+
+    def run_next(self) -> None:
+        """Run the call that was appended first, which is there.
+
+        Raises:
+            KeyboardInterrupt: The call has raised it, and has no outcome yet.
+        """
+        assert self.items is not None  # noqa: S101
+        self._busy = get_ident()
+        try:
+            self.items[0].run_in_caller()
+        finally:
+            self._busy = None
+        del self.items[0]
+
+    def run_rest(self) -> None:
+        """Run what was appended while the call was not done, and wait no more."""
+        self.is_waiting = False
+        while self.items:
+            self.run_next()
+
+    def leave(self) -> None:
+        """Refuse what has not begun, and what is appended from now on, unless the call is done."""
+        if self.is_waiting:
+            self.is_waiting = None
+        while self.items:
+            self.items[0].refuse()
+            del self.items[0]
+
+
+#: The one of the nearest `to_sync` call.
+waiting_caller: Final[ContextVar[Caller | None]] = ContextVar(
+    "aiofutures_waiting_caller", default=None
+)
+
+
+def leave_caller(context: Context) -> None:
+    """Note in the context of a call that nobody waits for it, if it is one of synchronous code."""
+    if waiting_caller in context and asyncio._get_running_loop() not in running_loop_threads:
+        context.run(waiting_caller.set, None)
+        context.run(_asgiref.use, None)
+
+
+class CallerFuture(WorkerFuture[T]):
+    """Carries a call of a task to the thread that waits, or to a worker thread.
+
+    The call of the task lends its place while the function, in a thread that may be another
+    executor's, waits for one.
+
+    Args:
+        workers: The worker threads.
+        loop: The event loop.
+        fn: The function. It runs in a copy of the caller's context.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+    """
+
+    __slots__ = ("_has_outcome", "_take_back", "_wake", "context")
+
+    def __init__(
+        self,
+        workers: TakesOutcomes,
+        loop: asyncio.AbstractEventLoop,
+        fn: Callable[..., T],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        super().__init__(workers, loop, fn, args, kwargs)
+        self.context = self._call[-1]
+        self._has_outcome = False
+        self._take_back = pause()
+        self._wake: tuple[Callable[[Any], object], Context] | None = None
+
+    def withdraw(self) -> bool:
+        """Cancel the future, unless its call was taken."""
+        return self._take() is not None and self.cancel()
+
+    # In the thread that waits.
+
+    def run_in_caller(self) -> None:
+        """Run the call and hand its outcome back, unless it was cancelled.
+
+        Raises:
+            KeyboardInterrupt: The call has raised it.
+        """
+        if not self.run():
+            return
+        error = self._error
+        try:
+            if isinstance(error, KeyboardInterrupt):
+                raise error
+            self._has_outcome = True
+            self._end_pause(partial(self._workers.hand_over, self))
+        finally:
+            # The traceback of the exception holds this frame.
+            del self, error
+
+    def refuse(self) -> None:
+        """Hand back an error, unless there is an outcome."""
+        if not self._has_outcome:
+            self._take()
+            self._value, self._error = None, InvalidStateError(_REFUSAL)
+        settle = partial(call_soon, self.get_loop(), partial(self._settle_late, _TURNS))
+        self._end_pause(settle)
+
+    def _settle_late(self, turns: int) -> None:
+        """Settle it after some turns of the event loop."""
+        if turns == 0:
+            self.settle()
+        else:
+            self.get_loop().call_soon(self._settle_late, turns - 1)
+
+    # In another thread.
+
+    def run_and_deliver(self) -> None:
+        """Run the call in a thread that waits in asgiref."""
+        if self.run():
+            self._end_pause(partial(self._workers.hand_over, self))
+
+    @override
+    def deliver(self) -> None:
+        self._end_pause(super().deliver)
+
+    # On the event loop. The task that awaits it is woken at once: another turn of the loop would
+    # take a sixth of the time of a call.
+
+    @override
+    def add_done_callback(
+        self, fn: Callable[[Any], object], /, *, context: Context | None = None
+    ) -> None:
+        # Tasks alone give a context.
+        if context is None or self._wake is not None or self.done():
+            super().add_done_callback(fn, context=context)
+        else:
+            self._wake = fn, context
+
+    @override
+    def remove_done_callback(self, fn: Callable[[Any], object], /) -> int:
+        is_wake = self._wake is not None and self._wake[0] == fn
+        if is_wake:
+            self._wake = None
+        return is_wake + super().remove_done_callback(fn)
+
+    @override
+    def settle(self) -> None:
+        super().settle()
+        wake, self._wake = self._wake, None
+        if wake is None:
+            return
+        fn, context = wake
+        if asyncio.current_task() is None:
+            context.run(fn, self)
+        else:
+            super().add_done_callback(fn, context=context)
+
+    @override
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel the future, and the call unless it runs."""
+        if not super().cancel(msg):
+            return False
+        wake, self._wake = self._wake, None
+        if wake is not None:
+            fn, context = wake
+            super().add_done_callback(fn, context=context)
+        self._end_pause(_go_on)
+        return True
+
+    def _end_pause(self, resume: Callable[[], object]) -> None:
+        """Call `resume` when the task's call has its place again, for which it waits once."""
+        try:
+            take_back = self._take_back
+            del self._take_back
+        except AttributeError:
+            take_back = None
+        if take_back is None:
+            resume()
+        else:
+            take_back(resume)
+
+
+def _go_on() -> None:
+    """The task goes on by itself."""
