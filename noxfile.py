@@ -55,6 +55,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(python=TOOLS)
+def asgiref(session: nox.Session) -> None:
+    """Run the tests with the oldest asgiref; `tests` takes the newest."""
+    session.install("-e", ".[test]", "asgiref==3.8.*")
+    session.run("python", "-m", "pytest", "tests/sync/test_asgiref.py", *session.posargs)
+
+
+@nox.session(python=TOOLS)
 def stress(session: nox.Session) -> None:
     """Run the tests that take long, a few rounds of each race."""
     session.install("-e", ".[test]")

@@ -10,6 +10,7 @@ from contextvars import Context, ContextVar
 from functools import partial
 from typing import Any, Final
 
+from .. import _asgiref
 from .._exceptions import InvalidStateError
 from .._typing import T, override
 from .blocking import open_gate
@@ -123,6 +124,7 @@ def leave_caller(context: Context) -> None:
     """Note in the context of a call that nobody waits for it, if it is one of synchronous code."""
     if waiting_caller in context and asyncio._get_running_loop() not in running_loop_threads:
         context.run(waiting_caller.set, None)
+        context.run(_asgiref.use, None)
 
 
 class CallerFuture(WorkerFuture[T]):
@@ -194,7 +196,12 @@ class CallerFuture(WorkerFuture[T]):
         else:
             self.get_loop().call_soon(self._settle_late, turns - 1)
 
-    # In a worker thread.
+    # In another thread.
+
+    def run_and_deliver(self) -> None:
+        """Run the call in a thread that waits in asgiref."""
+        if self.run():
+            self._end_pause(partial(self._workers.hand_over, self))
 
     @override
     def deliver(self) -> None:

@@ -16,6 +16,8 @@ from types import CoroutineType
 from typing import Any, Final
 from weakref import ref
 
+from .. import _asgiref
+from .._asgiref import LOCAL
 from .._contract import Runnable
 from .._coroutines import drop_frame, ensure_coroutine
 from .._exceptions import InvalidStateError
@@ -426,14 +428,14 @@ class Run:
         if self.limit is not None:
             self.limit.take(future)
             context.run(running_call.set, ref(future))
+        if LOCAL in sys.modules:
+            context.run(arrive)
         coroutine: Any = None
         task: asyncio.Task[Any] | None = None
         try:
             # Most calls have no keyword arguments, and this is the faster way.
-            if kwargs is None:
-                coroutine = context.run(fn, *args)
-            else:
-                coroutine = context.run(fn, *args, **kwargs)
+            run = context.run
+            coroutine = run(fn, *args) if kwargs is None else run(fn, *args, **kwargs)
             if type(coroutine) is not CoroutineType:
                 coroutine = ensure_coroutine(fn, coroutine)
             name = future._name
@@ -552,6 +554,14 @@ class Run:
         """Note that a task has ended that nobody has submitted. Loop thread only."""
         self._ending.discard(task)
         self.look_whether_idle()
+
+
+def arrive() -> None:
+    """Give what the context of a call has of asgiref to the loop thread. Loop thread only."""
+    _asgiref.rehome()
+    # Its thread may wait for something else by now.
+    if _asgiref.executor_of_asgiref() is not None:
+        _asgiref.use(None)
 
 
 def _can_start_eagerly(loop: asyncio.AbstractEventLoop) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import BrokenExecutor
@@ -13,6 +14,8 @@ from inspect import CO_COROUTINE, iscoroutinefunction
 from types import FunctionType
 from typing import Any
 
+from .. import _asgiref
+from .._asgiref import LOCAL
 from .._contract import Host, Runnable
 from .._exceptions import InvalidStateError
 from .._typing import P, T
@@ -223,7 +226,7 @@ class LoopThread:
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
         """Run a function that blocks in a worker thread, for the event loop that is running."""
-        _refuse_if_async(fn)
+        refuse_if_async(fn)
         refuse_green_threads()
         loop = asyncio.get_running_loop()
         self.refuse_after_shutdown()
@@ -234,18 +237,21 @@ class LoopThread:
     ) -> CallerFuture[T]:
         """Run a function in the thread that waits in the nearest `to_sync` call.
 
-        If none waits, do as `run_in_worker`.
+        asgiref's `async_to_sync` is one, too. If none waits, do as `run_in_worker`.
         """
-        _refuse_if_async(fn)
-        loop = asyncio.get_running_loop()
-        make = partial(CallerFuture, self._workers, loop, fn, args, kwargs)
+        make = partial(CallerFuture, self._workers, asyncio.get_running_loop(), fn, args, kwargs)
+        executor = _asgiref.executor_of_asgiref() if LOCAL in sys.modules else None
         caller = waiting_caller.get()
-        future = None if caller is None else caller.run(make)
-        if future is None:
-            refuse_green_threads()
-            self.refuse_after_shutdown()
+        if executor is not None:
             future = make()
-            self._workers.start(future)
+            executor.submit(future.run_and_deliver)
+            return future
+        if caller is not None and (accepted := caller.run(make)) is not None:
+            return accepted
+        refuse_green_threads()
+        self.refuse_after_shutdown()
+        future = make()
+        self._workers.start(future)
         return future
 
     def refuse_after_shutdown(self) -> None:
@@ -399,7 +405,7 @@ class LoopThread:
         self._run = Run(self.max_workers, self._workers, closing=run.closing)
 
 
-def _refuse_if_async(fn: object) -> None:
+def refuse_if_async(fn: object) -> None:
     """Raise an error if this is to run in a thread and can be awaited instead."""
     # `iscoroutinefunction` takes as long as half of a call.
     if type(fn) is FunctionType and not fn.__dict__:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import sys
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any, Final, Protocol, TypeAlias
 
+from .. import _asgiref
+from .._asgiref import LOCAL
 from .._coroutines import drop_frame
 from .._typing import T, override
 
@@ -70,6 +73,8 @@ class WorkerFuture(asyncio.Future[T]):
             return False
         fn, args, kwargs, context = call
         try:
+            if LOCAL in sys.modules:
+                context.run(_asgiref.rehome)
             self._value = context.run(fn, *args, **kwargs)
         except BaseException as exception:
             self._error = _as_outcome(exception)

@@ -13,6 +13,8 @@ from inspect import isawaitable
 from types import CoroutineType
 from typing import Any, Final, NamedTuple, Protocol
 
+from .. import _asgiref
+from .._asgiref import LOCAL
 from .._coroutines import refuse_decorated
 from .._exceptions import BlockingCallWarning, DeadlockError
 from .._futures.future import Future
@@ -20,7 +22,7 @@ from .._futures.waiters import wait as wait_until_done
 from .._loops.blocking import Event
 from .._loops.caller import Caller, waiting_caller
 from .._loops.limit import running_call
-from .._loops.thread import LoopThread
+from .._loops.thread import LoopThread, refuse_if_async
 from .._typing import P, T
 
 # How long an interrupted call may take to clean up, and a loop to take a cancellation.
@@ -142,6 +144,8 @@ class SyncCall:
     async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function and await what it returns, or return it as `Openable`."""
         waiting_caller.set(self.caller)
+        if LOCAL in sys.modules:
+            have_asgiref_find_caller()
         try:
             result = self.fn(*args, **kwargs)
             if isinstance(result, CoroutineType) or isawaitable(result):
@@ -158,6 +162,13 @@ class SyncCall:
             )
         finally:
             self.context = copy_context()
+
+
+def have_asgiref_find_caller() -> None:
+    """Have asgiref run thread-sensitive calls in the thread that waits. Loop thread only."""
+    host = LoopThread.running()
+    if host is not None:
+        _asgiref.use(_asgiref.CallerExecutor(host.run_in_caller))
 
 
 class ContextChanges:
@@ -180,6 +191,10 @@ class ContextChanges:
         for variable, value in context.items():
             if seen.get(variable, _UNSET) is value or variable in _OF_THE_TASK:
                 continue
+            if _asgiref.is_local(variable, value):
+                if not _asgiref.has_changed(variable, value, seen):
+                    continue
+                value = _asgiref.rehomed(value)  # noqa: PLW2901
             if variable.get(_UNSET) is not value:
                 self._tokens.setdefault(variable, variable.set(value))
         # A token of another thread's context raises ValueError.
@@ -192,6 +207,7 @@ async def run_in_caller(
     host: LoopThread, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> T:
     """Run a function in the thread that waits, and take over the context variables it has set."""
+    refuse_if_async(fn)
     changes = ContextChanges()
     future = host.run_in_caller(fn, *args, **kwargs)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from concurrent.futures._base import FINISHED
 from contextlib import AbstractAsyncContextManager
@@ -11,11 +12,14 @@ from functools import partial
 from typing import Any, Generic
 from weakref import ref
 
+from .. import _asgiref
+from .._asgiref import LOCAL
 from .._contract import Turns
 from .._coroutines import drop_frame
 from .._futures.future import Future
 from .._loops.caller import waiting_caller
 from .._loops.limit import running_call
+from .._loops.run import arrive
 from .._loops.thread import LoopThread
 from .._typing import T
 
@@ -146,6 +150,9 @@ class Lifetime(Generic[T]):
         await asyncio.sleep(0)
         running_call.set(ref(self.opened))
         waiting_caller.set(None)
+        if LOCAL in sys.modules:
+            arrive()
+            _asgiref.use(None)
         try:
             async with self._make() as value:
                 self.host.closers[self.closed] = self._close

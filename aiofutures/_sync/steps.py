@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import os
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import suppress
@@ -13,14 +14,16 @@ from functools import partial
 from typing import Any, Final
 from weakref import ref
 
+from .._asgiref import LOCAL, leave_alone
 from .._contract import BoundCall, Host, LendsPlaces, Runnable, Turns
 from .._coroutines import drop_frame
 from .._exceptions import InvalidStateError
 from .._futures.future import Future
 from .._loops.caller import Caller, waiting_caller
 from .._loops.limit import running_call
+from .._loops.run import arrive
 from .._typing import override
-from .call import ContextChanges, wait
+from .call import ContextChanges, have_asgiref_find_caller, wait
 
 
 class EndedError(Exception):
@@ -274,6 +277,8 @@ class StepTask:
 
     def _submit(self, fn: Callable[[], Awaitable[Any]], *, must_run: bool, is_last: bool) -> Step:
         step = Step(self, fn, (), None, copy_context())
+        if LOCAL in sys.modules:
+            leave_alone()
         step._starter = self
         step._name = self.__qualname__
         step.must_run = must_run
@@ -361,6 +366,9 @@ class StepTask:
     async def _serve(self, turns: Turns) -> None:
         """Take the steps. The body of the task. Loop thread only."""
         waiting_caller.set(self._caller)
+        if LOCAL in sys.modules:
+            arrive()
+            have_asgiref_find_caller()
         changes, limit = ContextChanges(), self.limit
         self._next = _NextStep()
         is_over = False
@@ -408,6 +416,8 @@ class StepTask:
             value = await fn()
             if not step.is_last:
                 step.context = copy_context()
+                if LOCAL in sys.modules:
+                    leave_alone()
                 step.settle(value)
                 return False
             outcome = Step(self)

@@ -1,0 +1,128 @@
+"""What asgiref, and so Django, finds in a call: the thread that waits, and its `Local`s.
+
+Nothing here imports asgiref. Where a program has loaded it:
+
+- `AsyncToSync.executors.current` of a call is an executor for the thread that waits. asgiref's
+  thread-sensitive calls look there first.
+- A `Local` keeps a dict in a context variable, from asgiref 3.12 on in an object that says to which
+  thread it belongs: other threads do not see it. Before that, all contexts share the dict. So a
+  context that goes to another thread gets a copy that belongs to that one.
+
+All the private names of asgiref that this package knows are in this module, and
+`tests/sync/test_asgiref.py` fails when one is gone. Without them asgiref works as if this
+package did not know it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context, ContextVar, copy_context
+from threading import get_ident
+from typing import Any, Final
+
+from ._typing import override
+
+#: The name of the module, and of all its context variables.
+LOCAL: Final = "asgiref.local"
+
+_UNSET: Final = object()
+
+
+class CallerExecutor(Executor):
+    """What asgiref takes for the executor of its own `async_to_sync`.
+
+    Args:
+        run: Runs a function in the thread that waits, and returns a future of the event loop.
+    """
+
+    # What a nested `async_to_sync` looks at when it is over: this one takes none of its work.
+    _broken = True
+    _old_executor = None
+    _work_ready: AbstractContextManager[None] = nullcontext()
+
+    def __init__(self, run: Callable[..., Any]) -> None:
+        self._run = run
+
+    @override
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Run `fn(*args, **kwargs)` in the thread that waits."""
+        return self._run(_leaving_no_trace, fn, *args, **kwargs)
+
+
+def _leaving_no_trace(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call a function of asgiref, which leaves its event loop to the thread for good."""
+    loops = vars(sys.modules["asgiref.sync"].SyncToAsync.threadlocal)
+    before = loops.copy()
+    try:
+        return fn(*args, **kwargs)
+    finally:
+        loops.clear()
+        loops.update(before)
+
+
+def use(executor: Executor | None) -> None:
+    """Have thread-sensitive calls of this context run there; None for asgiref's own thread."""
+    if executors_variable() is not None:
+        sys.modules["asgiref.sync"].AsyncToSync.executors.current = executor
+
+
+def executor_of_asgiref() -> Executor | None:
+    """Return that of the nearest `async_to_sync`, if it is nearer than a call of ours."""
+    if executors_variable() is None:
+        return None
+    executors = sys.modules["asgiref.sync"].AsyncToSync.executors
+    current: Executor | None = getattr(executors, "current", None)
+    return None if isinstance(current, CallerExecutor) else current
+
+
+def executors_variable() -> ContextVar[Any] | None:
+    """Return where asgiref keeps the executors; None if it is not loaded or they have moved."""
+    asynchronous = getattr(sys.modules.get("asgiref.sync"), "AsyncToSync", None)
+    storage = getattr(getattr(asynchronous, "executors", None), "_storage", None)
+    variable: ContextVar[Any] | None = getattr(storage, "_data", None)
+    return variable
+
+
+def rehome() -> None:
+    """Give the `Local`s of the current context to the calling thread."""
+    for variable, value in copy_context().items():
+        if is_local(variable, value):
+            variable.set(rehomed(value))
+
+
+def leave_alone() -> None:
+    """Leave the data in copies of the current context as it is: old `Local`s change it in place."""
+    for variable, value in copy_context().items():
+        if type(value) is dict and is_local(variable, value):
+            variable.set(value.copy())
+
+
+def is_local(variable: ContextVar[Any], value: object) -> bool:
+    """Tell whether a context variable is that of a `Local`."""
+    return variable.name == LOCAL and _data(value) is not None
+
+
+def has_changed(variable: ContextVar[Any], value: object, context: Context) -> bool:
+    """Tell whether a `Local` has other data in another context, and is to be taken over."""
+    data, before = _data(value), _data(context.get(variable)) or {}
+    assert data is not None  # noqa: S101
+    if variable is executors_variable() or data is before:
+        return False
+    return len(data) != len(before) or any(
+        before.get(name, _UNSET) is not item for name, item in data.items()
+    )
+
+
+def rehomed(value: Any) -> Any:
+    """Return a copy of the data of a `Local` for the calling thread."""
+    return value.copy() if type(value) is dict else type(value)(get_ident(), value.data)
+
+
+def _data(value: object) -> Mapping[str, Any] | None:
+    """Return the data of a `Local`, if this is some."""
+    if type(value) is dict:
+        return value
+    return getattr(value, "data", None) if hasattr(value, "thread_id") else None
