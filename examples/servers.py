@@ -197,7 +197,8 @@ class _Parrot(BaseHTTPRequestHandler):
         question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         words = question["messages"][-1]["content"].split()
         if question.get("stream"):
-            self._send("text/event-stream", *map(_event, words), "data: [DONE]\n\n")
+            parts = [*words[:1], *(f" {word}" for word in words[1:])]
+            self._send("text/event-stream", *map(_event, parts), "data: [DONE]\n\n")
         else:
             self._send("application/json", _completion("message", " ".join(words)))
 
@@ -214,8 +215,8 @@ class _Parrot(BaseHTTPRequestHandler):
         """Be silent."""
 
 
-def _event(word: str) -> str:
-    return f"data: {_completion('delta', f'{word} ')}\n\n"
+def _event(part: str) -> str:
+    return f"data: {_completion('delta', part)}\n\n"
 
 
 def _completion(key: str, content: str) -> str:

@@ -8,7 +8,7 @@ OUTPUT = {
     "flask_views": "1000\n",
     "celery_tasks": "950190\n",
     "mcp_tools": "['add']\n['0', '2', '4', '6', '8']\n",
-    "openai_stream": "what arrives word by word \nparrot lyrebird\n",
+    "openai_stream": "what arrives word by word\nparrot lyrebird\n",
 }
 PROGRAMS = {"celery_tasks": "redis-server"}
 
