@@ -11,7 +11,7 @@ from celery import Celery, Task
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import worker_process_shutdown
 
-from aiofutures import shared, to_sync
+from aiofutures import in_caller_thread, shared, to_sync
 
 URL = os.environ["REDIS"]
 app = Celery("celery_application", broker=URL, backend=URL)
@@ -120,3 +120,14 @@ def raise_error(name: str) -> Any:
         raise LookupError(name)
 
     fail()
+
+
+@app.task(bind=True, max_retries=3)
+@to_sync
+async def retry_inside(self: "Task[..., Any]") -> tuple[int, str]:
+    """Use what Celery keeps for the thread of the task, in the async function."""
+    await asyncio.sleep(0)
+    request = await in_caller_thread(lambda: (self.request.retries, self.request.id))
+    if request[0] < 2:
+        raise await in_caller_thread(self.retry, exc=ConnectionError(), countdown=0)
+    return request

@@ -70,6 +70,8 @@ def test_pools(worker: Worker, tasks: Any) -> None:
         tasks.raise_error.delay("book").get(START)
     assert tasks.retry.delay().get(START)[0] == "attempt 2"
     assert tasks.retry_by_itself.delay().get(START) == "attempt 2"
+    inside = tasks.retry_inside.delay()
+    assert tuple(inside.get(START)) == (2, inside.id)
 
     last = tasks.sleep_long.delay(1)
     worker.until_says("sleeping in")
