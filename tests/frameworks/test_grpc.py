@@ -1,6 +1,7 @@
 """gRPC's async channel, against its own sync server in this process."""
 
-from collections.abc import AsyncGenerator, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Final
@@ -33,9 +34,14 @@ def count(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
 @pytest.fixture(scope="module", autouse=True)
 def _polling() -> Iterator[None]:
     """The thread of gRPC's that the channels of a process share."""
-    grpc.aio.init_grpc_aio()
-    yield
-    grpc.aio.shutdown_grpc_aio()
+
+    async def call(function: Callable[[], None]) -> None:
+        function()
+
+    with asyncio.Runner() as runner:
+        runner.run(call(grpc.aio.init_grpc_aio))
+        yield
+        runner.run(call(grpc.aio.shutdown_grpc_aio))
 
 
 @pytest.fixture
