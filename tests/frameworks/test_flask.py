@@ -115,34 +115,56 @@ def ask_often(url: str, number: int) -> set[str]:
     return clients
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="gunicorn is not for Windows")
-@pytest.mark.parametrize("early", [False, True], ids=["late", "before the fork"])
-@pytest.mark.timeout(180)
-def test_gunicorn(tmp_path: Path, early: bool) -> None:
-    """50 clients are served by two workers, each with one event loop and one client, which are
-    closed when the server is.
-    """
-    command = [
-        *(sys.executable, "-m", "gunicorn", "--preload", "--workers", "2", "--threads", "25"),
-        *("--bind", "127.0.0.1:0", "--chdir", str(HERE.parent)),
-        f"frameworks.flask_application:make(early={early})",
-    ]
-    with Program(command, tmp_path) as server:
-        url = server.until_says("Listening at: ").split()[0]
-        with ThreadPoolExecutor(CLIENTS) as threads:
-            asked = threads.map(ask_often, [url] * CLIENTS, range(CLIENTS))
-            clients = set[str]().union(*asked)
-        loops = requests.get(f"{url}/threads", timeout=LIMIT).json()["loops"]
-        server.stop()
+class Gunicorn(Program):
+    """Gunicorn with threads; the client may be opened before it forks its workers."""
 
-        assert 1 <= len(clients) <= 2
-        assert loops == 1
-        for client in clients:
-            process = client.rpartition(" ")[-1]
-            assert server.log.count(f"opened in {process}\n") == 1
-            assert server.log.count(f"closed in {process}\n") == 1
-        for event in ("opened in", "closed in"):
-            assert server.log.count(event) == len(clients) + early
+    def __init__(self, folder: Path, *, early: bool) -> None:
+        command = [
+            *(sys.executable, "-m", "gunicorn", "--preload", "--workers", "2", "--threads", "25"),
+            *("--bind", "127.0.0.1:0", "--chdir", str(HERE.parent)),
+            f"frameworks.flask_application:make(early={early})",
+        ]
+        super().__init__(command, folder)
+        self.url = self.until_says("Listening at: ").split()[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gunicorn is not for Windows")
+@pytest.mark.timeout(180)
+class TestGunicorn:
+    """A server with two worker processes."""
+
+    @pytest.mark.parametrize("early", [False, True], ids=["late", "before the fork"])
+    def test_many(self, tmp_path: Path, early: bool) -> None:
+        """50 clients are served by two workers, each with one event loop and one client, which are
+        closed when the server is.
+        """
+        with Gunicorn(tmp_path, early=early) as server:
+            with ThreadPoolExecutor(CLIENTS) as threads:
+                asked = threads.map(ask_often, [server.url] * CLIENTS, range(CLIENTS))
+                clients = set[str]().union(*asked)
+            loops = requests.get(f"{server.url}/threads", timeout=LIMIT).json()["loops"]
+            server.stop()
+
+            assert 1 <= len(clients) <= 2
+            assert loops == 1
+            for client in clients:
+                process = client.rpartition(" ")[-1]
+                assert server.log.count(f"opened in {process}\n") == 1
+                assert server.log.count(f"closed in {process}\n") == 1
+            for event in ("opened in", "closed in"):
+                assert server.log.count(event) == len(clients) + early
+
+    @pytest.mark.parametrize("kind", ["sync", "async"])
+    def test_stream_left(self, tmp_path: Path, kind: str) -> None:
+        """A client that goes away closes the async generator."""
+        with Gunicorn(tmp_path, early=False) as server:
+            url = f"{server.url}/{kind}-stream/1000000000"
+            with requests.get(url, stream=True, timeout=LIMIT) as response:
+                first = next(response.iter_lines())
+            server.until_says("stream closed")
+            server.stop()
+
+        assert first == f"/{kind}-stream/1000000000 nobody 0".encode()
 
 
 APPLICATION = """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import String, func, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -136,3 +136,21 @@ def test_threads(engine: Shared[AsyncEngine]) -> None:
 
     with ThreadPoolExecutor(THREADS) as threads:
         assert [*threads.map(count, range(200))] == [*range(200)]
+
+
+# SQLAlchemy drops the coroutine that it cannot await.
+@pytest.mark.filterwarnings("ignore:coroutine 'Connection.cursor' was never awaited")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_expired(engine: Shared[AsyncEngine]) -> None:
+    """What is loaded on access is not outside async functions, as SQLAlchemy says itself; it can be
+    refreshed.
+    """
+    with to_sync_context(AsyncSession)(engine()) as session:
+        book = Book(title="one")
+        session.add(book)
+        to_sync(session.commit)()
+
+        with pytest.raises(SQLAlchemyError, match="greenlet_spawn"):
+            _ = book.title
+        to_sync(session.refresh)(book)
+        assert book.title == "one"
