@@ -15,8 +15,18 @@ from aiofutures import AsyncExecutor
 __all__ = ["http_url", "postgresql_url", "redis_url", "websocket_url"]
 
 NEEDED: Final = (
-    *("aiobotocore", "asgiref", "celery", "click", "django", "fastapi", "flask", "grpc"),
-    *("ipykernel", "mcp", "moto", "nbclient", "openai", "pytest_asyncio", "sqlalchemy", "typer"),
+    *("aiobotocore", "asgiref", "celery", "click", "django", "fastapi", "flask", "freezegun"),
+    *(
+        "grpc",
+        "ipykernel",
+        "mcp",
+        "moto",
+        "nbclient",
+        "openai",
+        "pytest_asyncio",
+        "sqlalchemy",
+        "typer",
+    ),
     "uvicorn",
 )
 MISSING: Final = [name for name in NEEDED if find_spec(name) is None]
