@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -79,6 +80,18 @@ def sleep_within_soft_limit() -> str:
         return sleep(3600)
     except SoftTimeLimitExceeded:
         return "over the limit"
+
+
+@app.task(soft_time_limit=1, time_limit=60)
+@to_sync
+async def block_within_soft_limit() -> str:
+    """Take too long in the thread of the task."""
+    try:
+        await in_caller_thread(time.sleep, 30)
+    finally:
+        await asyncio.sleep(0)
+        print("cleaned up", flush=True)
+    return "slept"
 
 
 @app.task(time_limit=1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from programs import START, Program
 
 pytestmark = [
@@ -90,6 +91,16 @@ def test_soft_limit(prefork: Worker, tasks: Any) -> None:
     assert "cleaned up" in prefork.log
     assert tasks.use_client.delay(1).get(START)[0] == 1
     prefork.stop()
+
+
+def test_soft_limit_in_caller(prefork: Worker, tasks: Any) -> None:
+    """A soft limit ends what runs in the thread of the task, and so the async function."""
+    with pytest.raises(SoftTimeLimitExceeded):
+        tasks.block_within_soft_limit.delay().get(START)
+
+    prefork.until_says("cleaned up")
+    assert tasks.use_client.delay(1).get(START)[0] == 1
+    prefork.stop(errors=1)
 
 
 def test_hard_limit(prefork: Worker, tasks: Any) -> None:

@@ -18,6 +18,7 @@ from .flask_application import app, calls
 
 HERE = Path(__file__).parent
 CLIENTS = 50
+THREADED = ("--preload", "--threads", "25")
 
 
 class TestViews:
@@ -116,12 +117,12 @@ def ask_often(url: str, number: int) -> set[str]:
 
 
 class Gunicorn(Program):
-    """Gunicorn with threads; the client may be opened before it forks its workers."""
+    """Gunicorn with two workers; the client may be opened before it forks them."""
 
-    def __init__(self, folder: Path, *, early: bool) -> None:
+    def __init__(self, folder: Path, *options: str, early: bool = False) -> None:
         command = [
-            *(sys.executable, "-m", "gunicorn", "--preload", "--workers", "2", "--threads", "25"),
-            *("--bind", "127.0.0.1:0", "--chdir", str(HERE.parent)),
+            *(sys.executable, "-m", "gunicorn", "--workers", "2", "--bind", "127.0.0.1:0"),
+            *("--chdir", str(HERE.parent), *options),
             f"frameworks.flask_application:make(early={early})",
         ]
         super().__init__(command, folder)
@@ -138,7 +139,7 @@ class TestGunicorn:
         """50 clients are served by two workers, each with one event loop and one client, which are
         closed when the server is.
         """
-        with Gunicorn(tmp_path, early=early) as server:
+        with Gunicorn(tmp_path, *THREADED, early=early) as server:
             with ThreadPoolExecutor(CLIENTS) as threads:
                 asked = threads.map(ask_often, [server.url] * CLIENTS, range(CLIENTS))
                 clients = set[str]().union(*asked)
@@ -157,7 +158,7 @@ class TestGunicorn:
     @pytest.mark.parametrize("kind", ["sync", "async"])
     def test_stream_left(self, tmp_path: Path, kind: str) -> None:
         """A client that goes away closes the async generator."""
-        with Gunicorn(tmp_path, early=False) as server:
+        with Gunicorn(tmp_path, *THREADED) as server:
             url = f"{server.url}/{kind}-stream/1000000000"
             with requests.get(url, stream=True, timeout=LIMIT) as response:
                 first = next(response.iter_lines())
@@ -165,6 +166,18 @@ class TestGunicorn:
             server.stop()
 
         assert first == f"/{kind}-stream/1000000000 nobody 0".encode()
+
+    def test_green_workers(self, tmp_path: Path) -> None:
+        """A worker that has replaced threads refuses, and says which workers to use."""
+        with Gunicorn(tmp_path, "--worker-class", "gevent") as server:
+            statuses = [
+                requests.get(f"{server.url}/client", timeout=LIMIT).status_code for _ in range(3)
+            ]
+            server.stop(errors=server.log.count("Traceback (most"))
+
+            assert statuses == [500] * 3
+            assert server.log.count("RuntimeError: gevent has replaced") >= 3
+            assert "'gthread' of gunicorn" in server.log
 
 
 APPLICATION = """

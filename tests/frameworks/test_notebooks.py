@@ -115,6 +115,24 @@ def test_await(notebook: Notebook) -> None:
     assert notebook.run("await client") == "'client'"
 
 
+def test_output(notebook: Notebook) -> None:
+    """What is printed and displayed on the event loop, and in the thread of the kernel, is the
+    cell's.
+    """
+    notebook.run(
+        "from aiofutures import in_caller_thread\n"
+        "from IPython.display import display\n"
+        "@to_sync\n"
+        "async def show():\n"
+        "    print('printed')\n"
+        "    display('displayed')\n"
+        "    await in_caller_thread(display, threading.current_thread().name)\n"
+        "    return await in_caller_thread(lambda: load(3))"
+    )
+
+    assert notebook.run("show()") == "printed\n'displayed''aiofutures''page 3'"
+
+
 def test_error(notebook: Notebook) -> None:
     """An error of the async function is that of the cell."""
     notebook.run("@to_sync\nasync def fail():\n    raise LookupError('no page')")
