@@ -38,7 +38,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=TOOLS)
 def types(session: nox.Session) -> None:
     """Check the whole tree with mypy, and the typing cases and the package with six checkers."""
-    session.install(*group("types"), "nox", ".[bench,test]")
+    session.install(*group("types"), "nox", ".[bench,frameworks,test]")
     session.run("mypy")
     session.run("python", "tests/typesafety/checkers.py", *session.posargs)
 
@@ -59,6 +59,14 @@ def asgiref(session: nox.Session) -> None:
     """Run the tests with the oldest asgiref; `tests` takes the newest."""
     session.install("-e", ".[test]", "asgiref==3.8.*")
     session.run("python", "-m", "pytest", "tests/sync/test_asgiref.py", *session.posargs)
+
+
+@nox.session(python=TOOLS)
+def frameworks(session: nox.Session) -> None:
+    """Run the tests with web frameworks, task queues, notebooks and SDKs, the newest of each."""
+    session.install("-e", ".[frameworks,test]")
+    command = session.posargs or ["-n", "2", "--dist", "loadfile", "tests/frameworks"]
+    session.run("python", "-m", "pytest", *command)
 
 
 @nox.session(python=TOOLS)

@@ -26,6 +26,7 @@ from . import (
     threads,
     wait,
     watchdog,
+    web,
     worker,
 )
 from ._child import ROOT, ChildError
@@ -47,6 +48,7 @@ QUESTIONS: Mapping[str, Sequence[Line]] = {
     "fairness": fairness.LINES,
     "watchdog": watchdog.LINES,
     "worker": worker.LINES,
+    "web": web.LINES,
     "import": import_time.LINES,
 }
 

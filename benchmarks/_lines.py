@@ -70,6 +70,9 @@ def median_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> 
 TIMES = Scale(
     lambda samples: median_ratio(samples.theirs, samples.ours), "{:.2f}x", more_is_better=True
 )
+RATE = Scale(
+    lambda samples: median_ratio(samples.ours, samples.theirs), "{:.2f}x", more_is_better=True
+)
 GROWTH = Scale(
     lambda samples: median_ratio(samples.ours, samples.theirs), "{:.2f}x", more_is_better=False
 )

@@ -15,7 +15,7 @@ from .peers.first_version import VERSION
 
 _HEAD = "| work | against | ours | theirs | figure | target | |"
 _RULE = "|---|---|---:|---:|---:|---:|---|"
-_PACKAGES = ("anyio", "asgiref", "asyncer", "synchronicity", "uvloop")
+_PACKAGES = ("anyio", "asgiref", "asyncer", "django", "flask", "synchronicity", "uvloop")
 
 
 def head() -> str:

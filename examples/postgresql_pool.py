@@ -4,31 +4,21 @@ By hand: a thread that runs an event loop for as long as the process, the pool m
 tasks of that loop, and each query handed over with `run_coroutine_threadsafe(...).result()`.
 """
 
-from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 
 import asyncpg
 from servers import postgresql_server, run
 
-from aiofutures import to_sync
-
-fetch_value = to_sync(asyncpg.Pool.fetchval)
-
-
-@to_sync
-@asynccontextmanager
-async def open_pool(url: str) -> AsyncGenerator[asyncpg.Pool, None]:
-    """Open the connections, and close them after the `with` block."""
-    async with asyncpg.create_pool(url, min_size=1, max_size=5) as pool:
-        yield pool
+from aiofutures import to_sync, to_sync_context
 
 
 def main(url: str) -> None:
     """Let each thread ask the database, as the threads of a web server do."""
-    with open_pool(url) as pool, ThreadPoolExecutor(50) as threads:
+    open_pool = to_sync_context(asyncpg.create_pool)
+    with open_pool(url, min_size=1, max_size=5) as pool, ThreadPoolExecutor(50) as threads:
+        fetch_value = to_sync(pool.fetchval)
         query = "SELECT $1::integer * 2 FROM pg_sleep(0.01)"
-        print(sum(threads.map(lambda number: fetch_value(pool, query, number), range(500))))
+        print(sum(threads.map(lambda number: fetch_value(query, number), range(500))))
 
 
 if __name__ == "__main__":

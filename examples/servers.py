@@ -1,9 +1,11 @@
 """The servers that the examples and their tests talk to, each started for one `with` block.
 
-They listen on 127.0.0.1, on a port that is free, and leave nothing behind. Those for HTTP and
-WebSocket are Python; PostgreSQL and Redis are the real ones, where they are installed.
+They listen on 127.0.0.1, on a port that is free, and leave nothing behind. Those for HTTP,
+WebSocket and OpenAI's API are Python; PostgreSQL and Redis are the real ones, where they are
+installed.
 """
 
+import json
 import os
 import shutil
 import socket
@@ -12,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +23,10 @@ from typing_extensions import override
 from websockets.sync.server import ServerConnection, serve
 
 START_SECONDS = 30
+MODELS = [
+    {"id": name, "object": "model", "created": 0, "owned_by": "nobody"}
+    for name in ("parrot", "lyrebird")
+]
 LINE = b"0123456789" * 500  # without its end
 
 
@@ -41,6 +47,11 @@ def http_server() -> AbstractContextManager[str]:
 def websocket_server() -> AbstractContextManager[str]:
     """Send each message back; give the URL."""
     return _python_server("websocket")
+
+
+def openai_server() -> AbstractContextManager[str]:
+    """Answer as OpenAI's API does, each question with its own words; give the URL."""
+    return _python_server("openai")
 
 
 @contextmanager
@@ -157,6 +168,10 @@ def _wait_for(process: "subprocess.Popen[str]", is_ready: Callable[[], bool]) ->
         time.sleep(0.02)
 
 
+class _HTTPServer(ThreadingHTTPServer):
+    request_queue_size = 128
+
+
 class _Lines(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Send as many lines as the path asks for."""
@@ -172,6 +187,47 @@ class _Lines(BaseHTTPRequestHandler):
         """Be silent."""
 
 
+class _Parrot(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        """List the models."""
+        self._send("application/json", json.dumps({"object": "list", "data": MODELS}))
+
+    def do_POST(self) -> None:
+        """Answer a chat with its last message, word by word if it is to be streamed."""
+        question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        words = question["messages"][-1]["content"].split()
+        if question.get("stream"):
+            parts = [*words[:1], *(f" {word}" for word in words[1:])]
+            self._send("text/event-stream", *map(_event, parts), "data: [DONE]\n\n")
+        else:
+            self._send("application/json", _completion("message", " ".join(words)))
+
+    def _send(self, kind: str, *parts: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.end_headers()
+        with suppress(ConnectionError):  # of a client that has left
+            for part in parts:
+                self.wfile.write(part.encode())
+
+    @override
+    def log_message(self, *_: object) -> None:
+        """Be silent."""
+
+
+def _event(part: str) -> str:
+    return f"data: {_completion('delta', part)}\n\n"
+
+
+def _completion(key: str, content: str) -> str:
+    kind = "chat.completion" if key == "message" else "chat.completion.chunk"
+    message = {"role": "assistant", "content": content}
+    choice = {"index": 0, key: message, "finish_reason": None}
+    return json.dumps(
+        {"id": "1", "object": kind, "created": 0, "model": "parrot", "choices": [choice]}
+    )
+
+
 def _echo(connection: ServerConnection) -> None:
     for message in connection:
         connection.send(message)
@@ -180,8 +236,9 @@ def _echo(connection: ServerConnection) -> None:
 def serve_forever(kind: str) -> None:
     """Print the URL, then serve until the process is ended, or the one that has started it is."""
     threading.Thread(target=lambda: os._exit(len(sys.stdin.read())), daemon=True).start()
-    if kind == "http":
-        with ThreadingHTTPServer(("127.0.0.1", 0), _Lines) as http:
+    if kind != "websocket":
+        handler = _Lines if kind == "http" else _Parrot
+        with _HTTPServer(("127.0.0.1", 0), handler) as http:
             print(f"http://127.0.0.1:{http.server_address[1]}", flush=True)
             http.serve_forever()
     else:

@@ -10,7 +10,7 @@ from benchmarks import _lines, _table, proportion, stages, submit, worker
 from benchmarks import map as map_question
 from benchmarks.__main__ import QUESTIONS, main, measure
 from benchmarks._child import ChildError, in_child
-from benchmarks._lines import GROWTH, SHARE, TIMES, WORST, Effort, Line, Outcome, Samples
+from benchmarks._lines import GROWTH, RATE, SHARE, TIMES, WORST, Effort, Line, Outcome, Samples
 from benchmarks._pairs import alternate
 from benchmarks.peers import MissingPeerError
 
@@ -51,6 +51,8 @@ def test_rounds_must_be_pairs() -> None:
         (TIMES, 1, 2, "met"),
         (TIMES, 1, 1.9, "MISSED"),
         (TIMES, 1, 1.996, "met"),  # 2.00 in the table
+        (RATE, 2, 1, "met"),
+        (RATE, 1.9, 1, "MISSED"),
         (GROWTH, 2, 1, "met"),
         (GROWTH, 2.1, 1, "MISSED"),
         (SHARE, 2, 100, "met"),
@@ -137,6 +139,9 @@ TARGETS: dict[tuple[str, str], list[float | None]] = {
     ("watchdog", "not watched"): [0.98],
     ("worker", "asyncio.to_thread"): [1, 1.3],
     ("worker", "an empty `to_sync` call"): [0.67],
+    ("web", "Flask's own way"): [2, 2],
+    ("web", "Django's own way"): [2, 2],
+    ("web", "a sync view"): [None, None],
     ("import", "asyncio, concurrent.futures"): [35],
 }
 

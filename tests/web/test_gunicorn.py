@@ -2,9 +2,7 @@
 
 import os
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 import requests
+from programs import Program
 from support import LIMIT, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn is not for Windows")
@@ -19,60 +18,19 @@ pytest.importorskip("flask", reason="needs Flask")
 
 HERE: Final = Path(__file__).parent
 WORKERS: Final = 2
-START: Final = 30.0  # seconds that the server may take on a busy machine
-
-
-class Server:
-    """A gunicorn process. It takes any free port and says which."""
-
-    def __init__(self, folder: Path) -> None:
-        self._log = folder / "log"
-        command = [
-            *(sys.executable, "-m", "gunicorn", "--preload", "--workers", str(WORKERS)),
-            *("--threads", "4", "--bind", "127.0.0.1:0", "--graceful-timeout", "5"),
-            *("--chdir", str(HERE), "application:app"),
-        ]
-        with self._log.open("w") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
-
-    @property
-    def log(self) -> str:
-        """What it has written."""
-        return self._log.read_text()
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        deadline = time.monotonic() + START
-        while "Listening at: " not in self.log:
-            assert self._process.poll() is None, self.log
-            assert time.monotonic() < deadline, self.log
-            time.sleep(0.01)
-        return self.log.split("Listening at: ")[1].split()[0]
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process that forks the workers."""
-        self._process.send_signal(number)
-
-    def stop(self) -> int:
-        """End it and return its exit status."""
-        try:
-            self.signal(signal.SIGTERM)
-            return self._process.wait(START)
-        finally:
-            self._process.kill()
-            self._process.wait()
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(tmp_path: Path) -> Iterator[Program]:
     """A server that runs, and ends cleanly."""
-    server = Server(tmp_path)
-    yield server
-    assert server.stop() == 0
-    assert "Traceback" not in server.log, server.log
-    assert "SIGSEGV" not in server.log, server.log
-    assert "Task was destroyed" not in server.log, server.log
+    command = [
+        *(sys.executable, "-m", "gunicorn", "--preload", "--workers", str(WORKERS)),
+        *("--threads", "4", "--bind", "127.0.0.1:0", "--graceful-timeout", "5"),
+        *("--chdir", str(HERE), "application:app"),
+    ]
+    with Program(command, tmp_path) as server:
+        yield server
+        server.stop()
 
 
 class Client:
@@ -121,11 +79,11 @@ def ask_in_parallel(url: str, count: int) -> tuple[set[int], int]:
 
 
 @pytest.mark.timeout(180)
-def test_no_request_hangs_or_is_answered_wrongly(server: Server) -> None:
+def test_no_request_hangs_or_is_answered_wrongly(server: Program) -> None:
     """Every request is answered, and rightly: by the workers at the start, while one is killed,
     and while all are replaced.
     """
-    url = server.url
+    url = server.until_says("Listening at: ").split()[0]
 
     first, retries = ask_in_parallel(url, 20)
     assert len(first) <= WORKERS
@@ -140,7 +98,7 @@ def test_no_request_hangs_or_is_answered_wrongly(server: Server) -> None:
 
     with ThreadPoolExecutor(1) as pool:
         asking = pool.submit(ask_in_parallel, url, 40)
-        server.signal(signal.SIGHUP)
+        server.send(signal.SIGHUP)
         asking.result()
     old = first | second
     until(lambda: not ask_in_parallel(url, 3)[0] & old)

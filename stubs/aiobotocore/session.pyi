@@ -1,0 +1,23 @@
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+class Paginator:
+    def paginate(self, **options: object) -> AsyncIterator[dict[str, Any]]: ...
+
+class Exceptions:
+    NoSuchKey: type[Exception]
+
+class Client:
+    exceptions: Exceptions
+    async def create_bucket(self, **options: object) -> dict[str, Any]: ...
+    async def put_object(self, **options: object) -> dict[str, Any]: ...
+    async def get_object(self, **options: object) -> dict[str, Any]: ...
+    def get_paginator(self, operation_name: str) -> Paginator: ...
+
+class AioSession:
+    def create_client(
+        self, service_name: str, **options: object
+    ) -> AbstractAsyncContextManager[Client, None]: ...
+
+def get_session() -> AioSession: ...

@@ -1,0 +1,35 @@
+"""The examples with a framework or an SDK each, run as their reader runs them."""
+
+import pytest
+import servers
+from integration.test_examples import EXAMPLES, run
+
+OUTPUT = {
+    "flask_views": "1000\n",
+    "celery_tasks": "950190\n",
+    "mcp_tools": "['add']\n['0', '2', '4', '6', '8']\n",
+    "openai_stream": "what arrives word by word\nparrot lyrebird\n",
+}
+PROGRAMS = {"celery_tasks": "redis-server"}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("name", OUTPUT)
+def test_on_its_own(name: str) -> None:
+    """An example starts the server that it needs."""
+    if name in PROGRAMS:
+        try:
+            servers.find_program(PROGRAMS[name])
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
+
+    assert run(name) == OUTPUT[name]
+
+
+@pytest.mark.parametrize("name", OUTPUT)
+def test_is_short(name: str) -> None:
+    """An example has at most 50 lines, and says in a sentence what it replaces."""
+    text = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+
+    assert len(text.splitlines()) <= 50
+    assert text.count("\nBy hand: ") == 1
