@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 from support import LIMIT, echo, run_python
@@ -104,10 +105,10 @@ def test_c_function_that_keeps_the_gil(executor: AsyncExecutor, log: Log) -> Non
 
     async def work() -> None:
         count, seconds = 1_000_000, 0.0
-        while seconds < 3 * TIMEOUT:  # as fast as the machine may be
-            start = time.perf_counter()
+        while seconds < 3 * TIMEOUT:  # as fast as the machine may be, and as busy
+            start = time.thread_time()
             sum(range(count))
-            seconds = time.perf_counter() - start
+            seconds = time.thread_time() - start
             count *= 2
 
     executor.submit(work).result(LIMIT)
@@ -144,17 +145,21 @@ def test_every_block_once(executor: AsyncExecutor, log: Log) -> None:
 def test_busy_loop_that_turns(executor: AsyncExecutor, log: Log) -> None:
     """A loop with much to do that goes on from callback to callback is not blocked."""
     end = time.monotonic() + 3 * TIMEOUT
+    turns = [time.monotonic()]
 
     async def spin() -> None:
         while time.monotonic() < end:
             await asyncio.sleep(0)
+            turns.append(time.monotonic())
 
     async def work() -> None:
         await asyncio.gather(*(spin() for _ in range(20)))
 
     executor.submit(work).result(LIMIT)
 
-    assert log.messages == []
+    # On a machine that has no time for it, it was.
+    longest = max(later - earlier for earlier, later in pairwise(turns))
+    assert log.messages == [] or longest > TIMEOUT / 2
 
 
 def test_idle_loop(executor: AsyncExecutor, log: Log) -> None:
