@@ -242,9 +242,7 @@ class StepTask:
 
     def start_closing(self, fn: Callable[[], Awaitable[Any]]) -> Step | None:
         """Do as `close`, but do not wait for it."""
-        if self._process is None or self._is_left_behind():
-            return None
-        if self._has_ended():
+        if self._process is None or self._has_ended() or self._is_left_behind():
             return None
         try:
             return self._submit(fn, must_run=True, is_last=True)
