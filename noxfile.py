@@ -14,7 +14,12 @@ IN_PARALLEL = ["-n", "3", "--dist", "loadfile"]  # they wait more than they comp
 # Where `.ci/install-pythons` puts those that the system does not have.
 os.environ["PATH"] += os.pathsep + str(Path(__file__).parent / ".cache" / "pythons" / "bin")
 
-nox.needs_version = ">=2024.10.9"
+# The one without the GIL; `.ci/build-free-threaded` builds 3.13.
+FREE_THREADED = "3.14t" if shutil.which("python3.14t") else "3.13t"
+# What has no wheel for it, or would bring the GIL back. Tests that need these are skipped.
+WITH_GIL = ("asyncpg", "eventlet", "gevent", "mypy", "uvloop")
+
+nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"  # Debian's interpreters have no ensurepip
 nox.options.error_on_missing_interpreters = True
 
@@ -52,6 +57,32 @@ def tests(session: nox.Session) -> None:
         session.env["COVERAGE_FILE"] = f".coverage.{session.python}"
         command = ["-m", "coverage", "run", *command]
     session.run("python", *command)
+
+
+@nox.session(python=False, default=False)
+def free_threaded_python(session: nox.Session) -> None:
+    """Build a Python without the GIL, where there is none."""
+    if shutil.which(f"python{FREE_THREADED}") is None:
+        session.run(".ci/build-free-threaded", external=True)
+
+
+@nox.session(
+    name="free-threaded",
+    python=FREE_THREADED,
+    default=False,
+    requires=["free_threaded_python"],
+)
+def free_threaded(session: nox.Session) -> None:
+    """Run the tests without the GIL, and the races, which are millions of futures then."""
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    packages = [name for extra in ("examples", "integration", "test") for name in extras[extra]]
+    there = [name for name in packages if not name.startswith(("aiofutures", *WITH_GIL))]
+    session.install("--only-binary", ":all:", "-e", ".", *there)
+    session.env["PYTHON_GIL"] = "0"
+    session.run("python", "-m", "pytest", *(session.posargs or IN_PARALLEL))
+    if not session.posargs:
+        session.env.setdefault("STRESS_ROUNDS", "10")
+        session.run("python", "-m", "pytest", "--slow", "tests/stress")
 
 
 @nox.session(python=TOOLS)

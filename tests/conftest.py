@@ -165,8 +165,10 @@ def loop_factory(request: pytest.FixtureRequest) -> Iterator[LoopFactory]:
     loops: list[asyncio.AbstractEventLoop] = []
 
     def make_loop() -> asyncio.AbstractEventLoop:
-        loops.append(make())
-        return loops[-1]
+        # Threads may ask at the same time.
+        loop = make()
+        loops.append(loop)
+        return loop
 
     yield make_loop
     assert all(loop.is_closed() for loop in loops)

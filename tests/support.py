@@ -39,6 +39,16 @@ starts_threads_at_exit = pytest.mark.skipif(
 )
 
 
+HAS_GIL: Final[bool] = getattr(sys, "_is_gil_enabled", lambda: True)()
+
+#: Without the GIL an object that one thread made and another one lets go of last is freed when the
+#: first one runs next, which may be never.
+frees_at_once = pytest.mark.skipif(
+    not HAS_GIL,
+    reason="without the GIL Python frees an object when the thread that made it runs next",
+)
+
+
 class MakeExecutor(Protocol):
     """Makes an executor over the event loop of the test, and shuts it down after the test."""
 
@@ -365,6 +375,18 @@ def in_thread(
         return pool.submit(fn, *args, **kwargs)
     finally:
         pool.shutdown(wait=False)
+
+
+def in_threads(count: int, fn: Callable[[int], T]) -> list[T]:
+    """Run `fn` in so many threads at the same time and return what it returns in each."""
+    barrier = threading.Barrier(count)
+
+    def run(number: int) -> T:
+        barrier.wait(LIMIT)
+        return fn(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
 
 
 def loop_that_calls(note: Callable[[Any], object]) -> asyncio.AbstractEventLoop:

@@ -19,6 +19,7 @@ from support import (
     Halt,
     MakeExecutor,
     echo_later,
+    frees_at_once,
     in_thread,
     limit_of,
     thread_error,
@@ -467,6 +468,35 @@ class TestCancelledOpening:
 
         assert "fail failed to open" in logged_errors[0].getMessage()
         logged_errors.clear()
+
+    @pytest.mark.parametrize("place", ["_note_opened", "_answer"])
+    def test_error_that_is_dropped_meanwhile(
+        self, executor: AsyncExecutor, logged_errors: list[Any], place: str
+    ) -> None:
+        """An error that the last who asks drops is reported, or raised, if it was there before."""
+        line = {"_note_opened": "self._report(", "_answer": "asker.fail(error)"}[place]
+
+        @asynccontextmanager
+        async def fail() -> AsyncGenerator[int, None]:
+            _fail()
+            yield 1
+
+        lifetime = Lifetime(executor._loop_thread, fail, "fail")
+        asker = lifetime.ask() if place == "_answer" else None
+        with Halt(getattr(Lifetime, place), line).in_new_threads() as halt:
+            lifetime.begin()
+            halt.arrived()
+            # As for one who has left before the others came.
+            lifetime.opened._exception = None
+            halt.go_on()
+            executor.submit(echo_later, 1).result(LIMIT)
+
+        if asker is None:
+            assert logged_errors[0].exc_info
+            assert isinstance(logged_errors[0].exc_info[1], Special)
+            logged_errors.clear()
+        else:
+            assert isinstance(asker.exception(LIMIT), Special)
 
     def test_cancellation_that_is_swallowed(
         self, executor: AsyncExecutor, gate: Gate, log: Log
@@ -922,6 +952,7 @@ class TestCrash:
         with pytest.raises(ExceptionGroup):
             client()
 
+    @frees_at_once
     def test_that_nobody_asks_for(self, executor: AsyncExecutor, logged_errors: list[Any]) -> None:
         """If nobody asks any more, it is reported."""
         with Gate() as gate:
@@ -1176,6 +1207,7 @@ class Local:
     """Stands for what a frame holds."""
 
 
+@frees_at_once
 @pytest.mark.parametrize("kind", ["open", "close", "crash"])
 def test_frames_are_not_kept(executor: AsyncExecutor, kind: str) -> None:
     """An error of the client keeps nothing of who gets it, without the garbage collector."""

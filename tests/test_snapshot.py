@@ -1,9 +1,11 @@
 """The copy of a container that changes meanwhile."""
 
 import gc
+from collections import deque
 from collections.abc import Iterator
 
 from support import echo
+from typing_extensions import override
 
 from aiofutures import AsyncExecutor, ExecutorStatistics, Future
 from aiofutures._snapshot import snapshot
@@ -47,3 +49,14 @@ def test_container_in_python_changes() -> None:
                 yield owner
 
     assert snapshot(Looks()) == [0, 1, 2, 3, 4]
+
+
+def test_deque_changes_all_the_time() -> None:
+    """A deque that others never leave alone, as threads without the GIL can, is copied too."""
+
+    class Busy(deque[int]):
+        @override
+        def __iter__(self) -> Iterator[int]:
+            raise RuntimeError("deque mutated during iteration")
+
+    assert snapshot(Busy(range(1000))) == [*range(1000)]

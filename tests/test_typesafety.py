@@ -84,6 +84,7 @@ MUTATIONS: Final[dict[str, tuple[dict[str, str], list[str]]]] = {
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("mypy")
     return checkers.make_workspace(tmp_path_factory.mktemp("typesafety"))
 
 

@@ -7,7 +7,6 @@ import concurrent.futures
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED
-from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from .._contract import Host
 from .._coroutines import name_of
 from .._exceptions import InvalidStateError
 from .._loops.caller import leave_caller
+from .._snapshot import snapshot
 from .._typing import T, override
 from .base import DONE, BaseFuture
 from .waiters import (
@@ -182,15 +182,13 @@ class Future(BaseFuture[T]):
         """
         callbacks = self._watch().callbacks
         removed = 0
-        for callback in callbacks.copy():
+        for callback in snapshot(callbacks):
             asyncios = callback if isinstance(callback, AsyncCallback) else None
-            if callback == fn or (asyncios is not None and asyncios.fn == fn):
-                # It may be called at this moment.
-                with suppress(ValueError):
-                    callbacks.remove(callback)
-                    removed += 1
-                    if asyncios is not None:
-                        asyncios.drop()
+            is_meant = callback == fn or (asyncios is not None and asyncios.fn == fn)
+            if is_meant and _remove(callbacks, callback):
+                removed += 1
+                if asyncios is not None:
+                    asyncios.drop()
         return removed
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -335,6 +333,19 @@ class Derivation(partial[Awaitable[Any]]):
     def not_cancelled_since(self) -> list[Future[Any]]:
         """Return the sources that were not cancelled along with all other calls meanwhile."""
         return [source for source, waves in self.sources if source._waves == waves]
+
+
+def _remove(callbacks: deque[Callable[[Any], object]], callback: Callable[[Any], object]) -> bool:
+    """Remove one callback; False where it is called at this moment."""
+    while True:
+        try:
+            callbacks.remove(callback)
+        except ValueError:
+            return False
+        except IndexError:
+            # It has changed while another one was compared, by a method in Python.
+            continue
+        return True
 
 
 def _ignore(_: bool) -> None:

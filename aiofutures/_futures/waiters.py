@@ -418,8 +418,9 @@ class UnfetchedException:
         # The end of the interpreter reports it while there is somebody to report it to.
         unfetched[id(self)] = weakref.ref(self)
 
-    def __del__(self) -> None:
-        unfetched.pop(id(self), None)
+    # At the end of the interpreter this module may be empty before the last one dies.
+    def __del__(self, forget: Callable[[int, None], object] = unfetched.pop) -> None:
+        forget(id(self), None)
         self.report()
 
     def report(self) -> None:

@@ -98,14 +98,18 @@ class Lifetime(Generic[T]):
 
     def _answer(self, asker: Future[T]) -> None:
         """Finish the future of somebody who asks."""
-        if self.opened._exception is not None:
-            asker.fail(self.opened._exception)
+        # Read once: `_leave` may drop it.
+        error = self.opened._exception
+        if error is not None:
+            asker.fail(error)
         elif self.opened._status == FINISHED and not self.closed.done():
             asker.settle(self.opened._result)
         elif self.opened.cancelled() and self._is_submitted and not self._is_given_up:
             asker.settle_cancelled()
         else:
             asker.fail(AskAgainError())
+        # Its traceback may hold this frame.
+        del error
 
     def _leave(self, asker: Future[T]) -> None:
         self._askers.discard(asker)
@@ -121,8 +125,11 @@ class Lifetime(Generic[T]):
         if opened._status == FINISHED:
             return
         self.closed.settle(None)
-        if opened._exception is not None and not self._askers:
-            self._report("failed to open", opened._exception)
+        # As above.
+        error = opened._exception
+        if error is not None and not self._askers:
+            self._report("failed to open", error)
+        del error
 
     # On the loop thread.
 

@@ -261,9 +261,7 @@ class StepTask:
         return self._submit_last(fn)
 
     def _submit_last(self, fn: Callable[[], Awaitable[Any]]) -> Step | None:
-        if self._process is None or self._is_left_behind():
-            return None
-        if self._has_ended():
+        if self._process is None or self._has_ended() or self._is_left_behind():
             return None
         try:
             return self._submit(fn, must_run=True, is_last=True)

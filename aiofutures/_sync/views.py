@@ -36,6 +36,8 @@ def opened(openable: Openable, host: Host | None, timeout: float | None, name: s
 def _generate(iterator: AsyncIterator[Any], task: StepTask) -> Generator[Any, Any, None]:
     """Iterate `iterator` in `task`."""
     step = following = partial(task.run, iterator.__anext__)
+    # At the end of the interpreter this module may be empty before the generator dies.
+    closing = partial(close, iterator)
     try:
         while True:
             try:
@@ -57,11 +59,11 @@ def _generate(iterator: AsyncIterator[Any], task: StepTask) -> Generator[Any, An
                 )
             del item
     except GeneratorExit:
-        task.close(partial(close, iterator))
+        task.close(closing)
         raise
     except BaseException:
         # A signal handler may raise anywhere here; then it is not closed yet.
-        task.start_closing(partial(close, iterator))
+        task.start_closing(closing)
         raise
 
 

@@ -6,7 +6,7 @@ import sys
 from typing import Final
 
 import pytest
-from support import LIMIT, interpreter, run_python
+from support import LIMIT, frees_at_once, interpreter, run_python
 
 SCRIPT: Final = """
     import asyncio, atexit, os, signal, sys, threading
@@ -265,6 +265,7 @@ def test_fork_while_it_opens() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs os.fork")
+@frees_at_once
 def test_fork_frees_nothing() -> None:
     """What a client of the parent's holds is not freed in the child, not even at its end."""
     script = f"""{SCRIPT}

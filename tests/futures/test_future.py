@@ -23,6 +23,7 @@ from support import (
     echo_later,
     fail,
     fail_later,
+    frees_at_once,
     in_thread,
     until,
 )
@@ -991,6 +992,7 @@ class TestUnfetched:
         assert isinstance(record.exc_info[1], OSError)
         logged_errors.clear()
 
+    @frees_at_once
     def test_reported_to_the_exception_handler(self, executor: AsyncExecutor) -> None:
         """The report goes to the exception handler of the event loop."""
         contexts: list[dict[str, Any]] = []

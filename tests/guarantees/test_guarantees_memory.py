@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, echo_later, until
+from support import LIMIT, Gate, MakeExecutor, echo, echo_later, frees_at_once, until
 
 from aiofutures import AsyncExecutor, Future, first, gather, to_sync
 
@@ -143,6 +143,7 @@ def no_collector() -> Iterator[None]:
     gc.enable()
 
 
+@frees_at_once
 @pytest.mark.usefixtures("no_collector")
 class TestCycles:
     """The locals of code that has failed are freed at once, with the exception."""

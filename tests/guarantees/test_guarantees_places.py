@@ -9,6 +9,7 @@ from weakref import ref
 
 import pytest
 from support import LIMIT, Gate, MakeExecutor, echo, limit_of, until
+from typing_extensions import override
 
 from aiofutures import AsyncExecutor, Future, first, gather, to_sync
 
@@ -93,7 +94,7 @@ class TestWhatOnlyWaits:
 
         gather(*followers).result(LIMIT)
         assert running.most == 2
-        assert limit_of(executor)._taken == set()
+        until(lambda: limit_of(executor)._taken == set())
 
     def test_then_while_it_waits_for_a_place(self, make_executor: MakeExecutor) -> None:
         """It can be cancelled meanwhile."""
@@ -375,6 +376,36 @@ class TestRemoveDoneCallback:
         future.result(LIMIT)
 
         until(lambda: called == ["other"] * 3)
+
+    def test_while_others_are_added_and_called(self) -> None:
+        """The callbacks may change while they are compared, which Python code of theirs may do."""
+        future: Future[int] = Future()
+        # The first two comparisons look for the callback, the others remove it.
+        changes: list[Callable[[], object]] = [
+            int,
+            int,
+            lambda: future.add_done_callback(called.append),
+            lambda: future.set_result(1),
+        ]
+        called: list[object] = []
+
+        class Callback:
+            def __call__(self, _: object) -> None: ...
+
+            @override
+            def __eq__(self, other: object) -> bool:
+                if changes:
+                    changes.pop(0)()
+                return self is other
+
+            __hash__ = None  # type: ignore[assignment]  # nobody asks for it
+
+        other, callback = Callback(), Callback()
+        future.add_done_callback(other)
+        future.add_done_callback(callback)
+
+        assert future.remove_done_callback(callback) == 0
+        assert called == [future]
 
     def test_of_a_future_without_any(self, executor: AsyncExecutor) -> None:
         """There are none to remove."""

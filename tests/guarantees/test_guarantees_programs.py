@@ -6,6 +6,7 @@ import random
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from importlib.util import find_spec
 from typing import Any, Final
 
 import pytest
@@ -19,7 +20,7 @@ ENDS: Final = (CancelledError, asyncio.CancelledError, TimeoutError, OSError)
 
 
 def _uvloop() -> asyncio.AbstractEventLoop:
-    if sys.platform == "win32":
+    if find_spec("uvloop") is None:
         return asyncio.new_event_loop()
     import uvloop
 

@@ -5,11 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from threading import Barrier
 
-import asyncpg
 import pytest
 from support import LIMIT
 
 from aiofutures import AsyncExecutor, to_sync
+
+pytest.importorskip("asyncpg", reason="needs asyncpg")
+
+import asyncpg
 
 execute = to_sync(asyncpg.Pool.execute)
 execute_in = to_sync(asyncpg.Connection.execute)

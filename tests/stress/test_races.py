@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Final
 
 import pytest
-from support import LIMIT, echo, echo_later, in_child
+from support import LIMIT, echo, echo_later, in_child, in_threads
 
 from aiofutures import (
     AsyncExecutor,
@@ -29,7 +29,7 @@ from aiofutures import (
 )
 
 ROUNDS: Final = int(os.environ.get("STRESS_ROUNDS", "1"))
-THREADS: Final = 4
+THREADS: Final = 8
 WAIT: Final = 6 * LIMIT
 
 pytestmark = [
@@ -48,18 +48,6 @@ def _short_time_slices() -> Iterator[None]:
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(before)
-
-
-def in_threads(fn: Callable[[int], Any]) -> list[Any]:
-    """Run `fn` in several threads at the same time and return what it returns in each."""
-    barrier = threading.Barrier(THREADS)
-
-    def run(number: int) -> Any:
-        barrier.wait(WAIT)
-        return fn(number)
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(run, range(THREADS), timeout=WAIT))
 
 
 def all_done(futures: list[Future[Any]]) -> bool:
@@ -92,7 +80,7 @@ def test_submit_and_shutdown(loop_factory: LoopFactory, max_workers: int | None)
                     refusals += 1
             return futures, refusals
 
-        for futures, refusals in in_threads(submit):
+        for futures, refusals in in_threads(THREADS, submit):
             assert all_done(futures)
             assert all(not future.cancelled() and future.exception() is None for future in futures)
             submitted += len(futures)
@@ -122,7 +110,7 @@ def test_cancel(loop_factory: LoopFactory, max_workers: int | None) -> None:
             def cancel(number: int, futures: list[Future[int]] = futures) -> list[bool]:
                 return [future.cancel() for future in futures[number % 2 :: 2]]
 
-            in_threads(cancel)
+            in_threads(THREADS, cancel)
             assert all_done(futures)
         assert sorted(calls) == sorted(map(id, futures))
         assert len(ran) == len(set(ran))
@@ -150,7 +138,7 @@ def test_results(loop_factory: LoopFactory) -> None:
         for _ in range(40 * ROUNDS):
             futures = [executor.submit(echo_later, number) for number in range(100)]
 
-            assert in_threads(wait) == [100] * THREADS
+            assert in_threads(THREADS, wait) == [100] * THREADS
 
 
 def test_first_submits(loop_factory: LoopFactory) -> None:
@@ -167,7 +155,7 @@ def test_first_submits(loop_factory: LoopFactory) -> None:
             except InvalidStateError:
                 return None
 
-        futures = [future for future in in_threads(use) if future is not None]
+        futures = [future for future in in_threads(THREADS, use) if future is not None]
         assert all_done(futures)
         assert all(future.result(0) in range(THREADS) for future in futures)
         executor.shutdown()
@@ -270,7 +258,7 @@ def test_shared(
                     with suppress(OSError, TimeoutError, CancelledError):
                         random.choice(actions)()
 
-            in_threads(use)
+            in_threads(THREADS, use)
         assert alive == []
     # Where nobody waits any more, that is reported.
     assert all("failed to open" in record.getMessage() for record in logged_errors)

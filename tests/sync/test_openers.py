@@ -14,7 +14,7 @@ from typing import Any, Self
 from unittest.mock import MagicMock
 
 import pytest
-from support import LIMIT, Gate, in_thread, until
+from support import LIMIT, Gate, frees_at_once, in_thread, until
 from typing_extensions import override
 
 from aiofutures import (
@@ -724,6 +724,7 @@ class TestIter:
         assert in_thread(list, generator).result(LIMIT) == [1, 2]
 
 
+@frees_at_once
 def test_arguments_are_not_kept(iterate: ToSyncIter) -> None:
     """The task keeps no argument that the function has let go of."""
 
