@@ -234,10 +234,15 @@ class CallerFuture(WorkerFuture[T]):
         if wake is None:
             return
         fn, context = wake
-        if asyncio.current_task() is None:
-            context.run(fn, self)
-        else:
+        if asyncio.current_task() is not None:
             super().add_done_callback(fn, context=context)
+            return
+        # The frames of an exception that the task raises lead back to this one, which must not keep
+        # what has the exception.
+        run: Any = context.run
+        calls = [partial(run, fn, self)]
+        del self, wake, fn, context, run
+        calls.pop()()
 
     @override
     def cancel(self, msg: Any | None = None) -> bool:
