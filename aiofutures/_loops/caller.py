@@ -169,7 +169,7 @@ class CallerFuture(WorkerFuture[T]):
         Raises:
             KeyboardInterrupt: The call has raised it.
         """
-        if not self.run():
+        if not self._workers.run_here(self):
             return
         error = self._error
         try:
@@ -200,7 +200,7 @@ class CallerFuture(WorkerFuture[T]):
 
     def run_and_deliver(self) -> None:
         """Run the call in a thread that waits in asgiref."""
-        if self.run():
+        if self._workers.run_here(self):
             self._end_pause(partial(self._workers.hand_over, self))
 
     @override
