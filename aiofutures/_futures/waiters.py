@@ -58,10 +58,14 @@ def wait(future: Awaited, timeout: float | None, caller: Caller | None = None) -
     # Faster than to call it each time.
     if future._host is not None and future._host.is_current():
         refuse_on_own_loop(future)
-    if running_call.get() is None:
-        return _block(future, timeout, caller)
-    with lent(future._host, timeout):
-        return _block(future, timeout, caller)
+    try:
+        if running_call.get() is None:
+            return _block(future, timeout, caller)
+        with lent(future._host, timeout):
+            return _block(future, timeout, caller)
+    finally:
+        # The frames of what a function raises that runs here lead back to this one.
+        del future
 
 
 def not_done(future: Awaited, seconds: float | None) -> TimeoutError:
@@ -95,6 +99,7 @@ def _block(future: Awaited, timeout: float | None, caller: Caller | None = None)
         return True
     finally:
         gates.remove(gate)
+        del future
 
 
 def refuse_on_own_loop(future: Awaited) -> None:

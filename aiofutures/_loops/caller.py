@@ -169,7 +169,7 @@ class CallerFuture(WorkerFuture[T]):
         Raises:
             KeyboardInterrupt: The call has raised it.
         """
-        if not self.run():
+        if not self._workers.run_here(self):
             return
         error = self._error
         try:
@@ -200,7 +200,7 @@ class CallerFuture(WorkerFuture[T]):
 
     def run_and_deliver(self) -> None:
         """Run the call in a thread that waits in asgiref."""
-        if self.run():
+        if self._workers.run_here(self):
             self._end_pause(partial(self._workers.hand_over, self))
 
     @override
@@ -234,10 +234,15 @@ class CallerFuture(WorkerFuture[T]):
         if wake is None:
             return
         fn, context = wake
-        if asyncio.current_task() is None:
-            context.run(fn, self)
-        else:
+        if asyncio.current_task() is not None:
             super().add_done_callback(fn, context=context)
+            return
+        # The frames of an exception that the task raises lead back to this one, which must not keep
+        # what has the exception.
+        run: Any = context.run
+        calls = [partial(run, fn, self)]
+        del self, wake, fn, context, run
+        calls.pop()()
 
     @override
     def cancel(self, msg: Any | None = None) -> bool:

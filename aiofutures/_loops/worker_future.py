@@ -30,6 +30,10 @@ class TakesOutcomes(Protocol):
     def hand_over(self, future: WorkerFuture[Any], /) -> None:
         """Have the event loop of `future` settle it soon."""
 
+    def run_here(self, future: WorkerFuture[Any], /) -> bool:
+        """Run the call of `future` in this thread, as one of them."""
+        ...
+
     def note_end(self, future: WorkerFuture[Any], /) -> None:
         """Note that the call of `future` has run, or never will."""
 

@@ -154,6 +154,15 @@ class Workers:
         if not self._settle_soon(future):
             call_soon(future.get_loop(), future.settle)
 
+    def run_here(self, future: WorkerFuture[Any]) -> bool:
+        """Run a call in this thread, which is one of the worker threads meanwhile."""
+        before = _here.workers
+        _here.workers = self
+        try:
+            return future.run()
+        finally:
+            _here.workers = before
+
     def note_end(self, future: WorkerFuture[Any]) -> None:
         """Note that a call has ended, and tell those who wait for it."""
         self._unfinished.discard(future)
@@ -168,12 +177,7 @@ class Workers:
         """Run the call in the box in a thread of the caller's pool."""
         # The pool keeps its arguments as long as the traceback, which leads to this frame.
         future = box.pop()
-        before = _here.workers
-        _here.workers = self
-        try:
-            has_run = future.run()
-        finally:
-            _here.workers = before
+        has_run = self.run_here(future)
         if has_run:
             future.deliver()
         del future
@@ -194,7 +198,7 @@ def _end_unrun(box: list[WorkerFuture[Any]], outcome: concurrent.futures.Future[
 
 
 class _Here(threading.local):
-    """What a thread of a caller's pool knows of itself."""
+    """What a thread of a caller's pool, or one that waits in a call, knows of itself."""
 
     workers: Workers | None = None
 

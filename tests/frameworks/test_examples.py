@@ -5,6 +5,7 @@ import servers
 from integration.test_examples import EXAMPLES, run
 
 OUTPUT = {
+    "django_views": "[1, 2, 3]\n",
     "flask_views": "1000\n",
     "celery_tasks": "950190\n",
     "mcp_tools": "['add']\n['0', '2', '4', '6', '8']\n",

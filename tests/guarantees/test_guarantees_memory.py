@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from contextvars import ContextVar, copy_context
 from pathlib import Path
 from typing import Final, NoReturn
@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 import pytest
 from support import LIMIT, Gate, MakeExecutor, echo, echo_later, frees_at_once, until
 
-from aiofutures import AsyncExecutor, Future, first, gather, to_sync
+from aiofutures import AsyncExecutor, Future, first, gather, in_caller_thread, to_sync
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -171,6 +171,22 @@ class TestCycles:
             self.fail(locals_of)
 
         with pytest.raises(LookupError):
+            work()
+
+        self.check(locals_of)
+
+    @pytest.mark.parametrize("is_caught", [False, True])
+    def test_in_caller_thread(
+        self, executor: AsyncExecutor, locals_of: list[weakref.ref[Local]], *, is_caught: bool
+    ) -> None:
+        """Of a function in the thread that waits, also where the task catches its exception."""
+
+        @to_sync(executor=executor)
+        async def work() -> None:
+            with pytest.raises(LookupError) if is_caught else nullcontext():
+                await in_caller_thread(self.fail, locals_of)
+
+        with nullcontext() if is_caught else pytest.raises(LookupError):
             work()
 
         self.check(locals_of)

@@ -28,6 +28,7 @@ from support import (
 from aiofutures import (
     AsyncExecutor,
     CancelledError,
+    DeadlockError,
     InvalidStateError,
     in_caller_thread,
     run_async,
@@ -484,6 +485,32 @@ class TestCancel:
 
         with pytest.raises(CancelledError):
             call()
+
+    def test_shutdown(self, default_executor: AsyncExecutor) -> None:
+        """While the executor shuts down, a function of its call may submit others."""
+
+        def submit() -> int:
+            default_executor.shutdown(wait=False)
+            return to_sync(where)() + run_async(where).result(LIMIT) * 0
+
+        @to_sync
+        async def call() -> int:
+            return await in_caller_thread(submit)
+
+        assert call() == get_ident()
+        with pytest.raises(InvalidStateError):
+            call()
+
+    def test_shutdown_that_would_wait_for_itself(self, default_executor: AsyncExecutor) -> None:
+        """A function cannot wait for the end of the executor that runs its call."""
+
+        @to_sync
+        async def call() -> None:
+            await in_caller_thread(default_executor.shutdown)
+
+        with pytest.raises(DeadlockError, match="its own caller"):
+            call()
+        default_executor.shutdown()
 
     def test_loop_that_ends(self, default_executor: AsyncExecutor) -> None:
         """The event loop may end while the function runs."""
@@ -946,6 +973,10 @@ class Workers:
 
     def hand_over(self, future: object, /) -> None:
         """Do nothing."""
+
+    def run_here(self, future: object, /) -> bool:
+        """Do nothing."""
+        return False
 
     def note_end(self, future: object, /) -> None:
         """Do nothing."""

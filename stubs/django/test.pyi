@@ -1,0 +1,4 @@
+from .http import HttpResponse
+
+class Client:
+    def get(self, path: str) -> HttpResponse: ...

@@ -1,0 +1,3 @@
+from collections.abc import Callable
+
+def path(route: str, view: Callable[..., object]) -> object: ...

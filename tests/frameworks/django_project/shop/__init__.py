@@ -1,0 +1,1 @@
+"""A Django project whose views call async functions."""

@@ -1,0 +1,222 @@
+"""A Django project: its own tests, and its views behind servers."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import requests
+from integration.conftest import postgresql_url
+from support import LIMIT
+
+__all__ = ["postgresql_url"]
+
+for package in ("django", "psycopg", "uvicorn", "gunicorn"):
+    pytest.importorskip(package, reason=f"needs {package}")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="gunicorn is not for Windows"),
+    pytest.mark.timeout(120),
+]
+
+PROJECT: Final = Path(__file__).parent / "django_project"
+START: Final = 60.0  # seconds that a server may take on a busy machine
+
+
+def manage(environment: dict[str, str], *arguments: str) -> str:
+    """Run a command of the project, which must not fail; return what it writes."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error::RuntimeWarning", "manage.py", *arguments],
+        cwd=PROJECT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=START,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def environment(postgresql_url: str) -> dict[str, str]:
+    """The variables of a project whose tables are in PostgreSQL, and empty."""
+    environment = {"DATABASE_URL": postgresql_url}
+    manage(environment, "migrate", "--run-syncdb")
+    manage(environment, "flush", "--no-input")
+    return environment
+
+
+class TestSuite:
+    """The tests of the project, as `manage.py test` runs them."""
+
+    def test_sqlite(self, tmp_path: Path) -> None:
+        """They pass on SQLite."""
+        output = manage({"DATABASE_FOLDER": str(tmp_path)}, "test")
+
+        assert "OK (skipped=1)" in output
+
+    def test_postgresql(self, postgresql_url: str) -> None:
+        """They pass on PostgreSQL, whose test database can be dropped at their end."""
+        for _ in range(2):
+            output = manage({"DATABASE_URL": postgresql_url}, "test", "--no-input")
+
+            assert "\nOK\n" in output
+            assert "Destroying test database" in output
+
+
+class Server:
+    """A server of the project."""
+
+    def __init__(self, url: str, log: Path, process: "subprocess.Popen[str]") -> None:
+        self.url = url
+        self._log = log
+        self._process = process
+
+    @property
+    def log(self) -> str:
+        """What it has written."""
+        return self._log.read_text(encoding="utf-8")
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        """Return the answer of a request, which must be a good one."""
+        response = requests.get(self.url + path, timeout=LIMIT, **options)
+        assert response.status_code == 200, response.text + self.log
+        return response
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a state that nothing announces, while the server runs."""
+        deadline = time.monotonic() + START
+        while not condition():
+            assert self._process.poll() is None, self.log
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.01)
+
+    def answers(self) -> bool:
+        """Tell whether it answers."""
+        try:
+            return requests.get(self.url + "who", timeout=LIMIT).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    def names(self) -> list[str]:
+        """Return the names of all items."""
+        return self.get("").text.split("\n")
+
+
+@contextmanager
+def serving(environment: dict[str, str], folder: Path, *command: str) -> Iterator[Server]:
+    """Run a server, which must end when it is told to and write no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+    log = folder / "log"
+    arguments = [sys.executable, *(argument.replace("PORT", port) for argument in command)]
+    variables = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            arguments, cwd=PROJECT, env=variables, stdout=output, stderr=output, text=True
+        )
+    server = Server(f"http://127.0.0.1:{port}/", log, process)
+    try:
+        server.until(server.answers)
+        yield server
+        process.send_signal(signal.SIGINT)
+        process.wait(START)
+    finally:
+        process.kill()
+        process.wait()
+    for bad in ("Traceback", "Task was destroyed", "never awaited"):
+        assert bad not in server.log, server.log
+
+
+GUNICORN: Final = (
+    *("-m", "gunicorn", "--bind", "127.0.0.1:PORT", "--worker-class", "gthread"),
+    *("--workers", "2", "--threads", "8", "shop.wsgi"),
+)
+UVICORN: Final = ("-m", "uvicorn", "--port", "PORT", "shop.asgi:application")
+
+
+@pytest.fixture(params=["gunicorn", "uvicorn"])
+def server(
+    request: pytest.FixtureRequest, environment: dict[str, str], tmp_path: Path
+) -> Iterator[Server]:
+    """gunicorn with threads, and uvicorn."""
+    command = GUNICORN if request.param == "gunicorn" else UVICORN
+    with serving(environment, tmp_path, *command) as server:
+        yield server
+
+
+class TestServers:
+    """The views of the project."""
+
+    def test_transaction(self, server: Server) -> None:
+        """What an async function adds goes with the transaction of the view."""
+        server.get("add?name=one")
+        assert server.get("add_or_not?name=two").json()["names"] == ["one", "first", "two"]
+
+        bad = requests.get(server.url + "add_or_not?name=bad", timeout=LIMIT)
+
+        assert bad.status_code == 500
+        assert server.names() == ["one", "first", "two"]
+        # The one that was asked for.
+        server._log.write_text(server.log.replace("Traceback", "", 1), encoding="utf-8")
+
+    def test_languages(self, server: Server) -> None:
+        """Each of many requests at once has its own language in its tasks."""
+        languages = ["de", "fr", "en-us", "it"] * 25
+        with ThreadPoolExecutor(25) as pool:
+            answers = list(
+                pool.map(lambda each: server.get(f"who?language={each}").json(), languages)
+            )
+
+        assert [answer["language"] for answer in answers] == languages
+        assert all(answer["ticks"] for answer in answers)
+
+    def test_restart_of_postgresql(self, server: Server) -> None:
+        """When PostgreSQL has restarted, requests are answered as before."""
+        backend = server.get("who").json()["backend"]
+        # All of its processes end, and it recovers, as after a power cut.
+        os.kill(backend, signal.SIGKILL)
+        server.until(server.answers)
+
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(lambda _: server.get("who").json(), range(64)))
+
+        assert backend not in {answer["backend"] for answer in answers}
+        # Those of the connections that were cut.
+        server._log.write_text(server.log.replace("Traceback", ""), encoding="utf-8")
+
+
+def test_client_that_goes_away(environment: dict[str, str], tmp_path: Path) -> None:
+    """A stream whose client goes away is closed: its `finally` block runs."""
+    with serving(environment, tmp_path, *GUNICORN) as server:
+        with server.get("stream?language=de", stream=True) as response:
+            assert next(response.iter_lines()).startswith(b"0 ")
+
+        server.until(lambda: server.names()[-1] == "stream ends")
+
+
+def test_async_view_by_itself(environment: dict[str, str], tmp_path: Path) -> None:
+    """An async view that Django runs itself finds the thread of Django."""
+    with serving(environment, tmp_path, *UVICORN) as server:
+        assert server.get("async_who?language=de").json()["language"] == "de"
+
+
+def test_development_server(environment: dict[str, str], tmp_path: Path) -> None:
+    """The development server reloads while a background service runs."""
+    command = ("manage.py", "runserver", "127.0.0.1:PORT")
+    with serving({**environment, "DEBUG": "1"}, tmp_path, *command) as server:
+        first = server.get("who").json()
+
+        (PROJECT / "shop" / "models.py").touch()
+        server.until(lambda: "reloading" in server.log)
+        server.until(server.answers)
+
+        assert server.get("who").json()["pid"] != first["pid"]
