@@ -344,11 +344,12 @@ def _blocking(
             call.caller.leave()
             raise
         finally:
+            context, call.context = call.context, None
             # One variable is the call's own.
-            if call.context is not None and len(call.context) > 1:
-                ContextChanges(before).take_over(call.context)
-            # The traceback of its exception holds this frame.
-            del future
+            if context is not None and len(context) > 1:
+                ContextChanges(before).take_over(context)
+            # The traceback of its exception holds this frame, and the call.
+            del future, call, before, context
         # Not isinstance: the `__class__` of a result may raise.
         if type(result) is Openable:
             return make_view(result, host, timeout, name)

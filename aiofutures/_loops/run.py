@@ -432,9 +432,9 @@ class Run:
             context.run(arrive)
         coroutine: Any = None
         task: asyncio.Task[Any] | None = None
+        run = context.run
         try:
             # Most calls have no keyword arguments, and this is the faster way.
-            run = context.run
             coroutine = run(fn, *args) if kwargs is None else run(fn, *args, **kwargs)
             if type(coroutine) is not CoroutineType:
                 coroutine = ensure_coroutine(fn, coroutine)
@@ -459,7 +459,7 @@ class Run:
             if self.limit is not None and future._task is None:
                 self.limit.leave(future)
             # The frames of an exception may lead back to this one, which would hold the exception.
-            del future, call, fn, args, kwargs, context, coroutine, task
+            del future, call, fn, args, kwargs, context, run, coroutine, task
 
     def _keep(self, future: Runnable, task: asyncio.Task[Any]) -> None:
         """Note which task runs the call of `future`. Loop thread only."""

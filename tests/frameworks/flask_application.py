@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -40,6 +41,13 @@ async def client() -> AsyncGenerator[str, None]:
     print(f"closed in {os.getpid()}", flush=True)
 
 
+class Token:
+    """What lives as long as its request."""
+
+
+tokens: "list[weakref.ref[Token]]" = []
+
+
 class NotThereError(Exception):
     """What an async view raises."""
 
@@ -48,6 +56,8 @@ class NotThereError(Exception):
 async def before() -> None:
     """Leave something for the view."""
     await asyncio.sleep(0)
+    g.token = Token()
+    tokens.append(weakref.ref(g.token))
     g.user = request.headers.get("X-User", "nobody")
     variable.set(f"of {g.user}")
 

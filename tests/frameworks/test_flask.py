@@ -1,5 +1,7 @@
 """Flask, with `to_sync` in the place of its own `async_to_sync`."""
 
+import asyncio
+import gc
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +14,9 @@ from flask.testing import FlaskClient
 from programs import Program
 from support import LIMIT
 
-from aiofutures import AsyncExecutor
+from aiofutures import AsyncExecutor, to_sync
 
-from .flask_application import app, calls
+from .flask_application import app, calls, tokens
 
 HERE = Path(__file__).parent
 CLIENTS = 50
@@ -72,6 +74,22 @@ class TestViews:
         response.close()
 
         assert "stream closed" in calls
+
+    @pytest.mark.parametrize(
+        "path", ["/locals/x", "/raise/x", "/abort/418", "/sync-stream/3", "/async-stream/3"]
+    )
+    def test_request_is_freed(self, path: str, default_executor: AsyncExecutor) -> None:
+        """Nothing keeps a request that was answered, not even until garbage is collected."""
+        client = app.test_client()
+        tokens.clear()
+        gc.disable()
+        try:
+            client.get(path).close()
+            to_sync(asyncio.sleep)(0)
+
+            assert [token() for token in tokens] == [None]
+        finally:
+            gc.enable()
 
     def test_many(self, client: FlaskClient) -> None:
         """50 threads at once each have their own request."""

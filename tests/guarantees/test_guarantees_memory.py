@@ -6,14 +6,15 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
-from contextvars import ContextVar, copy_context
+from contextvars import Context, ContextVar, copy_context
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import pytest
+import support
 from support import LIMIT, Gate, MakeExecutor, echo, echo_later, frees_at_once, until
 
 from aiofutures import AsyncExecutor, Future, first, gather, in_caller_thread, to_sync
@@ -190,6 +191,30 @@ class TestCycles:
             work()
 
         self.check(locals_of)
+
+    @pytest.mark.parametrize("work", [support.fail, support.fail_later])
+    def test_context(
+        self,
+        executor: AsyncExecutor,
+        locals_of: list[weakref.ref[Local]],
+        work: Callable[[BaseException], Coroutine[Any, Any, NoReturn]],
+    ) -> None:
+        """Of its context, which is freed although the exception of a `to_sync` call is kept."""
+        variable: ContextVar[Local] = ContextVar("variable")
+        error = LookupError()
+
+        def call() -> None:
+            local = Local()
+            locals_of.append(weakref.ref(local))
+            variable.set(local)
+            del local
+            with pytest.raises(LookupError):
+                to_sync(executor=executor)(work)(error)
+
+        Context().run(call)
+
+        self.check(locals_of)
+        assert error.__traceback__
 
     def test_generator(self, executor: AsyncExecutor, locals_of: list[weakref.ref[Local]]) -> None:
         """Of an async generator."""

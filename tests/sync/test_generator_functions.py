@@ -295,9 +295,10 @@ def test_fixtures_of_pytest(tmp_path: Path) -> None:
     """A fixture of pytest may be one: it is set up and torn down."""
     path = tmp_path / "test_fixtures.py"
     path.write_text(FIXTURES)
+    without = ["-p", "no:cacheprovider", "-p", "no:asyncio"]
 
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", str(path)],
+        [sys.executable, "-m", "pytest", "-q", *without, "-W", "error", str(path)],
         capture_output=True,
         text=True,
         check=False,
