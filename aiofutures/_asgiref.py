@@ -23,15 +23,13 @@ from contextvars import Context, ContextVar, copy_context
 from threading import get_ident
 from typing import Any, Final
 
-from ._typing import override
-
 #: The name of the module, and of all its context variables.
 LOCAL: Final = "asgiref.local"
 
 _UNSET: Final = object()
 
 
-class CallerExecutor(Executor):
+class CallerExecutor:
     """What asgiref takes for the executor of its own `async_to_sync`.
 
     Args:
@@ -40,13 +38,12 @@ class CallerExecutor(Executor):
 
     # What a nested `async_to_sync` looks at when it is over: this one takes none of its work.
     _broken = True
-    _old_executor = None
+    _old_executor: object = None
     _work_ready: AbstractContextManager[None] = nullcontext()
 
     def __init__(self, run: Callable[..., Any]) -> None:
         self._run = run
 
-    @override
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Run `fn(*args, **kwargs)` in the thread that waits."""
         return self._run(_leaving_no_trace, fn, *args, **kwargs)
@@ -63,7 +60,7 @@ def _leaving_no_trace(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> A
         loops.update(before)
 
 
-def use(executor: Executor | None) -> None:
+def use(executor: object) -> None:
     """Have thread-sensitive calls of this context run there; None for asgiref's own thread."""
     if executors_variable() is not None:
         sys.modules["asgiref.sync"].AsyncToSync.executors.current = executor
@@ -74,8 +71,11 @@ def executor_of_asgiref() -> Executor | None:
     if executors_variable() is None:
         return None
     executors = sys.modules["asgiref.sync"].AsyncToSync.executors
-    current: Executor | None = getattr(executors, "current", None)
-    return None if isinstance(current, CallerExecutor) else current
+    current: Any = getattr(executors, "current", None)
+    if isinstance(current, CallerExecutor):
+        return None
+    executor: Executor | None = current
+    return executor
 
 
 def executors_variable() -> ContextVar[Any] | None:
@@ -96,7 +96,7 @@ def rehome() -> None:
 def leave_alone() -> None:
     """Leave the data in copies of the current context as it is: old `Local`s change it in place."""
     for variable, value in copy_context().items():
-        if type(value) is dict and is_local(variable, value):
+        if _is_old(value) and is_local(variable, value):
             variable.set(value.copy())
 
 
@@ -118,11 +118,17 @@ def has_changed(variable: ContextVar[Any], value: object, context: Context) -> b
 
 def rehomed(value: Any) -> Any:
     """Return a copy of the data of a `Local` for the calling thread."""
-    return value.copy() if type(value) is dict else type(value)(get_ident(), value.data)
+    return value.copy() if _is_old(value) else type(value)(get_ident(), value.data)
 
 
-def _data(value: object) -> Mapping[str, Any] | None:
+def _data(value: Any) -> Mapping[str, Any] | None:
     """Return the data of a `Local`, if this is some."""
-    if type(value) is dict:
-        return value
-    return getattr(value, "data", None) if hasattr(value, "thread_id") else None
+    if not (_is_old(value) or hasattr(value, "thread_id")):
+        return None
+    data: Mapping[str, Any] | None = value if _is_old(value) else getattr(value, "data", None)
+    return data
+
+
+def _is_old(value: object) -> bool:
+    """Tell whether this may be the data of a `Local` before asgiref 3.12."""
+    return type(value) is dict

@@ -162,6 +162,8 @@ class Workers:
             return future.run()
         finally:
             _here.workers = before
+            # The frames of what it raises lead to this one.
+            del future
 
     def note_end(self, future: WorkerFuture[Any]) -> None:
         """Note that a call has ended, and tell those who wait for it."""

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import Context
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -290,7 +291,8 @@ def test_interruption_of_the_thread_that_runs_functions(
         with warnings.catch_warnings():
             # Of a coroutine that was made and not awaited.
             warnings.simplefilter("ignore", RuntimeWarning)
-            reached = interrupt(point, action)
+            # Other tests have left variables in the current context, each of which has its points.
+            reached = Context().run(interrupt, point, action)
         try:
             until(lambda: not executor.tasks)
             in_thread(executor.shutdown).result(LIMIT)
