@@ -109,7 +109,8 @@ def in_caller_thread(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -
         **kwargs: Its keyword arguments.
 
     Returns:
-        An awaitable of what it returns or raises. Awaiting it also raises:
+        An awaitable of what it returns or raises. These errors come out of that
+        as well:
 
         - TypeError: `fn` is an async function.
         - InvalidStateError: The thread has stopped waiting, after its time limit or an exception;
