@@ -2,7 +2,9 @@
 
 import importlib.metadata
 import re
+import sys
 import typing
+from pathlib import Path
 
 from docutils import nodes
 from sphinx import addnodes
@@ -10,6 +12,8 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.ext import intersphinx
 from sphinx.pycode import ModuleAnalyzer
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "aiofutures"
 author = "the authors of aiofutures"
@@ -21,6 +25,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
+    "promises",
 ]
 exclude_patterns = ["_build"]
 html_theme = "furo"

@@ -63,7 +63,7 @@ def loop() -> Iterator[str]:
     for x, call in ((25, "load(1)"), (131, "load(7)"), (237, "load(8)"), (343, "items()")):
         yield from (box(x, 236, 102, 34, "task"), text(x + 51, 257, call, "code"))
     yield text(235, 298, "your async functions run here, one step at a time", "note")
-    yield from (arrow((460, 258), (486, 258), (486, 50), (474, 50)), arrow((60, 318), (60, 374)))
+    yield from (arrow((460, 258), (486, 258), (486, 50), (461, 50)), arrow((60, 318), (60, 374)))
     yield text(70, 350, "sync_to_async", "code left")
     yield from (arrow((400, 376), (400, 320)), text(390, 350, "outcome", "note right"))
     for x, call in ((10, "read()"), (165, "query()"), (320, "...")):
