@@ -29,6 +29,7 @@ def test_every_promise_names_its_test() -> None:
     assert len(items) > 30
     assert [item for item in items if item.rpartition("{test}")[2].strip("`") not in TESTS] == []
     assert promises.count("{test}") == len(items)
+    assert "|---|" not in promises
 
 
 def test_nothing_hangs_and_nothing_is_lost() -> None:
