@@ -39,7 +39,7 @@ def set_default_executor(executor: AsyncExecutor) -> None:
     .. versionadded:: 0.2.0
     """
     if not isinstance(executor, AsyncExecutor):
-        raise TypeError(f"an AsyncExecutor is needed, not {executor!r}")
+        raise TypeError(f"expected an AsyncExecutor, got {executor!r}")
     _default["executor"] = executor
 
 
