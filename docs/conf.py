@@ -29,6 +29,7 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
 html_title = f"aiofutures {release}"
