@@ -43,7 +43,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=TOOLS)
 def types(session: nox.Session) -> None:
     """Check the whole tree with mypy, and the typing cases and the package with six checkers."""
-    session.install(*group("types"), "nox", ".[bench,frameworks,test]")
+    session.install(*group("types"), *group("docs"), "nox", ".[bench,frameworks,test]")
     session.run("mypy")
     session.run("python", "tests/typesafety/checkers.py", *session.posargs)
 
@@ -135,9 +135,11 @@ def package(session: nox.Session) -> None:
 
 @nox.session(python=TOOLS)
 def docs(session: nox.Session) -> None:
-    """Build the documentation; a broken reference is an error."""
-    session.install(*group("docs"), ".")
+    """Build the documentation; a broken reference is an error. Then look at it in a browser."""
+    session.install(*group("docs"), ".[test]")
+    shutil.rmtree("docs/_build", ignore_errors=True)
     session.run("sphinx-build", "-W", "--keep-going", "-n", "-q", "docs", "docs/_build/html")
+    session.run("python", "-m", "pytest", "-rs", "tests/test_site.py")
 
 
 @nox.session(python=TOOLS)

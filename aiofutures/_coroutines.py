@@ -82,7 +82,7 @@ def not_callable(fn: object) -> TypeError:
             f"a function and its arguments are needed, not the coroutine that {name}() has "
             f"returned: pass {name}, ... instead of {name}(...)"
         )
-    return TypeError(f"an async function is needed, not {fn!r}")
+    return TypeError(f"expected an async function, got {fn!r}")
 
 
 def traceback_of(error: BaseException) -> TracebackType | None:

@@ -38,7 +38,10 @@ _CALLERS: Final = frozenset(fn.__code__ for fn in (Run._start, SyncCall.__call__
 
 
 class ToSync(Protocol):
-    """The decorator that `to_sync` returns when it is given options."""
+    """Give an async function a synchronous face, with the options given to `to_sync`.
+
+    Put it above the function: `@to_sync(timeout=10)`.
+    """
 
     @overload
     def __call__(self, fn: Callable[P, Awaitable[T]], /) -> Callable[P, T]: ...
@@ -57,7 +60,10 @@ class ToSync(Protocol):
 
 
 class ToSyncContext(Protocol):
-    """The decorator that `to_sync_context` returns when it is given options."""
+    """Enter what an async function returns, with the options given to `to_sync_context`.
+
+    Put it above the function: `@to_sync_context(timeout=10)`.
+    """
 
     def __call__(
         self, fn: Callable[P, AbstractAsyncContextManager[T, X]], /
@@ -65,7 +71,10 @@ class ToSyncContext(Protocol):
 
 
 class ToSyncIter(Protocol):
-    """The decorator that `to_sync_iter` returns when it is given options."""
+    """Iterate what an async function returns, with the options given to `to_sync_iter`.
+
+    Put it above the function: `@to_sync_iter(timeout=10)`.
+    """
 
     @overload
     def __call__(
@@ -82,7 +91,10 @@ class ToSyncIter(Protocol):
 
 
 class InExecutor(Protocol):
-    """The decorator that `in_executor` returns when it is given options."""
+    """Start calls of an async function, with the options given to `in_executor`.
+
+    Put it above the function: `@in_executor(executor=executor)`.
+    """
 
     def __call__(self, fn: Callable[P, Awaitable[T]], /) -> Callable[P, Future[T]]: ...
 

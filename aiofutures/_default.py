@@ -39,7 +39,7 @@ def set_default_executor(executor: AsyncExecutor) -> None:
     .. versionadded:: 0.2.0
     """
     if not isinstance(executor, AsyncExecutor):
-        raise TypeError(f"an AsyncExecutor is needed, not {executor!r}")
+        raise TypeError(f"expected an AsyncExecutor, got {executor!r}")
     _default["executor"] = executor
 
 
@@ -109,7 +109,8 @@ def in_caller_thread(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -
         **kwargs: Its keyword arguments.
 
     Returns:
-        An awaitable of what it returns or raises. Awaiting it also raises:
+        An awaitable of what it returns or raises. These errors come out of that
+        as well:
 
         - TypeError: `fn` is an async function.
         - InvalidStateError: The thread has stopped waiting, after its time limit or an exception;

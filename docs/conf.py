@@ -1,31 +1,69 @@
 """What Sphinx needs to know to build the documentation."""
 
 import importlib.metadata
+import re
+import sys
 import typing
+from pathlib import Path
 
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.ext import intersphinx
+from sphinx.pycode import ModuleAnalyzer
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "aiofutures"
 author = "the authors of aiofutures"
 copyright = author
 release = importlib.metadata.version("aiofutures")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.napoleon",
+    "promises",
+]
 exclude_patterns = ["_build"]
 html_theme = "furo"
+pygments_dark_style = "github-dark"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
+html_title = f"aiofutures {release}"
+html_copy_source = False
 
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+
+default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 python_maximum_signature_line_length = 88
 
-# Names of the standard library, whose reference would need the network, and of type parameters.
+# The names of python.inv, which has what this package needs: the build needs no network.
+intersphinx_mapping = {"python": ("https://docs.python.org/3", "python.inv")}
+
+# Type parameters, what is private, and what the standard library does not document.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(_?asyncio|collections|concurrent|contextlib|types|typing)\..*"),
     (r"py:.*", r"(aiofutures\.[\w.]+\.)?(P(\.args|\.kwargs)?|[A-Z])"),
     (r"py:.*", r"aiofutures\.[\w.]+\.(InExecutor|SubmitsCalls|ToSync\w*)"),
+    (r"py:.*", r"concurrent\.futures\.(_base\.)?Error"),
 ]
+
+# Shown with the one signature of their implementation.
+OVERLOADED = {"_executor": ["AsyncExecutor.map"], "_combinators": ["gather", "first"]}
+
+
+def forget_overloads(app: Sphinx) -> None:
+    """Show one signature where there is one for each number of arguments."""
+    for module, names in OVERLOADED.items():
+        analyzer = ModuleAnalyzer.for_module(f"aiofutures.{module}")
+        analyzer.analyze()
+        for name in names:
+            del analyzer.overloads[name]
 
 
 def name_parameters(
@@ -57,8 +95,19 @@ def show_public_bases(
             bases[place] = private.__bases__[0]
 
 
+def find_in_public_module(
+    app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, content: nodes.TextElement
+) -> nodes.reference | None:
+    """Look a name of the standard library up where it is documented, not where it is defined."""
+    private = r"^_?(asyncio|concurrent\.futures)\.(_base\.|events\.|thread\.)?"
+    node["reftarget"] = re.sub(private, r"\1.", node["reftarget"])
+    return intersphinx.missing_reference(app, env, node, content)
+
+
 def setup(app: Sphinx) -> None:
     """Correct how Sphinx writes parameter specifications."""
+    app.connect("builder-inited", forget_overloads)
     app.connect("autodoc-process-signature", name_parameters)
     app.connect("autodoc-process-bases", show_public_bases)
+    app.connect("missing-reference", find_in_public_module)
     app.connect("doctree-read", unwrap_parameters)

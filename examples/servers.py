@@ -44,6 +44,15 @@ def http_server() -> AbstractContextManager[str]:
     return _python_server("http")
 
 
+@contextmanager
+def slow_server() -> Iterator[str]:
+    """Run `slow_server.py`; give its URL."""
+    program = Path(__file__).with_name("slow_server.py")
+    with _running([sys.executable, str(program), "0"]) as process:
+        assert process.stdout
+        yield process.stdout.readline().strip()
+
+
 def websocket_server() -> AbstractContextManager[str]:
     """Send each message back; give the URL."""
     return _python_server("websocket")

@@ -58,15 +58,15 @@ def table(names: list[str]) -> str:
     """Return the table, in Markdown."""
     versions = {library: version_of(library) for library in LIBRARIES}
     lines = [
-        "| what happens | the right outcome | " + " | ".join(versions.values()) + " |",
-        "|---|---|" + "---|" * len(versions),
+        "| what happens → *the right outcome* | " + " | ".join(versions.values()) + " |",
+        "|---|" + "---|" * len(versions),
     ]
     for fault in FAULTS:
         if names and fault.name not in names:
             continue
         outcomes = [run(fault, library) for library in LIBRARIES]
         cells = [OUTCOMES[outcome] for outcome in outcomes]
-        lines.append(f"| {fault.description} | {fault.right} | " + " | ".join(cells) + " |")
+        lines.append(f"| {fault.description} → *{fault.right}* | " + " | ".join(cells) + " |")
         sys.stderr.write(f"{fault.name}: {dict(zip(LIBRARIES, outcomes, strict=True))}\n")
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return "\n".join(lines) + f"\n\n{python}, {platform.system()}.\n"

@@ -8,7 +8,12 @@ T = TypeVar("T")
 class tqdm(Generic[T]):
     monitor_interval: ClassVar[int]
     def __init__(
-        self, iterable: Iterable[T], desc: str | None = None, total: float | None = None
+        self,
+        iterable: Iterable[T],
+        desc: str | None = None,
+        total: float | None = None,
+        *,
+        disable: bool | None = False,
     ) -> None: ...
     def __iter__(self) -> Iterator[T]: ...
     @classmethod

@@ -59,7 +59,7 @@ class TestDefaultExecutor:
         """Anything but an `AsyncExecutor` is refused."""
         wrong: Any = None
 
-        with pytest.raises(TypeError, match="an AsyncExecutor is needed, not None"):
+        with pytest.raises(TypeError, match="expected an AsyncExecutor, got None"):
             set_default_executor(wrong)
 
     def test_ends_with_the_interpreter(self) -> None:

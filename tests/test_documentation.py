@@ -2,7 +2,9 @@
 
 import doctest
 import inspect
+import os
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -11,24 +13,43 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import servers
 from support import LIMIT
 
 import aiofutures
 
 ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *(page for page in sorted(DOCS.rglob("*.md")) if page.parent.name != "frameworks"),
 ]
 COMMANDS = [
     'python -m pip install -e ".[examples]" && python examples/fetch_many.py',
     'python -m pip install -e ".[test]" && python -m pytest',
 ]
 
-#: What a block may be: code to run, commands, output, or a directive that shows no code.
-LANGUAGES = {"python", "console", "text", "{include}", "{toctree}", "{eval-rst}"}
+#: The server that pages talk to, and the one that the tests start in its place.
+SERVER = "http://127.0.0.1:8000"
 
-of_every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+#: What a block may be: code to run, commands, output, or a directive that shows no code of its own.
+DIRECTIVES = {"{eval-rst}", "{include}", "{literalinclude}", "{raw}", "{toctree}"}
+LANGUAGES = {"python", "console", "text", *DIRECTIVES}
+
+
+def name_of(page: Path) -> str:
+    """Return what names a page, and only that one."""
+    return "-".join(page.relative_to(ROOT).with_suffix("").parts) if ROOT in page.parents else "p"
+
+
+of_every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
+
+
+@pytest.fixture(scope="module")
+def http_url() -> Iterator[str]:
+    """The URL of the server that the tutorial begins with."""
+    with servers.slow_server() as url:
+        yield url
 
 
 @dataclass(frozen=True)
@@ -75,18 +96,19 @@ def printed(source: str) -> list[str]:
     return [comment[1] for comment in comments if comment]
 
 
-def check(page: Path, directory: Path, *options: str) -> None:
+def check(page: Path, directory: Path, *options: str, url: str = SERVER) -> None:
     """Run the Python blocks of `page` in one new interpreter, strict about warnings."""
     source = script(page)
     if "import uvloop" in source or "from uvloop" in source:
         pytest.importorskip("uvloop")
-    path = directory / f"page_{page.stem}.py"
-    path.write_text(source, encoding="utf-8")
+    path = directory / f"{name_of(page)}.py"
+    path.write_text(source.replace(SERVER, url), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", *options, path],
         capture_output=True,
         text=True,
         timeout=2 * LIMIT,
+        env={**os.environ, "NO_PROXY": "127.0.0.1"},
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -99,7 +121,8 @@ def check(page: Path, directory: Path, *options: str) -> None:
 def check_types(pages: Sequence[Path], directory: Path) -> None:
     """Check the Python blocks of each page with mypy."""
     for page in pages:
-        (directory / f"page_{page.stem}.py").write_text(script(page), encoding="utf-8")
+        name = name_of(page).replace("-", "_")
+        (directory / f"{name}.py").write_text(script(page), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--config-file", ROOT / "mypy.ini", directory],
         capture_output=True,
@@ -111,9 +134,11 @@ def check_types(pages: Sequence[Path], directory: Path) -> None:
 
 
 @of_every_page
-def test_code_of_a_page_runs_and_prints_what_it_says(page: Path, tmp_path: Path) -> None:
+def test_code_of_a_page_runs_and_prints_what_it_says(
+    page: Path, tmp_path: Path, http_url: str
+) -> None:
     """Each Python block of a page runs, after those above it, and prints its comments."""
-    check(page, tmp_path)
+    check(page, tmp_path, url=http_url)
 
 
 @pytest.mark.timeout(180)
@@ -147,18 +172,25 @@ def test_code_that_is_wrong_or_would_not_run_is_an_error(text: str, tmp_path: Pa
         check(page, tmp_path)
 
 
-def test_readme_opens_with_the_two_commands() -> None:
-    """After the title and one sentence the README has the two commands, then code."""
+def test_readme_opens_with_how_to_install_it_and_code() -> None:
+    """After the title and one sentence the README has one command, then code."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     title, sentence, *_ = text.split("\n\n")
-    commands, code, *_ = blocks(ROOT / "README.md")
+    command, code, *_ = blocks(ROOT / "README.md")
 
     assert title == "# aiofutures"
     assert sentence.count(".") - sentence.count("concurrent.futures") == 1
     assert text.startswith(f"{title}\n\n{sentence}\n\n```console\n")
-    assert [*commands.lines.values()] == COMMANDS
+    assert [*command.lines.values()] == ["pip install aiofutures"]
     assert code.language == "python"
     assert max(code.lines) < 40
+
+
+def test_readme_has_the_two_commands() -> None:
+    """Of its lines, two begin with an installation from a checkout: the example, the tests."""
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+
+    assert [line for line in lines if line.startswith("python -m pip install")] == COMMANDS
 
 
 def test_commands_of_the_readme_name_what_exists() -> None:
@@ -195,6 +227,13 @@ def test_reference_has_every_public_name() -> None:
     shown = re.findall(r"^\.\. auto\w+:: aiofutures\.(\w+)(?:\(\))?$", text, re.MULTILINE)
 
     assert sorted(shown) == sorted(aiofutures.__all__)
+
+
+def test_picture_of_the_loop_thread_is_of_today() -> None:
+    """The picture is what its script draws."""
+    names = runpy.run_path(str(DOCS / "explanation" / "loop_thread.py"))
+
+    assert names["PICTURE"].read_text(encoding="utf-8") == names["picture"]()
 
 
 def public_docstrings() -> Iterator[tuple[str, str]]:

@@ -300,7 +300,7 @@ class TestMistakes:
     @pytest.mark.parametrize("wrong", [None, 3, "fetch"])
     def test_not_callable(self, executor: AsyncExecutor, wrong: Any) -> None:
         """Something that cannot be called is refused, showing it."""
-        with pytest.raises(TypeError, match=rf"^an async function is needed, not {wrong!r}$"):
+        with pytest.raises(TypeError, match=rf"^expected an async function, got {wrong!r}$"):
             _ = executor.submit(wrong)
 
     def test_sync_function(self, executor: AsyncExecutor) -> None:

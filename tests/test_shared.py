@@ -225,7 +225,7 @@ class TestOpening:
         """What cannot be called is refused at once."""
         untyped: Any = executor.shared
 
-        with pytest.raises(TypeError, match="is needed, not 1"):
+        with pytest.raises(TypeError, match="expected an async function, got 1"):
             untyped(1)
 
     def test_system_exit(self, executor: AsyncExecutor) -> None:

@@ -100,3 +100,5 @@ def check_callable_object(executor: AsyncExecutor) -> None:
 def check_lambda(executor: AsyncExecutor) -> None:
     assert_type(executor.submit(lambda: subjects.fetch(1)), Future[bytes])
     assert_type(run_async(lambda: subjects.fetch(1)), Future[bytes])
+    assert_type(executor.submit(lambda: subjects.overloaded("a")), Future[str])
+    assert_type(executor.submit(lambda: subjects.overloaded(b"a", 1)), Future[int])

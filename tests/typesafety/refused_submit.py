@@ -121,3 +121,4 @@ def check_lambda(executor: AsyncExecutor) -> None:
     use(executor.submit(lambda: subjects.fetch(1), 1))  # refused
     # pyrefly: cannot, a lambda takes anything once passed on
     use(run_async(lambda: subjects.fetch(1), 1))  # refused
+    use(executor.submit(lambda: subjects.overloaded(b"a")))  # refused
