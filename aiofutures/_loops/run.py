@@ -21,7 +21,7 @@ from .._asgiref import LOCAL
 from .._contract import Runnable
 from .._coroutines import drop_frame, ensure_coroutine
 from .._exceptions import InvalidStateError
-from .._logging import LOGGER
+from .._logging import log_error
 from .._snapshot import snapshot
 from .blocking import Event
 from .doorbell import Doorbell
@@ -246,7 +246,7 @@ class Run:
         """Hand an error that no caller can receive to the event loop's exception handler."""
         loop = self.loop
         if loop is None:
-            LOGGER.error(context["message"], exc_info=context["exception"])
+            log_error(context["exception"], context["message"])
         elif not self.call_soon(loop.call_exception_handler, context):
             loop.call_exception_handler(context)
 

@@ -78,6 +78,30 @@ class TestLogging:
         assert limit_of(executor)._taken == set()
         logged_errors.clear()
 
+    def test_of_the_event_loop(
+        self, make_executor: MakeExecutor, unraisable: list[Any], logged_errors: list[Any]
+    ) -> None:
+        """What asyncio logs, and an error that nobody has fetched, do not end the event loop."""
+        executor = make_executor(max_workers=1)
+        handler = Raising()
+        logging.getLogger("asyncio").addHandler(handler)
+
+        async def leave_faults() -> None:
+            asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+            raise LookupError("nobody asks")
+
+        try:
+            future = executor.submit(leave_faults)
+            until(future.done)
+            del future
+            until(lambda: len(unraisable) == 4)
+            assert executor.submit(echo_later, 1).result(LIMIT) == 1
+        finally:
+            logging.getLogger("asyncio").removeHandler(handler)
+        shown = {str(error.exc_value) for error in unraisable}
+        assert shown == {"the disk is full", "division by zero", "nobody asks"}
+        logged_errors.clear()
+
     def test_of_a_warning(self, unraisable: list[Any]) -> None:
         """Where there was no error to log, the handler's own is shown alone."""
         handler = Raising()
