@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import Final
+from typing import Any, Final
 
 LOGGER: Final = logging.getLogger("aiofutures")
 
@@ -23,8 +24,20 @@ def _log(level: int, error: BaseException | None, message: str, args: tuple[obje
         LOGGER.log(level, message, *args, exc_info=error)
     except Exception as failure:
         # Of a handler of the user's. It must not keep anybody waiting for the rest.
-        for lost in (error, failure):
-            _Ignored(lost)
+        _show(error, failure)
+
+
+def handle_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what asyncio reports. What a logging handler raises would end the event loop."""
+    try:
+        loop.default_exception_handler(context)
+    except Exception as failure:
+        _show(context.get("exception"), failure)
+
+
+def _show(*errors: BaseException | None) -> None:
+    for error in errors:
+        _Ignored(error)
 
 
 class _Ignored:

@@ -21,7 +21,7 @@ from .._asgiref import LOCAL
 from .._contract import Runnable
 from .._coroutines import drop_frame, ensure_coroutine
 from .._exceptions import InvalidStateError
-from .._logging import LOGGER
+from .._logging import log_error
 from .._snapshot import snapshot
 from .blocking import Event
 from .doorbell import Doorbell
@@ -246,7 +246,7 @@ class Run:
         """Hand an error that no caller can receive to the event loop's exception handler."""
         loop = self.loop
         if loop is None:
-            LOGGER.error(context["message"], exc_info=context["exception"])
+            log_error(context["exception"], context["message"])
         elif not self.call_soon(loop.call_exception_handler, context):
             loop.call_exception_handler(context)
 
@@ -445,8 +445,7 @@ class Run:
             else:
                 task = loop.create_task(coroutine, name=name, context=context)
             if not task.done():
-                self._keep(future, task)
-                task.add_done_callback(settle_running, context=Context())
+                self._keep(future, task, settle_running)
                 return
             result = task.result()
         except BaseException as exception:
@@ -461,10 +460,18 @@ class Run:
             # The frames of an exception may lead back to this one, which would hold the exception.
             del future, call, fn, args, kwargs, context, run, coroutine, task
 
-    def _keep(self, future: Runnable, task: asyncio.Task[Any]) -> None:
-        """Note which task runs the call of `future`. Loop thread only."""
+    def _keep(
+        self,
+        future: Runnable,
+        task: asyncio.Task[Any],
+        settle_running: Callable[[asyncio.Task[Any]], object],
+    ) -> None:
+        """Note which task runs the call of `future`, until it is done. Loop thread only."""
         future._task = task
         self.unfinished[task] = future
+        if type(task) is not _TASK:
+            settle_running = _passing(settle_running, task)
+        task.add_done_callback(settle_running, context=Context())
         if future._awaiters is not None:
             future._awaiters.begin(task)
 
@@ -525,7 +532,7 @@ class Run:
         """Run `_end_once` in a task of its own. Loop thread only."""
         task = asyncio.get_running_loop().create_task(self._end_once(had_tasks))
         self._ending.add(task)
-        task.add_done_callback(self._note_end)
+        task.add_done_callback(_passing(self._note_end, task))
         task.add_done_callback(lambda _: is_done.set())
 
     async def _end_once(self, had_tasks: list[bool]) -> None:
@@ -591,6 +598,13 @@ def _ignore(_: bool) -> None:
     """Nobody wants to know."""
 
 
+def _passing(
+    callback: Callable[[asyncio.Task[Any]], object], task: asyncio.Task[Any]
+) -> Callable[[object], object]:
+    """Return a callback that passes `task`, where a wrapper of a task may pass what it wraps."""
+    return lambda _: callback(task)
+
+
 def _settle(future: Runnable, task: asyncio.Task[Any]) -> None:
     """Hand the outcome of `task` to `future`. Loop thread only."""
     if task.cancelled():
@@ -618,12 +632,13 @@ def _settle_raised(future: Runnable, exception: BaseException) -> None:
     future.fail(exception)
 
 
-def _clean_up(coroutine: object, task: asyncio.Task[Any] | None) -> None:
+def _clean_up(coroutine: Any, task: asyncio.Task[Any] | None) -> None:
     """Leave nothing behind of a call whose first step has raised. Loop thread only."""
-    if isinstance(coroutine, Coroutine):
+    # By type: the class that a result shows may raise.
+    if issubclass(type(coroutine), CoroutineType):
         coroutine.close()
     # Or asyncio would report that nobody has looked at it.
-    if task is not None and not task.cancelled():
+    if isinstance(task, asyncio.Future) and not task.cancelled():
         task.exception()
 
 

@@ -18,6 +18,7 @@ from .. import _asgiref
 from .._asgiref import LOCAL
 from .._contract import Host, Runnable
 from .._exceptions import InvalidStateError
+from .._logging import handle_loop_error
 from .._typing import P, T
 from .blocking import locked
 from .caller import CallerFuture, waiting_caller
@@ -367,6 +368,8 @@ class LoopThread:
         try:
             self._workers.serve(self._notify_worker_done, run.settle_soon)
             loop.set_default_executor(self._workers.default_executor(loop))
+            if loop.get_exception_handler() is None:
+                loop.set_exception_handler(handle_loop_error)
             with nullcontext() if self._watchdog is None else self._watchdog.watching(loop):
                 run.run()
         except BaseException as exception:

@@ -78,6 +78,30 @@ class TestLogging:
         assert limit_of(executor)._taken == set()
         logged_errors.clear()
 
+    def test_of_the_event_loop(
+        self, make_executor: MakeExecutor, unraisable: list[Any], logged_errors: list[Any]
+    ) -> None:
+        """What asyncio logs, and an error that nobody has fetched, do not end the event loop."""
+        executor = make_executor(max_workers=1)
+        handler = Raising()
+        logging.getLogger("asyncio").addHandler(handler)
+
+        async def leave_faults() -> None:
+            asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+            raise LookupError("nobody asks")
+
+        try:
+            future = executor.submit(leave_faults)
+            until(future.done)
+            del future
+            until(lambda: len(unraisable) == 4)
+            assert executor.submit(echo_later, 1).result(LIMIT) == 1
+        finally:
+            logging.getLogger("asyncio").removeHandler(handler)
+        shown = {str(error.exc_value) for error in unraisable}
+        assert shown == {"the disk is full", "division by zero", "nobody asks"}
+        logged_errors.clear()
+
     def test_of_a_warning(self, unraisable: list[Any]) -> None:
         """Where there was no error to log, the handler's own is shown alone."""
         handler = Raising()
@@ -172,6 +196,82 @@ def test_factory_without_tasks() -> None:
         executor.cancel_futures()
         until(lambda: all(future.cancelled() for future in futures))
         assert executor.submit(echo_later, 1).result(LIMIT) == 1
+
+
+class Wrapper:
+    """What other task factories make: a wrapper of a task, whose callbacks get what it wraps."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, coro: Any) -> None:
+        self._real: asyncio.Task[Any] = asyncio.Task(coro, loop=loop)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+def test_factory_of_wrappers() -> None:
+    """Calls whose tasks a task factory wraps end, and their places are free again."""
+
+    def make_loop() -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        factory: Any = lambda loop, coro, **_: Wrapper(loop, coro)  # noqa: E731
+        loop.set_task_factory(factory)
+        return loop
+
+    with AsyncExecutor(max_workers=1, loop_factory=make_loop) as executor:
+        assert executor.submit(echo_later, 1).result(LIMIT) == 1
+        future: Future[Any] = executor.submit(asyncio.sleep, LIMIT)
+        until(future.running)
+        assert future.cancel()
+        until(future.cancelled)
+        assert executor.submit(echo_later, 2).result(LIMIT) == 2
+        # As the end of the interpreter does.
+        end = executor._loop_thread.end_background_tasks
+        assert in_thread(end).result(LIMIT) is False
+
+
+class Proxy:
+    """A lazy proxy: nothing of it is to be had, not even its class."""
+
+    @override
+    def __getattribute__(self, name: str) -> Any:
+        raise OSError("not loaded")
+
+
+class NoFuture:
+    """What a task factory with a fault makes."""
+
+    def set_name(self, name: str) -> None:
+        """Take a name, which asyncio gives to whatever a factory makes."""
+
+
+def test_function_that_returns_a_proxy(make_executor: MakeExecutor) -> None:
+    """A sync function may return what refuses to be looked at: its future ends nevertheless."""
+    executor = make_executor(max_workers=1)
+    returns_proxy: Any = Proxy
+    first_call, second_call = executor.submit(returns_proxy), executor.submit(echo, 1)
+
+    assert isinstance(first_call.exception(LIMIT), OSError)
+    assert second_call.result(LIMIT) == 1
+
+
+def test_factory_with_a_fault(executor: AsyncExecutor) -> None:
+    """The calls fail for which a task factory makes nothing like a task; later ones do not."""
+
+    async def set_factory(factory: Any) -> None:
+        asyncio.get_running_loop().set_task_factory(factory)
+
+    def make_nothing(_loop: object, coro: Any, **_: object) -> NoFuture:
+        coro.close()
+        return NoFuture()
+
+    executor.submit(set_factory, make_nothing).result(LIMIT)
+    futures = [executor.submit(echo, 1) for _ in range(2)]
+
+    assert all(isinstance(future.exception(LIMIT), AttributeError) for future in futures)
+    loop = executor._loop_thread._run.loop
+    assert loop is not None
+    loop.set_task_factory(None)
+    assert executor.submit(echo_later, 2).result(LIMIT) == 2
 
 
 class TestLoopFactory:
