@@ -22,6 +22,7 @@ python_maximum_signature_line_length = 88
 
 # Names of the standard library, whose reference would need the network, and of type parameters.
 nitpick_ignore_regex = [
+    (r"py:.*", r"distributed\.[\w.]+"),
     (r"py:.*", r"(_?asyncio|collections|concurrent|contextlib|types|typing)\..*"),
     (r"py:.*", r"(aiofutures\.[\w.]+\.)?(P(\.args|\.kwargs)?|[A-Z])"),
     (r"py:.*", r"aiofutures\.[\w.]+\.(InExecutor|SubmitsCalls|ToSync\w*)"),
@@ -53,7 +54,7 @@ def show_public_bases(
     """Name the public class that a private one between stands for."""
     for place, base in enumerate(bases):
         private = typing.get_origin(base) or base
-        if private.__name__ == "BaseFuture":
+        if private.__name__ in {"BaseFuture", "MapsCalls"}:
             bases[place] = private.__bases__[0]
 
 

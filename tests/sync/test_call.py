@@ -50,7 +50,7 @@ class TestInAnotherProcess:
 
     @pytest.mark.parametrize("fn", [numbers, connection])
     def test_steps(self, fn: Callable[..., Any]) -> None:
-        """What is iterated or entered cannot leave its process, and the error names the function."""
+        """What is iterated or entered cannot leave its process: the error names the function."""
         call = pickle.loads(pickle.dumps(SyncCall(fn, "Shop.load")))
 
         with pytest.raises(TypeError, match=r"^Shop.load\(\) returns what is iterated or entered"):
