@@ -2,11 +2,11 @@
 
 try:
     import distributed  # noqa: F401  the modules below would not say what is missing
-except ModuleNotFoundError as error:
+except ModuleNotFoundError as _error:
     raise ModuleNotFoundError(
         "aiofutures.dask needs Dask's distributed scheduler: pip install 'aiofutures[dask]'",
-        name=error.name,
-    ) from error
+        name=_error.name,
+    ) from _error
 
 from ._errors import ClusterLostError, WorkerLostError
 from ._executor import DaskExecutor

@@ -101,7 +101,7 @@ class DaskExecutor(MapsCalls):
 
     @property
     def client(self) -> Client:
-        """The client: the way to Dask's own functions."""
+        """The client, which has Dask's own functions."""
         return self._host.engine.client
 
     # Narrower than the base class: `fn` must be async. With @override, pyright would not see that
