@@ -107,7 +107,7 @@ def cluster(session: nox.Session, distributed: str) -> None:
     version = [] if distributed == "newest" else [f"distributed=={distributed}.*"]
     session.install("-e", ".[dask,test]", *version)
     session.env["COVERAGE_FILE"] = f".coverage.cluster-{distributed}"
-    command = ["-m", "coverage", "run", "-m", "pytest", "tests/cluster"]
+    command = ["-m", "coverage", "run", "-m", "pytest", "tests/clusters"]
     session.run("python", *command, *(session.posargs or IN_PARALLEL))
 
 

@@ -20,7 +20,7 @@ from aiofutures.dask import DaskExecutor, _engine, _private, _worker
 from aiofutures.dask._runner import Options, Runner
 
 from . import remote
-from .clusters import StartCluster, address_in
+from .local import StartCluster, address_in
 from .test_failures import LONG, run
 
 

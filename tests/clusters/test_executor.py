@@ -36,7 +36,7 @@ from aiofutures.dask import DaskExecutor
 from aiofutures.dask._hub import _hubs
 
 from . import remote
-from .clusters import address_in, address_of
+from .local import address_in, address_of
 
 
 class TestSubmit:

@@ -22,7 +22,7 @@ from aiofutures.dask._pickling import loads
 from aiofutures.dask._runner import _tombstones_of, cancel_calls
 
 from . import remote
-from .clusters import address_in, address_of, connected
+from .local import address_in, address_of, connected
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("distributed", reason="needs the extra dask")
 
-from .clusters import LOOPBACK
+from .local import LOOPBACK
 from .test_failures import LONG, run
 
 pytestmark = [
@@ -19,7 +19,7 @@ pytestmark = [
 SCRIPT = f"""
 import gc, logging, os, threading, time
 import psutil
-from cluster import remote
+from clusters import remote
 from distributed import Client, LocalCluster
 from aiofutures.dask import DaskExecutor
 from aiofutures._loops import lifecycle

@@ -22,7 +22,7 @@ from aiofutures import BrokenExecutor
 from aiofutures.dask import ClusterLostError, DaskExecutor, WorkerLostError
 
 from . import remote
-from .clusters import LOOPBACK, StartCluster, address_in, address_of, connected, pids
+from .local import LOOPBACK, StartCluster, address_in, address_of, connected, pids
 
 #: Starting processes takes seconds, and a busy machine more of them.
 LONG = 6 * LIMIT
@@ -355,7 +355,7 @@ class TestFork:
 START = f"""
     import asyncio, logging, sys
     from distributed import Client, LocalCluster
-    from cluster import remote
+    from clusters import remote
     from aiofutures.dask import DaskExecutor
     logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
     cluster = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **{LOOPBACK!r})
@@ -394,7 +394,7 @@ class TestExit:
         """The warning of what it waits for names the calls of the cluster."""
         script = """
             import logging, sys
-            from cluster import remote
+            from clusters import remote
             from aiofutures.dask import DaskExecutor
             from aiofutures._loops import lifecycle
             lifecycle._PATIENCE = 0.1
@@ -412,7 +412,7 @@ class TestExit:
         path = tmp_path / "cleaned"
         script = """
             import os, signal, threading
-            from cluster import remote
+            from clusters import remote
             from aiofutures.dask import DaskExecutor
             from aiofutures._loops import lifecycle
 

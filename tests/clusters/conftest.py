@@ -11,7 +11,7 @@ from support import LIMIT
 
 from aiofutures._loops import lifecycle
 
-from .clusters import StartCluster, started
+from .local import StartCluster, started
 
 if TYPE_CHECKING:
     from distributed import Client
