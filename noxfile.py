@@ -108,6 +108,7 @@ def cluster(session: nox.Session, distributed: str) -> None:
     session.install("-e", ".[dask,test]", *version)
     session.env["COVERAGE_FILE"] = f".coverage.cluster-{distributed}"
     command = ["-m", "coverage", "run", "-m", "pytest", "tests/clusters"]
+    command += ["tests/test_documentation.py", "tests/test_typesafety.py"]
     session.run("python", *command, *(session.posargs or IN_PARALLEL))
 
 

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from aiofutures.dask import DaskExecutor
 
 #: How the threads are called that a cluster in this process starts when it needs them.
-_OF_DASK = ("Dask-", "IO loop", "Profile", "TCP-Executor", "asyncio_", "ThreadPoolExecutor")
+_OF_DASK = (
+    "AsyncProcess",
+    "Dask-",
+    "Dask Worker",
+    "IO loop",
+    "Profile",
+    "TCP-Executor",
+    "ThreadPoolExecutor",
+    "asyncio_",
+)
 
 
 @pytest.fixture

@@ -135,15 +135,23 @@ def test_where_they_are_missing() -> None:
 
 
 def test_runner_that_was_closed(client: Client) -> None:
-    """A worker that is being closed begins no batch: Dask runs it elsewhere."""
+    """A worker that is being closed lets its batches go, and begins no other one."""
     anything: Any = client
     options = Options(7, None)
 
     async def begin(dask_worker: Any) -> str:
         runner = await Runner.of(dask_worker, options)
         runner.host.wake()
+        let_go: list[int] = []
+
+        class Batch:
+            def let_go(self) -> None:
+                let_go.append(1)
+
+        runner.batches.add(Batch())
         await dask_worker.plugin_remove(f"aiofutures-{options}")
         runner.host.join()
+        assert let_go == [1]
         wrong: Any = SimpleNamespace(begin=None)
         with pytest.raises(Reschedule):
             runner.begin(wrong)

@@ -14,13 +14,17 @@ from aiofutures.dask._engine import Engine
 from aiofutures.dask._pickling import loads
 
 from . import remote
+from .local import address_in
 
 
 class Sent:
     """A batch that was sent, whose end the test decides."""
 
-    def __init__(self, blob: bytes, ended: Callable[[str, BaseException | None], object]) -> None:
+    def __init__(
+        self, key: str, blob: bytes, ended: Callable[[str, BaseException | None], object]
+    ) -> None:
         self.size = len(loads(blob)[1])
+        self.key = key
         self.is_lost = False
         self._ended = ended
 
@@ -35,8 +39,8 @@ def sent(executor: DaskExecutor, monkeypatch: pytest.MonkeyPatch) -> list[Sent]:
     """The batches that were sent, none of which runs."""
     batches: list[Sent] = []
 
-    def submit(_: Engine, __: str, blob: bytes, ended: Callable[..., object]) -> Any:
-        batches.append(Sent(blob, ended))
+    def submit(_: Engine, key: str, blob: bytes, ended: Callable[..., object]) -> Any:
+        batches.append(Sent(key, blob, ended))
 
     monkeypatch.setattr(Engine, "submit", submit)
     monkeypatch.setattr(Engine, "cancel", lambda *_: None)
@@ -91,6 +95,25 @@ def test_cancelled_in_its_turn(sent: list[Sent], futures: list[Future[Any]]) -> 
         _until_sent(sent, 8 + number)
         sent[-1].lose_worker()
         assert isinstance(future.exception(LIMIT), WorkerLostError)
+
+
+def test_cancelled_where_it_runs(
+    executor: DaskExecutor, sent: list[Sent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that was asked to end is not sent again when its worker is lost."""
+    monkeypatch.setattr(Engine, "cancel_calls", lambda _, __, ___, arrived: arrived())
+    future = executor.submit(remote.add, 1)
+    _until_sent(sent, 1)
+    executor._host._receive("started", sent[0].key, "tcp://gone")
+    until(lambda: address_in(executor, future) is not None)
+
+    assert future.cancel()
+    assert not future.done()
+    sent[0].lose_worker()
+
+    until(future.done)
+    assert future.cancelled()
+    assert len(sent) == 1
 
 
 def test_done_meanwhile(executor: DaskExecutor) -> None:
