@@ -191,16 +191,15 @@ class Dispatch:
         """Send a batch. Loop thread only."""
         batch = Batch(f"aiofutures-{uuid4().hex}", calls)
         self._batches[batch.key] = batch
-        if not self._is_subscribed:
-            self._is_subscribed = True
-            self._engine.subscribe()
-        blob = pack_batch((number, call.packed) for number, call in batch.calls.items())
+        ended = partial(self._call_soon, self._end, batch)
         try:
-            batch.task = self._engine.submit(
-                batch.key, blob, partial(self._call_soon, self._end, batch)
-            )
+            if not self._is_subscribed:
+                self._engine.subscribe()
+                self._is_subscribed = True
+            blob = pack_batch((number, call.packed) for number, call in batch.calls.items())
+            batch.task = self._engine.submit(batch.key, blob, ended)
         except Exception as error:
-            self._fail(batch, error)
+            self._fail(batch, error if self._engine.is_usable() else self._lost())
 
     # From the workers to the futures.
 
@@ -331,9 +330,7 @@ class Dispatch:
 
     def lose(self) -> None:
         """Fail all calls: there is no cluster. Loop thread only."""
-        error = ClusterLostError(
-            f"the client is {self._engine.status()}: the cluster runs no more calls of it"
-        )
+        error = self._lost()
         self.awake = False
         self._is_subscribed = self._has_counted = self._is_counting = False
         self._last_count = -inf
@@ -346,6 +343,11 @@ class Dispatch:
         for future in (*calls, *queued):
             future.fail(error)
         self._notify()
+
+    def _lost(self) -> ClusterLostError:
+        return ClusterLostError(
+            f"the client is {self._engine.status()}: the cluster runs no more calls of it"
+        )
 
     # Cancelling.
 

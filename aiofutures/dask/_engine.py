@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from distributed import Client, KilledWorker
@@ -128,7 +129,7 @@ class Engine:
         self._start(self._cancel_calls(address, calls, arrived))
 
     def count_workers(self, counted: Callable[[int], object]) -> None:
-        """Ask how many workers there are."""
+        """Ask how many workers there are for the calls, as far as their addresses tell."""
         self._start(self._count_workers(counted))
 
     def close(self) -> None:
@@ -194,7 +195,15 @@ class Engine:
         try:
             threads = await self._client.nthreads()
         finally:
-            counted(len(threads))
+            counted(sum(map(self._may_run, threads)))
+
+    def _may_run(self, address: str) -> bool:
+        """Tell whether the worker at an address may run the calls."""
+        chosen = self._where.get("workers")
+        if not chosen:
+            return True
+        hosts = {chosen} if isinstance(chosen, str) else {*chosen}
+        return not hosts.isdisjoint({address, urlsplit(address).hostname})
 
 
 def _connected(client: object) -> Client:

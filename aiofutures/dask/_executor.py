@@ -97,7 +97,8 @@ class DaskExecutor(MapsCalls):
         )
         # If dropped without a shutdown, the submitted work finishes and then the thread ends.
         # pyrefly: cannot, it takes the property for an attribute without a slot
-        weakref.finalize(self, self._host.close_soon).atexit = False
+        self._finalizer = weakref.finalize(self, self._host.close_soon)
+        self._finalizer.atexit = False
 
     @property
     def client(self) -> Client:
@@ -169,6 +170,7 @@ class DaskExecutor(MapsCalls):
                 "shutdown() would wait here for what needs this event loop, for ever; use "
                 "shutdown(wait=False)"
             )
+        self._finalizer.detach()
         host.loop_thread.close()
         if cancel_futures:
             self.cancel_futures()

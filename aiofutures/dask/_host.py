@@ -49,7 +49,7 @@ class ClusterHost:
         self.dispatch = Dispatch(
             self.queue, sizes, self.engine, self.loop_thread.call_soon, self._notify
         )
-        self._is_serving = False
+        self._is_serving = self._is_in_wave = False
         self._idle: asyncio.Future[None] | None = None
         self._fork: BrokenExecutor | None = None
         abandonable.add(self)
@@ -120,6 +120,7 @@ class ClusterHost:
             # As a run of an event loop does it.
             stack.callback(call_soon, call_soon, call_soon, self._end_wave, futures)
             stack.callback(self.loop_thread.cancel_all)
+            stack.callback(call_soon, self._begin_wave)
             for future in futures:
                 stack.callback(future.tell_withdrawn)
             for future in futures:
@@ -201,7 +202,8 @@ class ClusterHost:
             await asyncio.wait([self._idle], timeout=_TICK)
         except asyncio.CancelledError:
             # All calls of the event loop are cancelled: so are those that it is there for.
-            self._cancel_rest()
+            if not self._is_in_wave:
+                self._cancel_rest()
         if not self._is_idle():
             self.dispatch.tick()
 
@@ -221,8 +223,13 @@ class ClusterHost:
         if self._idle is not None and not self._idle.done() and self._is_idle():
             self._idle.set_result(None)
 
+    def _begin_wave(self) -> None:
+        """Note that all calls are being cancelled, and were asked already. Loop thread only."""
+        self._is_in_wave = True
+
     def _end_wave(self, futures: list[Runnable]) -> None:
         """Note that whoever waits for these has heard that all were cancelled. Loop thread only."""
+        self._is_in_wave = False
         for future in futures:
             future._waves_asked = future._waves
 

@@ -25,6 +25,7 @@ _OF_DASK = (
     "Dask Worker",
     "IO loop",
     "Profile",
+    "QueueFeederThread",
     "TCP-Executor",
     "ThreadPoolExecutor",
     "asyncio_",

@@ -13,7 +13,7 @@ pytest.importorskip("distributed", reason="needs the extra dask")
 
 from distributed import Client
 
-from aiofutures import Future
+from aiofutures import ExecutorStatistics, Future
 from aiofutures.dask import ClusterLostError, DaskExecutor
 from aiofutures.dask._cancels import Cancels
 from aiofutures.dask._emitter import Emitter
@@ -92,10 +92,9 @@ class TestSizes:
         gate = tmp_path / "gate"
         with DaskExecutor(client, max_concurrency=10, window=20) as executor:
             futures = [executor.submit(remote.wait_for_file, str(gate)) for _ in range(200)]
-            until(lambda: executor.statistics().running == 40)
+            until(lambda: sum(batches) == 40)
 
-            assert executor.statistics().pending == 160
-            assert sum(batches) == 40
+            until(lambda: executor.statistics() == ExecutorStatistics(160, 40, 20))
 
             gate.write_text("open")
             assert all(future.result(LIMIT) == "open" for future in futures)
@@ -192,6 +191,23 @@ class TestSubmitting:
         error = executor.submit(remote.add, 1).exception(LIMIT)
 
         assert isinstance(error, OSError)
+
+    def test_closed_meanwhile(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where the client is closed just then, that is what the calls are told."""
+        own = connected(address_of(client))
+        executor = DaskExecutor(own)
+        subscribe = Engine.subscribe
+
+        def close_first(self: Engine) -> None:
+            own.close()
+            subscribe(self)
+
+        monkeypatch.setattr(Engine, "subscribe", close_first)
+
+        error = executor.submit(remote.add, 1).exception(LIMIT)
+
+        assert isinstance(error, ClusterLostError)
+        executor.shutdown()
 
     def test_interrupted(self, executor: DaskExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
         """A signal handler that raises in `submit` leaves nobody waiting."""

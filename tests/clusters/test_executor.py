@@ -274,6 +274,17 @@ class TestCancel:
         assert all(each.cancelled() for each in everything)
         assert path.read_text() == "x" * 20
 
+    def test_later_calls(self, executor: DaskExecutor) -> None:
+        """What is submitted after `cancel_futures` runs."""
+        for _ in range(30):
+            future = executor.submit(remote.pid_after, 100)
+            executor.cancel_futures()
+            later = executor.submit(remote.add, 1)
+
+            assert later.result(LIMIT) == 1
+            concurrent.futures.wait([future], LIMIT)
+            assert future.cancelled()
+
     def test_storm(self, executor: DaskExecutor) -> None:
         """Calls that are cancelled from everywhere, at any moment, all end."""
         futures = [executor.submit(remote.double_later, 1) for _ in range(3000)]
@@ -649,8 +660,12 @@ class TestConstruction:
         chosen = min(client.scheduler_info()["workers"])
         with DaskExecutor(client, workers=[chosen], priority=3) as executor:
             addresses = {executor.submit(address).result(LIMIT) for _ in range(10)}
+            assert executor.statistics().max_workers == 1000
 
         assert addresses == {chosen}
+        with DaskExecutor(client, workers="127.0.0.1") as executor:
+            executor.submit(address).result(LIMIT)
+            assert executor.statistics().max_workers == 2000
 
     def test_repr(self, client: Client) -> None:
         """It shows the scheduler, the workload and the state in the words of the executors."""
