@@ -35,7 +35,8 @@ async def fail(error: BaseException) -> None:
 async def wait_for_file(path: str) -> str:
     """Say that it has begun, wait until there is a file, and return its text."""
     begun(path)
-    while not Path(path).exists():
+    # It may be there for a moment without its text.
+    while not (Path(path).exists() and Path(path).read_text()):
         await asyncio.sleep(0.01)
     return Path(path).read_text()
 
