@@ -26,6 +26,7 @@ from aiofutures import (
     to_sync_iter,
 )
 from aiofutures._contract import Host, Runnable
+from aiofutures._loops.caller import Caller
 from aiofutures._sync.call import wait
 
 P = ParamSpec("P")
@@ -123,7 +124,7 @@ def test_words_of_a_deadlock(pool: PoolExecutor, monkeypatch: pytest.MonkeyPatch
         with pytest.raises(DeadlockError, match="would block the event loop of the pool, for ever"):
             future.result(LIMIT)
         with pytest.raises(DeadlockError, match=r"gate_of\(\) .* on the event loop of the pool: "):
-            wait(future, LIMIT, "gate_of")
+            wait(future, Caller(), LIMIT, "gate_of")
 
 
 def test_context(pool: PoolExecutor) -> None:

@@ -38,7 +38,7 @@ def start_cluster() -> StartCluster:
     return started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client() -> Iterator["Client"]:
     """The client of a cluster of two workers in this process, which all tests share."""
     pytest.importorskip("distributed", reason="needs the extra dask")

@@ -4,12 +4,11 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
-from support import in_thread, until
+from support import in_thread
 
 pytest.importorskip("distributed", reason="needs the extra dask")
 
@@ -27,15 +26,6 @@ ROUNDS = int(os.environ.get("STRESS_ROUNDS", "30"))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(20 * LONG)]
 
 
-@pytest.fixture(scope="module")
-def processes() -> Iterator[Client]:
-    """A cluster of two worker processes, which come back when they are killed."""
-    from .local import started
-
-    with started(processes=True, deaths=4) as client:
-        yield client
-
-
 def outcomes(futures: list[Future[Any]]) -> set[str]:
     """Wait for all; return what kinds of outcomes there are."""
     kinds = set()
@@ -50,22 +40,22 @@ def outcomes(futures: list[Future[Any]]) -> set[str]:
     return kinds
 
 
+# Each has a cluster of its own: a nanny gives up a worker that is killed while it starts.
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_kill(processes: Client, seed: int) -> None:
+def test_kill(start_cluster: StartCluster, seed: int) -> None:
     """A worker that is killed at any moment loses no call."""
     chance = random.Random(seed)
-    with DaskExecutor(processes, max_batch=64) as executor:
-        futures = [
-            executor.submit(remote.pid_after, chance.uniform(0, 0.3))
-            for _ in range(chance.randint(1, 400))
-        ]
-        pause = threading.Event()
-        pause.wait(chance.uniform(0, 0.3))
-        with suppress(ProcessLookupError):
-            os.kill(chance.choice([*pids(processes).values()]), signal.SIGKILL)
+    with (
+        start_cluster(processes=True) as client,
+        DaskExecutor(client, max_batch=64) as executor,
+    ):
+        victim = chance.choice([*pids(client).values()])
+        seconds = [chance.uniform(0, 0.3) for _ in range(chance.randint(1, 400))]
+        futures = [executor.submit(remote.pid_after, each) for each in seconds]
+        threading.Event().wait(chance.uniform(0, 0.3))
+        os.kill(victim, signal.SIGKILL)
 
         assert outcomes(futures) == {"result"}
-    until(lambda: len(pids(processes)) == 2, LONG)
 
 
 def cancel(futures: list[Future[Any]]) -> None:
@@ -153,7 +143,7 @@ def test_poison(start_cluster: StartCluster, seed: int) -> None:
         assert outcomes(futures) == {"result"}
 
 
-# Each has a cluster of its own: one that is restarted again and again may not come back.
+# The same of one that is restarted again and again.
 @pytest.mark.parametrize("seed", range(max(1, ROUNDS // 3)))
 def test_restart(start_cluster: StartCluster, seed: int) -> None:
     """A restart at any moment leaves no call without an outcome, and the executor goes on."""

@@ -3,6 +3,7 @@
 import asyncio
 import pickle
 import sys
+import threading
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -21,10 +22,11 @@ from aiofutures import (
     DeadlockError,
     Future,
     TimeoutError,
+    in_caller_thread,
 )
 from aiofutures._loops.caller import Caller
 from aiofutures._loops.limit import running_call
-from aiofutures._sync.call import ContextChanges, SyncCall, wait
+from aiofutures._sync.call import ContextChanges, RemoteCall, SyncCall, wait
 
 
 async def numbers() -> AsyncIterator[int]:
@@ -62,6 +64,20 @@ class TestInAnotherProcess:
 
         with pytest.raises(TypeError, match="It is a sync function"):
             asyncio.run(call(1))
+
+
+class TestNobodyWaits:
+    """A call in another process has no thread that waits there."""
+
+    def test_in_caller_thread(self, executor: AsyncExecutor) -> None:
+        """What is to run in that thread runs in a worker thread."""
+
+        async def call() -> str:
+            return await in_caller_thread(lambda: threading.current_thread().name)
+
+        remote = RemoteCall(call, "call")
+
+        assert "-worker" in executor.submit(remote).result(LIMIT)
 
 
 class TestWait:
