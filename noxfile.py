@@ -43,7 +43,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=TOOLS)
 def types(session: nox.Session) -> None:
     """Check the whole tree with mypy, and the typing cases and the package with six checkers."""
-    session.install(*group("types"), *group("docs"), "nox", ".[bench,frameworks,test]")
+    session.install(*group("types"), *group("docs"), "nox", ".[bench,dask,frameworks,test]")
     session.run("mypy")
     session.run("python", "tests/typesafety/checkers.py", *session.posargs)
 
@@ -101,15 +101,27 @@ def frameworks(session: nox.Session) -> None:
 
 
 @nox.session(python=TOOLS)
+@nox.parametrize("distributed", ["newest", "2025.3"])
+def cluster(session: nox.Session, distributed: str) -> None:
+    """Run the tests of `aiofutures.dask`, also with the oldest version of Dask that it takes."""
+    version = [] if distributed == "newest" else [f"distributed=={distributed}.*"]
+    session.install("-e", ".[dask,test]", *version)
+    session.env["COVERAGE_FILE"] = f".coverage.cluster-{distributed}"
+    command = ["-m", "coverage", "run", "-m", "pytest", "tests/clusters"]
+    command += ["tests/test_documentation.py", "tests/test_typesafety.py"]
+    session.run("python", *command, *(session.posargs or IN_PARALLEL))
+
+
+@nox.session(python=TOOLS)
 def stress(session: nox.Session) -> None:
     """Run the tests that take long, a few rounds of each race."""
-    session.install("-e", ".[test]")
+    session.install("-e", ".[dask,test]")
     session.run("python", "-m", "pytest", "--slow", "-m", "slow", *session.posargs)
 
 
 @nox.session(python=TOOLS)
 def coverage(session: nox.Session) -> None:
-    """Put the coverage of the measured versions together: every branch has run."""
+    """Put what was measured together, of `tests` and `cluster`: every branch has run."""
     session.install("coverage[toml]")
     session.run("coverage", "combine")
     session.run("coverage", "report")
@@ -136,7 +148,7 @@ def package(session: nox.Session) -> None:
 @nox.session(python=TOOLS)
 def docs(session: nox.Session) -> None:
     """Build the documentation; a broken reference is an error. Then look at it in a browser."""
-    session.install(*group("docs"), ".[test]")
+    session.install(*group("docs"), ".[dask,test]")
     shutil.rmtree("docs/_build", ignore_errors=True)
     session.run("sphinx-build", "-W", "--keep-going", "-n", "-q", "docs", "docs/_build/html")
     session.run("python", "-m", "pytest", "-rs", "tests/test_site.py")

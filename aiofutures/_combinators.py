@@ -9,7 +9,6 @@ from typing import Any, TypeVar, overload
 
 from ._default import get_default_executor
 from ._futures.future import Future, as_awaited
-from ._typing import T
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -17,6 +16,7 @@ C = TypeVar("C")
 D = TypeVar("D")
 E = TypeVar("E")
 F = TypeVar("F")
+T = TypeVar("T")
 
 
 @overload

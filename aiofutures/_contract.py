@@ -30,6 +30,11 @@ class Host(Protocol):
         ...
 
     @property
+    def loop_in_words(self) -> str:
+        """How messages go on after "the event loop", on which a wait would never end."""
+        ...
+
+    @property
     def local(self) -> Host:
         """Where `Future.map`, `then` and their like run: itself, if it is an event loop here.
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 import itertools
 import weakref
-from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, NoReturn, TypeVar, overload
+from typing import Any
 
 from ._coroutines import not_callable
 from ._exceptions import DeadlockError
@@ -22,16 +20,9 @@ from ._loops.run import run_forever
 from ._loops.thread import LoopThread
 from ._loops.watchdog import Watchdog
 from ._loops.workers import Workers
-from ._results import Results
+from ._results import MapsCalls
 from ._shared import Shared
 from ._typing import P, T, override
-
-A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
-D = TypeVar("D")
-E = TypeVar("E")
-F = TypeVar("F")
 
 _number = itertools.count()
 
@@ -56,7 +47,7 @@ class ExecutorStatistics:
     max_workers: int | None
 
 
-class AsyncExecutor(Executor):
+class AsyncExecutor(MapsCalls):
     """Runs async functions on an event loop in its own thread.
 
     A `concurrent.futures.Executor` that takes async functions. The thread starts with the first
@@ -152,125 +143,6 @@ class AsyncExecutor(Executor):
         self._loop_thread.submit(future)
         return future
 
-    # Narrower, like `submit`. Checkers report it in three places.
-    @overload  # type: ignore[override]
-    def map(  # type: ignore[override, unused-ignore]
-        self,
-        fn: Callable[[A], Awaitable[T]],
-        iterable1: Iterable[A],
-        /,
-        *,
-        timeout: float | None = None,
-        chunksize: int = 1,
-        buffersize: int | None = None,
-    ) -> Results[T]: ...
-    @overload
-    def map(
-        self,
-        fn: Callable[[A, B], Awaitable[T]],
-        iterable1: Iterable[A],
-        iterable2: Iterable[B],
-        /,
-        *,
-        timeout: float | None = None,
-        chunksize: int = 1,
-        buffersize: int | None = None,
-    ) -> Results[T]: ...
-    @overload
-    def map(
-        self,
-        fn: Callable[[A, B, C], Awaitable[T]],
-        iterable1: Iterable[A],
-        iterable2: Iterable[B],
-        iterable3: Iterable[C],
-        /,
-        *,
-        timeout: float | None = None,
-        chunksize: int = 1,
-        buffersize: int | None = None,
-    ) -> Results[T]: ...
-    @overload
-    def map(
-        self,
-        fn: Callable[[A, B, C, D], Awaitable[T]],
-        iterable1: Iterable[A],
-        iterable2: Iterable[B],
-        iterable3: Iterable[C],
-        iterable4: Iterable[D],
-        /,
-        *,
-        timeout: float | None = None,
-        chunksize: int = 1,
-        buffersize: int | None = None,
-    ) -> Results[T]: ...
-    @overload
-    def map(
-        self,
-        fn: Callable[[A, B, C, D, E], Awaitable[T]],
-        iterable1: Iterable[A],
-        iterable2: Iterable[B],
-        iterable3: Iterable[C],
-        iterable4: Iterable[D],
-        iterable5: Iterable[E],
-        /,
-        *,
-        timeout: float | None = None,
-        chunksize: int = 1,
-        buffersize: int | None = None,
-    ) -> Results[T]: ...
-    @overload
-    def map(
-        self,
-        fn: Callable[[A, B, C, D, E, F], Awaitable[T]],
-        iterable1: Iterable[A],
-        iterable2: Iterable[B],
-        iterable3: Iterable[C],
-        iterable4: Iterable[D],
-        iterable5: Iterable[E],
-        iterable6: Iterable[F],
-        /,
-        *,
-        timeout: float | None = None,
-        chunksize: int = 1,
-        buffersize: int | None = None,
-    ) -> Results[T]: ...
-    @override
-    def map(  # type: ignore[override, ty:incompatible-method-override, unused-ignore]
-        self,
-        fn: Callable[..., Awaitable[T]],
-        /,
-        *iterables: Iterable[Any],
-        timeout: float | None = None,
-        chunksize: int = 1,
-        buffersize: int | None = None,
-    ) -> Results[T]:
-        """Call `fn` with the items of the iterables side by side, like the built-in `map`.
-
-        Args:
-            fn: An async function, or any callable that returns an awaitable.
-            *iterables: Where its arguments come from; the shortest one decides.
-            timeout: Maximum number of seconds from now until the last result; None means no limit.
-            chunksize: Ignored; accepted because the standard executors accept it.
-            buffersize: Maximum number of calls submitted ahead of the results you consume; the
-                iterables are then read step by step. None submits everything at once.
-
-        Returns:
-            An iterator over the results in the order of the input, which also has the futures.
-
-        Raises:
-            TypeError: `buffersize` is not an integer, or `fn` not callable.
-            ValueError: `buffersize` is 0 or less.
-            InvalidStateError: The executor was shut down.
-        """
-        if buffersize is not None and not isinstance(buffersize, int):
-            raise TypeError("buffersize must be an integer or None")
-        if buffersize is not None and buffersize < 1:
-            raise ValueError("buffersize must be None or > 0")
-        calls: Iterable[Future[T]] = ()
-        if iterables:
-            calls = builtins.map(self.submit, itertools.repeat(fn), *iterables)
-        return Results(iter(calls), timeout=timeout, buffersize=buffersize)
-
     def sync_to_async(
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Awaitable[T]:
@@ -349,20 +221,8 @@ class AsyncExecutor(Executor):
             self._loop_thread.join()
 
     @override
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
-        """Wait for all calls; on KeyboardInterrupt and SystemExit, also meanwhile, cancel them."""
-        interrupted = isinstance(exc_val, (KeyboardInterrupt, SystemExit))
-        try:
-            self.shutdown(wait=True, cancel_futures=interrupted)
-        except (KeyboardInterrupt, SystemExit):
-            self._loop_thread.cancel_closing()
-            self.shutdown(wait=True, cancel_futures=True)
-            raise
+    def _stop_closing(self) -> None:
+        self._loop_thread.cancel_closing()
 
     @property
     def tasks(self) -> set[asyncio.Task[Any]]:
@@ -383,12 +243,6 @@ class AsyncExecutor(Executor):
         return (
             f"<{type(self).__name__} name={host._name} max_workers={host.max_workers} "
             f"pending={pending} running={running} state={host.state()}>"
-        )
-
-    @override
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            f"an executor cannot be pickled or copied: make one where it is needed, not {self!r}"
         )
 
 

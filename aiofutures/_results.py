@@ -1,18 +1,183 @@
-"""The results of `AsyncExecutor.map`."""
+"""The `map` of executors of async functions, and its results."""
 
 from __future__ import annotations
 
+import builtins
+import itertools
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from concurrent.futures._base import FINISHED
 from time import monotonic
-from typing import NoReturn
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 from weakref import ref
 
 from ._exceptions import DeadlockError
 from ._futures.future import Future
 from ._futures.waiters import not_done, refuse_on_own_loop, wait
-from ._typing import T, override
+from ._typing import P, T, override
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+F = TypeVar("F")
+
+
+class MapsCalls(Executor):
+    """An executor of async functions, but for where it runs them."""
+
+    if TYPE_CHECKING:
+        # Narrower than the base class: `fn` must be async.
+        def submit(  # type: ignore[override, explicit-override]
+            self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+        ) -> Future[T]: ...
+
+    # Narrower, like `submit`. Checkers report it in three places.
+    @overload  # type: ignore[override]
+    def map(  # type: ignore[override, unused-ignore]
+        self,
+        fn: Callable[[A], Awaitable[T]],
+        iterable1: Iterable[A],
+        /,
+        *,
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Results[T]: ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[A, B], Awaitable[T]],
+        iterable1: Iterable[A],
+        iterable2: Iterable[B],
+        /,
+        *,
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Results[T]: ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[A, B, C], Awaitable[T]],
+        iterable1: Iterable[A],
+        iterable2: Iterable[B],
+        iterable3: Iterable[C],
+        /,
+        *,
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Results[T]: ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[A, B, C, D], Awaitable[T]],
+        iterable1: Iterable[A],
+        iterable2: Iterable[B],
+        iterable3: Iterable[C],
+        iterable4: Iterable[D],
+        /,
+        *,
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Results[T]: ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[A, B, C, D, E], Awaitable[T]],
+        iterable1: Iterable[A],
+        iterable2: Iterable[B],
+        iterable3: Iterable[C],
+        iterable4: Iterable[D],
+        iterable5: Iterable[E],
+        /,
+        *,
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Results[T]: ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[A, B, C, D, E, F], Awaitable[T]],
+        iterable1: Iterable[A],
+        iterable2: Iterable[B],
+        iterable3: Iterable[C],
+        iterable4: Iterable[D],
+        iterable5: Iterable[E],
+        iterable6: Iterable[F],
+        /,
+        *,
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Results[T]: ...
+    @override
+    def map(  # type: ignore[override, ty:incompatible-method-override, unused-ignore]
+        self,
+        fn: Callable[..., Awaitable[T]],
+        /,
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
+    ) -> Results[T]:
+        """Call `fn` with the items of the iterables side by side, like the built-in `map`.
+
+        Args:
+            fn: An async function, or any callable that returns an awaitable.
+            *iterables: Where its arguments come from; the shortest one decides.
+            timeout: Maximum number of seconds from now until the last result; None means no limit.
+            chunksize: Ignored; accepted because the standard executors accept it.
+            buffersize: Maximum number of calls submitted ahead of the results you consume; the
+                iterables are then read step by step. None submits everything at once.
+
+        Returns:
+            An iterator over the results in the order of the input, which also has the futures.
+
+        Raises:
+            TypeError: `buffersize` is not an integer, or `fn` not callable.
+            ValueError: `buffersize` is 0 or less.
+            InvalidStateError: The executor was shut down.
+        """
+        if buffersize is not None and not isinstance(buffersize, int):
+            raise TypeError("buffersize must be an integer or None")
+        if buffersize is not None and buffersize < 1:
+            raise ValueError("buffersize must be None or > 0")
+        calls: Iterable[Future[T]] = ()
+        if iterables:
+            calls = builtins.map(self.submit, itertools.repeat(fn), *iterables)
+        return Results(iter(calls), timeout=timeout, buffersize=buffersize)
+
+    @override
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        """Wait for all calls; on KeyboardInterrupt and SystemExit, also meanwhile, cancel them."""
+        interrupted = isinstance(exc_val, (KeyboardInterrupt, SystemExit))
+        try:
+            self.shutdown(wait=True, cancel_futures=interrupted)
+        except (KeyboardInterrupt, SystemExit):
+            self._stop_closing()
+            self.shutdown(wait=True, cancel_futures=True)
+            raise
+
+    def _stop_closing(self) -> None:
+        """Do not wait any longer for what is being closed: the wait was interrupted."""
+
+    @override
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"an executor cannot be pickled or copied: make one where it is needed, not {self!r}"
+        )
 
 
 class Results(Iterator[T]):

@@ -13,6 +13,7 @@ from typing import Any
 from . import (
     asleep,
     call,
+    cluster,
     fairness,
     generator,
     growth,
@@ -50,6 +51,7 @@ QUESTIONS: Mapping[str, Sequence[Line]] = {
     "worker": worker.LINES,
     "web": web.LINES,
     "import": import_time.LINES,
+    "cluster": cluster.LINES,
 }
 
 #: Each question that has a table of its own: what measures it, and what shows it.
@@ -64,7 +66,7 @@ def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     add = parser.add_argument
-    add("--quick", action="store_true", help="less than a minute; only shows that all of it runs")
+    add("--quick", action="store_true", help="about a minute; only shows that all of it runs")
     add("--only", nargs="+", choices=[*QUESTIONS, *TABLES], metavar="NAME", help="some questions")
     add("--json", type=Path, metavar="FILE", help="write the results to a file")
     add("--read", nargs="+", type=Path, metavar="FILE", help="measure nothing, read such files")

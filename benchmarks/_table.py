@@ -15,7 +15,17 @@ from .peers.first_version import VERSION
 
 _HEAD = "| work | against | ours | theirs | figure | target | |"
 _RULE = "|---|---|---:|---:|---:|---:|---|"
-_PACKAGES = ("anyio", "asgiref", "asyncer", "django", "flask", "synchronicity", "uvloop")
+_PACKAGES = (
+    "aiomultiprocess",
+    "anyio",
+    "asgiref",
+    "asyncer",
+    "distributed",
+    "django",
+    "flask",
+    "synchronicity",
+    "uvloop",
+)
 
 
 def head() -> str:

@@ -48,6 +48,7 @@ intersphinx_mapping = {"python": ("https://docs.python.org/3", "python.inv")}
 
 # Type parameters, what is private, and what the standard library does not document.
 nitpick_ignore_regex = [
+    (r"py:.*", r"distributed\.[\w.]+"),
     (r"py:.*", r"(aiofutures\.[\w.]+\.)?(P(\.args|\.kwargs)?|[A-Z])"),
     (r"py:.*", r"aiofutures\.[\w.]+\.(InExecutor|SubmitsCalls|ToSync\w*)"),
     (r"py:.*", r"concurrent\.futures\.(_base\.)?Error"),
@@ -91,7 +92,7 @@ def show_public_bases(
     """Name the public class that a private one between stands for."""
     for place, base in enumerate(bases):
         private = typing.get_origin(base) or base
-        if private.__name__ == "BaseFuture":
+        if private.__name__ in {"BaseFuture", "MapsCalls"}:
             bases[place] = private.__bases__[0]
 
 

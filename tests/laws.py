@@ -287,7 +287,7 @@ def properties() -> frozenset[str]:
         name
         for module in modules()
         for owner in vars(module).values()
-        if isinstance(owner, type)
+        if isinstance(owner, type) and owner.__module__.startswith(aiofutures.__name__)
         for name, value in vars(owner).items()
         if isinstance(value, (property, cached_property))
     )

@@ -143,6 +143,13 @@ TARGETS: dict[tuple[str, str], list[float | None]] = {
     ("web", "Django's own way"): [2, 2],
     ("web", "a sync view"): [None, None],
     ("import", "asyncio, concurrent.futures"): [35],
+    ("cluster", "`client.map`, 1 thread per worker"): [40],
+    ("cluster", "`client.map`, 1,000 threads per worker"): [10, 10],
+    ("cluster", "chunks of 200 by hand"): [1],
+    ("cluster", "aiomultiprocess, map"): [0.9, 0.9],
+    ("cluster", "aiomultiprocess, apply"): [2.5],
+    ("cluster", "`client.submit().result()`"): [0.9],
+    ("cluster", "the median"): [1.6],
 }
 
 

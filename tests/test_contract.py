@@ -16,6 +16,7 @@ from support import LIMIT, Gate, echo, echo_later, fail, fail_later
 from aiofutures import (
     AsyncExecutor,
     CancelledError,
+    DeadlockError,
     Future,
     first,
     gather,
@@ -25,6 +26,8 @@ from aiofutures import (
     to_sync_iter,
 )
 from aiofutures._contract import Host, Runnable
+from aiofutures._loops.caller import Caller
+from aiofutures._sync.call import wait
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,6 +37,7 @@ class PoolHost:
     """Runs each call in a thread, with an event loop for that call alone."""
 
     limit = None
+    loop_in_words = "of the pool"
 
     def __init__(self, local: Host) -> None:
         self.local = local
@@ -109,6 +113,18 @@ def test_result(pool: PoolExecutor) -> None:
 
     assert [future.result(LIMIT) for future in futures] == [0, 1]
     assert [future.exception(LIMIT) for future in failed] == [error, error]
+
+
+def test_words_of_a_deadlock(pool: PoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait that would never end is refused in the words of the host."""
+    monkeypatch.setattr(PoolHost, "is_current", lambda _: True)
+    with Gate() as gate:
+        future = pool.submit(gate.wait)
+
+        with pytest.raises(DeadlockError, match="would block the event loop of the pool, for ever"):
+            future.result(LIMIT)
+        with pytest.raises(DeadlockError, match=r"gate_of\(\) .* on the event loop of the pool: "):
+            wait(future, Caller(), LIMIT, "gate_of")
 
 
 def test_context(pool: PoolExecutor) -> None:

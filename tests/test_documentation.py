@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,9 @@ def name_of(page: Path) -> str:
     """Return what names a page, and only that one."""
     return "-".join(page.relative_to(ROOT).with_suffix("").parts) if ROOT in page.parents else "p"
 
+
+#: What some pages need that not every environment has.
+NEEDS = {"cluster": "distributed"}
 
 of_every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
@@ -133,11 +137,24 @@ def check_types(pages: Sequence[Path], directory: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def is_here(page: Path) -> bool:
+    """Tell whether what a page needs is installed."""
+    return page.stem not in NEEDS or find_spec(NEEDS[page.stem]) is not None
+
+
+def skip_without(page: Path) -> None:
+    """Skip a test of a page that needs what is not installed."""
+    if not is_here(page):
+        pytest.skip(f"needs {NEEDS[page.stem]}")
+
+
 @of_every_page
 def test_code_of_a_page_runs_and_prints_what_it_says(
     page: Path, tmp_path: Path, http_url: str
 ) -> None:
     """Each Python block of a page runs, after those above it, and prints its comments."""
+    skip_without(page)
+
     check(page, tmp_path, url=http_url)
 
 
@@ -145,7 +162,7 @@ def test_code_of_a_page_runs_and_prints_what_it_says(
 def test_code_of_the_pages_is_typed(tmp_path: Path) -> None:
     """The Python blocks of every page pass mypy as strictly as the package does."""
     pytest.importorskip("mypy")
-    check_types(PAGES, tmp_path)
+    check_types([*filter(is_here, PAGES)], tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import aiofutures
 
+#: What users import besides `aiofutures` itself.
+PUBLIC_WINGS = {"dask"}
+
 
 def test_all_is_sorted() -> None:
     """`__all__` is sorted as the linter sorts it, and has no name twice."""
@@ -33,11 +36,17 @@ def test_all_is_documented() -> None:
 
 
 def test_modules_are_private() -> None:
-    """Users import from `aiofutures` only: every module begins with an underscore."""
-    modules = [module.name for module in pkgutil.iter_modules(aiofutures.__path__)]
+    """Users import from `aiofutures` only: other modules begin with an underscore, but for wings.
 
-    assert modules
-    assert all(name.startswith("_") for name in modules)
+    In these, which have what is imported from them in `__all__`, all modules do.
+    """
+    modules = {module.name for module in pkgutil.iter_modules(aiofutures.__path__)}
+
+    assert {name for name in modules if not name.startswith("_")} == PUBLIC_WINGS
+    for wing in PUBLIC_WINGS:
+        inside = list(pkgutil.iter_modules([str(Path(aiofutures.__path__[0], wing))]))
+        assert inside
+        assert all(module.name.startswith("_") for module in inside)
 
 
 def test_version_of_the_metadata() -> None:

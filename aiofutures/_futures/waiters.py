@@ -104,9 +104,10 @@ def _block(future: Awaited, timeout: float | None, caller: Caller | None = None)
 
 def refuse_on_own_loop(future: Awaited) -> None:
     """Raise DeadlockError if a wait would block the event loop that runs the call."""
-    if future._host is not None and future._host.is_current():
+    host = future._host
+    if host is not None and host.is_current():
         raise DeadlockError(
-            f"waiting for {future!r} here would block the event loop that has to run it, "
+            f"waiting for {future!r} here would block the event loop {host.loop_in_words}, "
             "for ever; use 'await future' instead"
         )
 

@@ -85,6 +85,8 @@ class LoopThread:
 
     # As a host.
 
+    loop_in_words = "that has to run it"
+
     @property
     def limit(self) -> Limit | None:
         """The limit on how many calls run at once; None for no limit."""
@@ -267,9 +269,13 @@ class LoopThread:
         """What closes the clients that are open, for the loop thread."""
         return self._run.closers
 
-    def call_soon(self, callback: Callable[[], object]) -> None:
-        """Schedule a callback on the event loop, if it runs."""
-        self._run.call_soon(callback)
+    def call_soon(self, callback: Callable[..., object], /, *args: Any) -> bool:
+        """Schedule `callback` on the event loop, where it is no call and takes no place.
+
+        Returns:
+            False where the event loop does not run.
+        """
+        return self._run.call_soon(callback, *args)
 
     def _notify_worker_done(self) -> None:
         """Look whether a worker was the last that a closing loop waited for."""

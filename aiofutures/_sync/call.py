@@ -23,7 +23,7 @@ from .._loops.blocking import Event
 from .._loops.caller import Caller, waiting_caller
 from .._loops.limit import running_call
 from .._loops.thread import LoopThread, refuse_if_async
-from .._typing import P, T
+from .._typing import P, T, override
 
 # How long an interrupted call may take to clean up, and a loop to take a cancellation.
 _CLEANUP_SECONDS: Final = 5.0
@@ -77,8 +77,9 @@ def wait(
             raise
         future.cancel()
         caller.leave()
+        loop = "that has to run it" if future._host is None else future._host.loop_in_words
         raise DeadlockError(
-            f"{name}() was called on the event loop that has to run it: it would wait for ever. "
+            f"{name}() was called on the event loop {loop}: it would wait for ever. "
             "Await the async function itself there, which is its __wrapped__"
         ) from None
     except BaseException:
@@ -141,6 +142,11 @@ class SyncCall:
         self.caller = Caller()
         self.__qualname__ = name
 
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For another process, in which nobody asks for the context.
+        return RemoteCall, (self.fn, self.__qualname__)
+
     async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function and await what it returns, or return it as `Openable`."""
         waiting_caller.set(self.caller)
@@ -162,6 +168,29 @@ class SyncCall:
             )
         finally:
             self.context = copy_context()
+
+
+class RemoteCall:
+    """An async function as `to_sync` calls it in another process, to which its caller belongs."""
+
+    def __init__(self, fn: Callable[..., Any], name: str) -> None:
+        self.fn = fn
+        self.__qualname__ = name
+
+    async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call the function and await what it returns."""
+        call = SyncCall(self.fn, self.__qualname__)
+        # Nobody waits in this process.
+        call.caller.is_waiting = False
+        result = await call(*args, **kwargs)
+        # Not isinstance: the `__class__` of a result may raise.
+        if type(result) is Openable:
+            raise TypeError(
+                f"{self.__qualname__}() returns what is iterated or entered, and that cannot leave "
+                "its process: do it in an async function and submit that, or run it on an "
+                "AsyncExecutor"
+            )
+        return result
 
 
 def have_asgiref_find_caller() -> None:

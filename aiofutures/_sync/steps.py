@@ -301,6 +301,11 @@ class StepTask:
         return self._loop_host.limit
 
     @property
+    def loop_in_words(self) -> str:
+        """How messages go on after "the event loop"."""
+        return self._loop_host.loop_in_words
+
+    @property
     def local(self) -> Host:
         """The host of what follows a step: that of the event loop."""
         return self._loop_host

@@ -402,6 +402,33 @@ class TestStart:
         assert output == "1 2\n"
 
 
+class TestCallSoon:
+    """`LoopThread.call_soon`."""
+
+    def test_is_no_call(self, make_executor: MakeExecutor) -> None:
+        """It runs where there is no place for a call, and counts as none."""
+        executor, arrived = make_executor(max_workers=1), Gate()
+        with Gate() as gate:
+            running = executor.submit(gate.pass_on, 1)
+            gate.arrived()
+
+            assert executor._loop_thread.call_soon(lambda _: arrived._arrivals.release(), 1)
+
+            arrived.arrived()
+            assert executor.statistics().pending == 0
+        assert running.result(LIMIT) == 1
+
+    def test_without_a_loop(self) -> None:
+        """It says so where no event loop runs."""
+        executor = AsyncExecutor()
+
+        assert not executor._loop_thread.call_soon(print)
+
+        executor.submit(asyncio.sleep, 0).result(LIMIT)
+        executor.shutdown()
+        assert not executor._loop_thread.call_soon(print)
+
+
 class TestBroken:
     """An event loop that fails."""
 

@@ -1,9 +1,12 @@
 """Waiting for a call, and the context variables that it changes."""
 
 import asyncio
+import pickle
 import sys
+import threading
 import weakref
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
 from contextvars import Context, ContextVar, copy_context
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -19,10 +22,62 @@ from aiofutures import (
     DeadlockError,
     Future,
     TimeoutError,
+    in_caller_thread,
 )
 from aiofutures._loops.caller import Caller
 from aiofutures._loops.limit import running_call
-from aiofutures._sync.call import ContextChanges, wait
+from aiofutures._sync.call import ContextChanges, RemoteCall, SyncCall, wait
+
+
+async def numbers() -> AsyncIterator[int]:
+    """Yield one."""
+    yield 1
+
+
+@asynccontextmanager
+async def connection() -> AsyncIterator[int]:
+    """Give one."""
+    yield 1
+
+
+class TestInAnotherProcess:
+    """A call that is pickled is one for another process."""
+
+    def test_result(self) -> None:
+        """It keeps its function and name, and returns what the function returns."""
+        call = pickle.loads(pickle.dumps(SyncCall(echo_later, "Shop.load")))
+
+        assert call.__qualname__ == "Shop.load"
+        assert asyncio.run(call(1)) == 1
+
+    @pytest.mark.parametrize("fn", [numbers, connection])
+    def test_steps(self, fn: Callable[..., Any]) -> None:
+        """What is iterated or entered cannot leave its process: the error names the function."""
+        call = pickle.loads(pickle.dumps(SyncCall(fn, "Shop.load")))
+
+        with pytest.raises(TypeError, match=r"^Shop.load\(\) returns what is iterated or entered"):
+            asyncio.run(call())
+
+    def test_sync_function(self) -> None:
+        """A sync function gets the error that it gets in this process."""
+        call = pickle.loads(pickle.dumps(SyncCall(abs, "abs")))
+
+        with pytest.raises(TypeError, match="It is a sync function"):
+            asyncio.run(call(1))
+
+
+class TestNobodyWaits:
+    """A call in another process has no thread that waits there."""
+
+    def test_in_caller_thread(self, executor: AsyncExecutor) -> None:
+        """What is to run in that thread runs in a worker thread."""
+
+        async def call() -> str:
+            return await in_caller_thread(lambda: threading.current_thread().name)
+
+        remote = RemoteCall(call, "call")
+
+        assert "-worker" in executor.submit(remote).result(LIMIT)
 
 
 class TestWait:

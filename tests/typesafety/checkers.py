@@ -94,9 +94,11 @@ def make_workspace(root: Path, version: str = _VERSIONS[0]) -> Path:
     if version == _VERSIONS[0]:  # where annotations name what is defined before
         for path in root.glob(f"{USES}/*_later.py"):
             path.unlink()
-    if find_spec("uvloop") is None:  # it does not exist for Windows
-        for path in root.glob(f"{USES}/*_uvloop.py"):
-            path.unlink()
+    # uvloop does not exist for Windows, and distributed is tested on one version of Python.
+    for module, topic in (("uvloop", "uvloop"), ("distributed", "cluster")):
+        if find_spec(module) is None:
+            for path in root.glob(f"{USES}/*_{topic}.py"):
+                path.unlink()
     for path in root.glob(f"{USES}/accepted_*.py"):
         path.with_name(f"wrong_{path.name}").write_text(_with_wrong_assertions(path.read_text()))
     return root

@@ -1,0 +1,386 @@
+"""The way of calls to the workers, and of their outcomes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from math import ceil, inf
+from typing import Any, Final, NamedTuple, TypeAlias
+from uuid import uuid4
+
+from .._contract import Runnable
+from ._calls import Batch, Call
+from ._cancels import Cancels
+from ._emitter import STARTED
+from ._engine import Engine
+from ._errors import ClusterLostError, WorkerLostError
+from ._outcomes import Outcome, settle
+from ._packing import Packed, pack_batch
+from ._pickling import loads
+
+# Bytes of a batch, and how many times a call may get lost that no event and no result tells of.
+_MOST_BYTES: Final = 1 << 20
+_MOST_LOSSES: Final = 3
+# How many times a call may lose its worker: in a batch, alone, and as the only suspect.
+_MOST_DEATHS: Final = 3
+# After so many seconds the workers are counted again.
+_COUNT_SECONDS: Final = 1.0
+
+#: Schedules a callback on the event loop, from any thread.
+CallSoon: TypeAlias = Callable[..., object]
+
+
+class Sizes(NamedTuple):
+    """How calls are put together.
+
+    Attributes:
+        window: Maximum number of calls for each worker that are sent and not finished; None means
+            no limit.
+        max_batch: Maximum number of calls in a batch.
+        linger: Number of seconds from one time of sending to the next.
+    """
+
+    window: int | None
+    max_batch: int
+    linger: float
+
+
+class Dispatch:
+    """Takes calls from a queue, sends them in batches and settles their futures.
+
+    Whoever appends to the queue looks at `awake` afterwards, and has `look` called if it is not
+    set; sending clears it before it looks at the queue. One of the two sees the other. All else is
+    for the loop thread, but for looks at `calls`.
+
+    Args:
+        queue: The futures that wait, each with its packed call in the place of the function.
+        sizes: How they are put together.
+        engine: The cluster.
+        call_soon: Schedules a callback on the event loop, from any thread.
+        notify: Called when there may be nothing left to do.
+    """
+
+    def __init__(
+        self,
+        queue: deque[Runnable],
+        sizes: Sizes,
+        engine: Engine,
+        call_soon: CallSoon,
+        notify: Callable[[], object],
+    ) -> None:
+        self.awake = False
+        #: What was sent and is not done.
+        self.calls: dict[Runnable, Call] = {}
+        self.cancels = Cancels(engine, call_soon, notify)
+        #: How many workers there were at the last count; at least one.
+        self.workers = 1
+        self._queue = queue
+        self._sizes = sizes
+        self._engine = engine
+        self._call_soon = call_soon
+        self._notify = notify
+        self._batches: dict[str, Batch] = {}
+        self._is_subscribed = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._last_flush = self._last_count = -inf
+        self._has_counted = self._is_counting = False
+        # Calls that run one after another, and the one whose turn it is.
+        self._suspects: deque[Call] = deque()
+        self._suspect: Call | None = None
+
+    @property
+    def full(self) -> int:
+        """How many calls are sent without waiting for more."""
+        return self._sizes.max_batch * self.workers
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing that was sent is left to do."""
+        return not (self.calls or self.cancels.are_on_the_way())
+
+    # From the queue to the workers.
+
+    def look(self) -> None:
+        """Send what is queued, now or a little later, with what comes until then.
+
+        Loop thread only.
+        """
+        now = asyncio.get_running_loop().time()
+        if now - self._last_count > _COUNT_SECONDS and not self._is_counting:
+            self._is_counting = True
+            self._engine.count_workers(partial(self._call_soon, self._note_count))
+        delay = self._last_flush + self._sizes.linger - now
+        if not self._has_counted and self._engine.is_usable():
+            # It comes back when they were counted.
+            return
+        if delay <= 0 or len(self._queue) >= self.full:
+            self._flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(delay, self._flush)
+
+    def tick(self) -> None:
+        """Look after what nobody announces: a cluster that is gone. Loop thread only."""
+        if self._engine.is_usable():
+            self.look()
+        else:
+            self.lose()
+
+    def _note_count(self, workers: int) -> None:
+        """Take a new number of workers. Loop thread only."""
+        self.workers = max(1, workers)
+        self._last_count = asyncio.get_running_loop().time()
+        self._is_counting = False
+        if not self._has_counted:
+            self._has_counted = True
+            self.look()
+
+    def _flush(self) -> None:
+        """Send what is queued now, as far as there is room. Loop thread only."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._last_flush = asyncio.get_running_loop().time()
+        self.awake = False
+        if not self._engine.is_usable():
+            self.lose()
+            return
+        queued = len(self._queue)
+        size = min(self._sizes.max_batch, ceil(queued / self.workers))
+        while queued > 0:
+            room = self._room(queued)
+            if room == 0:
+                # Who makes room looks again.
+                self.awake = True
+                break
+            before = len(self._queue)
+            calls = self._take(min(size, room), queued)
+            queued -= before - len(self._queue)
+            if calls:
+                self._send(calls)
+        self._notify()
+
+    def _room(self, queued: int) -> int:
+        """Return how many calls may be sent now; none if it is not worth it. Loop thread only."""
+        window, max_batch, _ = self._sizes
+        if window is None:
+            return queued
+        room = window * self.workers - len(self.calls)
+        enough = min(queued, max_batch, max(1, window * self.workers // 4))
+        return room if room >= enough else 0
+
+    def _take(self, limit: int, queued: int) -> list[Call]:
+        """Take calls for a batch from the queue, out of the first so many. Loop thread only."""
+        calls: list[Call] = []
+        size = 0
+        while queued and len(calls) < limit and size < _MOST_BYTES:
+            queued -= 1
+            future = self._queue[0]
+            taken = future.take()
+            if taken is not None:
+                # `DaskExecutor.submit` has put it there.
+                packed: Packed = taken[1][0]
+                calls.append(Call(future, packed))
+                # Before it leaves the queue: `ClusterHost.futures` finds it at any moment.
+                self.calls[future] = calls[-1]
+                size += packed.size
+            self._queue.popleft()
+        return calls
+
+    def _send(self, calls: Iterable[Call]) -> None:
+        """Send a batch. Loop thread only."""
+        batch = Batch(f"aiofutures-{uuid4().hex}", calls)
+        self._batches[batch.key] = batch
+        ended = partial(self._call_soon, self._end, batch)
+        try:
+            if not self._is_subscribed:
+                self._engine.subscribe()
+                self._is_subscribed = True
+            blob = pack_batch((number, call.packed) for number, call in batch.calls.items())
+            batch.task = self._engine.submit(batch.key, blob, ended)
+        except Exception as error:
+            self._fail(batch, error if self._engine.is_usable() else self._lost())
+
+    # From the workers to the futures.
+
+    def receive(self, kind: str, key: str, content: Any) -> None:
+        """Take a message of a worker. Loop thread only."""
+        batch = self._batches.get(key)
+        if batch is None:
+            return
+        if kind == STARTED:
+            self._note_start(batch, content)
+        else:
+            self._settle(batch, loads(content))
+
+    def _note_start(self, batch: Batch, address: str) -> None:
+        """Note where a batch runs; ask again what was asked to end where it ran before.
+
+        Loop thread only.
+        """
+        batch.address = address
+        for call in batch.calls.values():
+            if call.is_cancelled:
+                self.cancels.add(address, batch.key, call.number)
+
+    def _settle(self, batch: Batch, outcomes: list[Outcome]) -> None:
+        """Finish futures, each once: a batch may run twice. Loop thread only."""
+        for number, status, data in outcomes:
+            call = batch.calls.pop(number, None)
+            if call is not None:
+                del self.calls[call.future]
+                settle(call.future, status, data)
+                del call
+        self._note_progress(batch)
+
+    def _end(self, batch: Batch, status: str, error: BaseException | None) -> None:
+        """Look after the calls of a batch that has ended without them. Loop thread only."""
+        if batch.key not in self._batches:
+            return
+        if status == "finished":
+            ended = partial(self._call_soon, self._end, batch)
+            self._engine.gather(
+                batch.task, partial(self._call_soon, self._note_result, batch), ended
+            )
+            return
+        del self._batches[batch.key]
+        if status == "killed":
+            self._retry(batch)
+        else:
+            self._fail(batch, error or ClusterLostError(f"the task of the call is {status}"))
+        self._note_progress(batch)
+
+    def _note_result(self, batch: Batch, outcomes: list[Outcome]) -> None:
+        """Take the outcomes that were too large for events. Loop thread only."""
+        self._settle(batch, outcomes)
+        if self._batches.pop(batch.key, None) is None:
+            return
+        # Events have got lost.
+        self._is_subscribed = False
+        again: list[Call] = []
+        for call in list(batch.calls.values()):
+            call.losses += 1
+            if call.is_cancelled:
+                self._drop(call)
+                call.future.settle_cancelled()
+            elif call.losses > _MOST_LOSSES:
+                error = ClusterLostError("the outcome got lost on its way, each time")
+                self._give_up(call, error)
+            else:
+                again.append(call)
+        if again:
+            self._send(again)
+        self._note_progress(batch)
+
+    # What goes wrong.
+
+    def _retry(self, batch: Batch) -> None:
+        """Run again, alone, what has lost its worker too often. Loop thread only.
+
+        Each of a batch may have ended its worker, or another call that ran there. Who is lost once
+        more runs while no other suspect does, and is to blame the next time.
+        """
+        for call in list(batch.calls.values()):
+            call.batch = None
+            call.deaths += 1
+            if call is self._suspect:
+                self._suspect = None
+            if call.is_cancelled:
+                self._drop(call)
+                call.future.settle_cancelled()
+            elif call.deaths >= _MOST_DEATHS:
+                self._give_up(call, WorkerLostError(_blame(call)))
+            elif call.deaths == 1:
+                self._send([call])
+            else:
+                self._suspects.append(call)
+
+    def _fail(self, batch: Batch, error: BaseException) -> None:
+        """Fail what is left of a batch. Loop thread only."""
+        self._batches.pop(batch.key, None)
+        for call in list(batch.calls.values()):
+            self._give_up(call, error)
+
+    def _give_up(self, call: Call, error: BaseException) -> None:
+        """Fail a call. Loop thread only."""
+        self._drop(call)
+        call.future.fail(error)
+
+    def _drop(self, call: Call) -> None:
+        """Forget a call. Loop thread only."""
+        self.calls.pop(call.future, None)
+        if call.batch is not None:
+            call.batch.calls.pop(call.number, None)
+            call.batch = None
+
+    def _note_progress(self, batch: Batch) -> None:
+        """See what there is to do when calls of a batch are done. Loop thread only."""
+        if not batch.calls:
+            self._batches.pop(batch.key, None)
+        if self._suspect is not None and self._suspect.future.done():
+            self._suspect = None
+        while self._suspect is None and self._suspects:
+            call = self._suspects.popleft()
+            if not call.future.done():
+                self._suspect = call
+                self._send([call])
+        if self._queue:
+            self.look()
+        self._notify()
+
+    def lose(self) -> None:
+        """Fail all calls: there is no cluster. Loop thread only."""
+        error = self._lost()
+        self.awake = False
+        self._is_subscribed = self._has_counted = self._is_counting = False
+        self._last_count = -inf
+        self._batches.clear()
+        self._suspects.clear()
+        self._suspect = None
+        self.cancels.drop()
+        calls, self.calls = self.calls, {}
+        queued = [self._queue.popleft() for _ in range(len(self._queue))]
+        for future in (*calls, *queued):
+            future.fail(error)
+        self._notify()
+
+    def _lost(self) -> ClusterLostError:
+        return ClusterLostError(
+            f"the client is {self._engine.status()}: the cluster runs no more calls of it"
+        )
+
+    # Cancelling.
+
+    def withdraw(self, future: Runnable) -> None:
+        """Cancel a call at once that was sent, but whose worker has not announced it."""
+        call = self.calls.get(future)
+        if call is not None and (call.batch is None or call.batch.address is None):
+            future.settle_cancelled()
+
+    def cancel(self, future: Runnable, asked: Callable[[bool], object]) -> None:
+        """Cancel a call that was sent, where it runs. Loop thread only."""
+        call = self.calls.get(future)
+        asked(call is None)
+        if call is None:
+            return
+        batch, address = call.batch, None if call.batch is None else call.batch.address
+        if batch is not None:
+            self.cancels.add(address, batch.key, call.number)
+        if address is not None:
+            call.is_cancelled = True
+            return
+        self._drop(call)
+        future.settle_cancelled()
+        if batch is not None and not batch.calls:
+            self._engine.cancel(batch.task)
+        if batch is not None:
+            self._note_progress(batch)
+        else:
+            self._notify()
+
+
+def _blame(call: Call) -> str:
+    return (
+        f"{call.future._call_name()}() was lost with its worker {call.deaths} times over, at last "
+        "when it ran alone: it probably ends the process"
+    )

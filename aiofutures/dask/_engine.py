@@ -1,0 +1,224 @@
+"""A typed face of Dask's client, with what is used of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from distributed import Client, KilledWorker
+
+from ._errors import ClusterLostError
+from ._hub import Hub, Receiver
+from ._private import LOADS, is_asynchronous, reason_of
+from ._runner import Options, cancel_calls
+from ._worker import VERSIONS, Origin, pack_task
+
+#: What a batch has ended as: "finished", "error", "killed" or "cancelled"; and its error.
+Ended: TypeAlias = Callable[[str, BaseException | None], object]
+
+
+class Engine:
+    """A Dask cluster, as the client sees it.
+
+    Nothing here blocks but `close`. What takes time runs on Dask's event loop; the callbacks are
+    called there.
+
+    Args:
+        client: The client, or the address of the scheduler for one of its own.
+        options: What the workers run calls with.
+        where: Which workers run them: arguments of `Client.submit`.
+        receive: Takes the messages of the workers, as `Receiver` does.
+
+    Raises:
+        TypeError: `client` is no client, or one for coroutines.
+        OSError: There is no scheduler at that address.
+    """
+
+    def __init__(
+        self,
+        client: Client | str,
+        options: Options,
+        where: dict[str, Any],
+        receive: Callable[[str, str, Any], object],
+    ) -> None:
+        #: Whether the client is its own.
+        self.is_owner = isinstance(client, str)
+        own: Any = _connected(client)
+        self._client: Any = own
+        self._loop: asyncio.AbstractEventLoop = own.loop.asyncio_loop
+        self._options = options
+        self._where = where
+        self._token: Final = uuid4().hex
+        self._receiver = Receiver(receive)
+        self._hub = Hub.of(self._client)
+        self._hub.receivers[self._token] = self._receiver
+        # asyncio itself keeps only weak references.
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def client(self) -> Client:
+        """The client itself."""
+        client: Client = self._client
+        return client
+
+    @property
+    def address(self) -> str:
+        """The address of the scheduler."""
+        return str(self._client.scheduler.address)
+
+    def is_current(self) -> bool:
+        """Tell whether the caller runs on Dask's event loop."""
+        return asyncio._get_running_loop() is self._loop
+
+    def status(self) -> str:
+        """Return the state of the client: it is of use while that is "running"."""
+        return str(self._client.status)
+
+    def is_usable(self) -> bool:
+        """Tell whether the client is connected to the scheduler."""
+        return self.status() == "running"
+
+    def subscribe(self) -> None:
+        """Have the messages of the workers sent here, those of what is submitted after this."""
+        self._hub.subscribe(self._client)
+
+    def submit(self, key: str, blob: bytes, ended: Ended) -> Any:
+        """Send a batch.
+
+        Args:
+            key: Its name.
+            blob: What is in it.
+            ended: Called when it has ended.
+
+        Returns:
+            What `cancel` and `gather` take, and keeps the batch alive.
+        """
+        origin = Origin(VERSIONS, self._client.id, self._token, key)
+        task = self._client.submit(
+            LOADS,
+            pack_task(origin, self._options, blob),
+            key=key,
+            pure=False,
+            **self._where,
+        )
+        self._start(self._watch(task, ended))
+        return task
+
+    def gather(self, task: Any, gathered: Callable[[Any], object], ended: Ended) -> None:
+        """Fetch what a batch has returned, or tell how it has ended since."""
+        self._start(self._gather(task, gathered, ended))
+
+    def cancel(self, task: Any) -> None:
+        """Have Dask forget a batch. If it runs, it goes on."""
+        self._start(self._cancel(task))
+
+    def cancel_calls(
+        self, address: str | None, calls: dict[str, list[int]], arrived: Callable[[], object]
+    ) -> None:
+        """Ask for the cancellation of calls.
+
+        Args:
+            address: Their worker; None for all workers.
+            calls: Their numbers, by the key of the batch.
+            arrived: Called when it has arrived, or there is nowhere to arrive at.
+        """
+        self._start(self._cancel_calls(address, calls, arrived))
+
+    def count_workers(self, counted: Callable[[int], object]) -> None:
+        """Ask how many workers there are for the calls, as far as their addresses tell."""
+        self._start(self._count_workers(counted))
+
+    def close(self) -> None:
+        """Take no more messages; close the client, if it is its own, and wait for that."""
+        self._hub.leave(self._client, self._token)
+        if self.is_owner:
+            self._client.close()
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._keep, coroutine)
+        except RuntimeError:
+            # The loop is closed, as its client is.
+            coroutine.close()
+
+    def _keep(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # On Dask's event loop, where the methods of the client return what can be awaited.
+
+    async def _watch(self, task: Any, ended: Ended) -> None:
+        error = await task.exception()
+        self._tell(task, error, ended)
+
+    async def _gather(self, task: Any, gathered: Callable[[Any], object], ended: Ended) -> None:
+        try:
+            (result,) = await self._client.gather([task])
+        except Exception as error:
+            self._tell(task, error, ended)
+        else:
+            gathered(result)
+
+    def _tell(self, task: Any, error: BaseException | None, ended: Ended) -> None:
+        if isinstance(error, KilledWorker):
+            ended("killed", error)
+        elif task.status == "cancelled":
+            reason = reason_of(task)
+            ended("cancelled", ClusterLostError(f"the cluster has dropped the call: {reason}"))
+        else:
+            ended(task.status if error is None else "error", error)
+
+    async def _cancel(self, task: Any) -> None:
+        with suppress(OSError):
+            await self._client.cancel([task])
+
+    async def _cancel_calls(
+        self, address: str | None, calls: dict[str, list[int]], arrived: Callable[[], object]
+    ) -> None:
+        workers = None if address is None else [address]
+        try:
+            # A worker that has gone runs none of them.
+            await self._client.run(cancel_calls, calls, workers=workers, on_error="ignore")
+        except OSError:
+            # The scheduler has gone too.
+            pass
+        finally:
+            arrived()
+
+    async def _count_workers(self, counted: Callable[[int], object]) -> None:
+        threads: dict[str, int] = {}
+        try:
+            threads = await self._client.nthreads()
+        finally:
+            counted(sum(map(self._may_run, threads)))
+
+    def _may_run(self, address: str) -> bool:
+        """Tell whether the worker at an address may run the calls."""
+        chosen = self._where.get("workers")
+        if not chosen:
+            return True
+        hosts = {chosen} if isinstance(chosen, str) else {*chosen}
+        return not hosts.isdisjoint({address, urlsplit(address).hostname})
+
+
+def _connected(client: object) -> Client:
+    if isinstance(client, str):
+        # Any: nothing of it is typed.
+        make: Any = Client
+        own: Client = make(client, set_as_default=False)
+        return own
+    if not isinstance(client, Client):
+        raise TypeError(
+            f"a distributed.Client or the address of a scheduler is needed, not {client!r}"
+        )
+    if is_asynchronous(client):
+        raise TypeError(
+            f"{client!r} is an asynchronous client, which a call from synchronous code would "
+            "block: make one without asynchronous=True"
+        )
+    return client

@@ -1,0 +1,264 @@
+"""The host of calls that a cluster runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
+from contextlib import ExitStack
+from contextvars import Context
+from threading import Thread
+from typing import Any, Final
+
+from typing_extensions import override
+
+from .. import AsyncExecutor, BrokenExecutor, Future
+from .._contract import Host, Runnable
+from .._loops.lifecycle import abandonable
+from .._loops.thread import LoopThread
+from ._dispatch import Dispatch, Sizes
+from ._engine import Engine
+from ._errors import ClusterLostError
+from ._runner import Options
+
+# After so many seconds the cluster is looked at.
+_TICK: Final = 1.0
+
+
+class ClusterHost:
+    """A host: it has a cluster run the calls.
+
+    What belongs to them in this process is on an event loop of its own: their outcomes come
+    through it, and what follows a future runs there. As long as calls are not done, there is a job
+    on it that waits for them. So `shutdown`, the end of the interpreter and Ctrl-C wait for them,
+    and cancel them, as they do with other calls.
+    """
+
+    loop_in_words = "that its outcome comes through"
+    #: It knows nothing of what the calls of a cluster wait for.
+    limit = None
+
+    def __init__(
+        self, client: Any, *, options: Options, sizes: Sizes, where: dict[str, Any], name: str
+    ) -> None:
+        self.name = name
+        self.engine = Engine(client, options, where, self._receive)
+        self._executor = AsyncExecutor(thread_name_prefix=name)
+        self.loop_thread: LoopThread = self._executor._loop_thread
+        self.queue: deque[Runnable] = deque()
+        self.dispatch = Dispatch(
+            self.queue, sizes, self.engine, self.loop_thread.call_soon, self._notify
+        )
+        self._is_serving = self._is_in_wave = False
+        self._idle: asyncio.Future[None] | None = None
+        self._fork: BrokenExecutor | None = None
+        abandonable.add(self)
+
+    # As a host.
+
+    @property
+    def local(self) -> Host:
+        """The host of what follows a future: the event loop here."""
+        return self.loop_thread
+
+    def submit(self, future: Runnable, /) -> None:
+        """Queue a call, which was packed before.
+
+        Raises:
+            InvalidStateError: It was shut down.
+            ClusterLostError: The client is not connected.
+            BrokenExecutor: This process was forked from the one of the client.
+        """
+        self.refuse()
+        dispatch, queue = self.dispatch, self.queue
+        try:
+            queue.append(future)
+            if not dispatch.awake or len(queue) == dispatch.full:
+                dispatch.awake = True
+                self._ring()
+            self.loop_thread.refuse_after_shutdown()
+        except BaseException:
+            # Also of a signal handler, when others may have relied on this call already.
+            future.cancel()
+            dispatch.awake = False
+            self.loop_thread.call_soon(dispatch.look)
+            raise
+
+    def cancel(self, future: Runnable, asked: Callable[[bool], object], /) -> None:
+        """Cancel a call on its worker; one that no worker has announced, at once."""
+        if not future.done():
+            self.dispatch.withdraw(future)
+            self.loop_thread.call_soon(self.dispatch.cancel, future, asked)
+
+    def is_current(self) -> bool:
+        """Tell whether the caller runs on the event loop here, or on Dask's."""
+        return self.loop_thread.is_current() or self.engine.is_current()
+
+    def report(self, context: dict[str, Any], /) -> None:
+        """Report an error that no caller can receive."""
+        self.loop_thread.report(context)
+
+    # For its executor.
+
+    def refuse(self) -> None:
+        """Raise the error of a call that cannot be run."""
+        if self._fork is not None:
+            raise self._fork
+        self.loop_thread.refuse_after_shutdown()
+        if not self.engine.is_usable():
+            raise ClusterLostError(
+                f"cannot schedule new futures: the client is {self.engine.status()}"
+            )
+
+    def cancel_all(self) -> None:
+        """Cancel what is queued, at once, and what was sent. Each is asked once."""
+        futures = self.futures()
+        for future in futures:
+            future._waves += 1
+        call_soon = self.loop_thread.call_soon
+        with ExitStack() as stack:
+            # As a run of an event loop does it.
+            stack.callback(call_soon, call_soon, call_soon, self._end_wave, futures)
+            stack.callback(self.loop_thread.cancel_all)
+            stack.callback(call_soon, self._begin_wave)
+            for future in futures:
+                stack.callback(future.tell_withdrawn)
+            for future in futures:
+                if not future.withdraw():
+                    stack.callback(self.cancel, future, _ignore)
+
+    def futures(self) -> list[Runnable]:
+        """Return the futures that are not done, the oldest first."""
+        # In this order, so that none is missed. One that is being sent may be in two. A list sees
+        # one moment: Dask needs the GIL.
+        queued = list(self.queue)
+        return list(dict.fromkeys([*list(self.dispatch.calls), *queued]))
+
+    def count(self) -> tuple[int, int]:
+        """Return how many calls are pending and how many were sent."""
+        futures = [future for future in self.futures() if not future.done()]
+        running = sum(future.running() for future in futures)
+        return len(futures) - running, running
+
+    def close(self) -> None:
+        """Wait until all is done, and close the client if it is its own."""
+        self.loop_thread.close()
+        self.loop_thread.join()
+        if self._fork is None:
+            self.engine.close()
+
+    def close_soon(self) -> None:
+        """Do as `close`, but do not wait for it."""
+        self.loop_thread.close()
+        is_used = self.engine.is_owner or self.loop_thread.state() != "not started"
+        if is_used and self._fork is None:
+            Thread(target=self.close, name=f"{self.name}-end").start()
+
+    def state(self) -> str:
+        """Return its state in the words of the executors."""
+        state = self.loop_thread.state()
+        is_open = state in ("not started", "running")
+        return "broken" if is_open and not self.engine.is_usable() else state
+
+    def abandon(self) -> None:
+        """Leave the calls to the parent process, in a forked child."""
+        self._fork = BrokenExecutor(
+            "the process that has the client was forked: make a client and an executor here"
+        )
+        for future in self.futures():
+            future.abandon(self._fork)
+        self.queue.clear()
+        self.dispatch.calls.clear()
+        _left_behind.append(self.engine)
+
+    # On the loop thread, and for it.
+
+    def _ring(self) -> None:
+        """Have the event loop look at the queue, and be there until all calls are done."""
+        job = _Job(self.loop_thread, self._serve, (), None, Context())
+        job.host = self
+        self.loop_thread.submit(job)
+
+    def _receive(self, kind: str, key: str, content: Any) -> None:
+        """Take a message of a worker, on Dask's event loop."""
+        self.loop_thread.call_soon(self.dispatch.receive, kind, key, content)
+
+    async def _serve(self) -> None:
+        """Send what is queued, and be there as long as a call is not done. Loop thread only."""
+        self.dispatch.look()
+        if self._is_serving:
+            return
+        self._is_serving = True
+        try:
+            while not self._is_idle():
+                await self._wait()
+        finally:
+            self._is_serving = False
+
+    async def _wait(self) -> None:
+        """Wait until nothing is left to do, or it is time to look. Loop thread only."""
+        self._idle = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait([self._idle], timeout=_TICK)
+        except asyncio.CancelledError:
+            # All calls of the event loop are cancelled: so are those that it is there for.
+            if not self._is_in_wave:
+                self._cancel_rest()
+        if not self._is_idle():
+            self.dispatch.tick()
+
+    def _cancel_rest(self) -> None:
+        """Cancel what was not asked before. Loop thread only."""
+        for future in self.futures():
+            call = self.dispatch.calls.get(future)
+            if call is None or not call.is_cancelled:
+                future.cancel()
+
+    def _is_idle(self) -> bool:
+        """Tell whether nothing is left to do. Loop thread only."""
+        return not self.queue and self.dispatch.is_idle()
+
+    def _notify(self) -> None:
+        """Let the job end when nothing is left to do. Loop thread only."""
+        if self._idle is not None and not self._idle.done() and self._is_idle():
+            self._idle.set_result(None)
+
+    def _begin_wave(self) -> None:
+        """Note that all calls are being cancelled, and were asked already. Loop thread only."""
+        self._is_in_wave = True
+
+    def _end_wave(self, futures: list[Runnable]) -> None:
+        """Note that whoever waits for these has heard that all were cancelled. Loop thread only."""
+        self._is_in_wave = False
+        for future in futures:
+            future._waves_asked = future._waves
+
+
+class _Job(Future[None]):
+    """What the event loop does for a cluster. It is cancelled only where it waits."""
+
+    host: ClusterHost
+
+    @override
+    def cancel(self) -> bool:
+        return self.running() and super().cancel()
+
+    @override
+    def withdraw(self) -> bool:
+        return False
+
+    @override
+    def _call_name(self) -> str:
+        """Return the names of the calls that the end of the interpreter waits for."""
+        names = Counter(str(future._call_name()) for future in self.host.futures())
+        return ", ".join(
+            f"{name} ({count})" if count > 1 else name for name, count in names.items()
+        )
+
+
+# What a forked child keeps so that nothing closes it: the threads are the parent's.
+_left_behind: Final[list[object]] = []
+
+
+def _ignore(_: bool) -> None:
+    """Nobody wants to know."""

@@ -1,0 +1,98 @@
+"""The pickler of what is sent to another process."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import io
+import pickle
+import sys
+from functools import reduce
+from importlib import import_module
+from types import FunctionType
+from typing import Any, Final
+
+import cloudpickle
+import distributed
+from typing_extensions import override
+
+_PROTOCOL: Final = 5
+_FUTURES: Final = (concurrent.futures.Future, asyncio.Future, distributed.Future)
+
+loads = pickle.loads
+
+
+def dumps(value: object) -> bytes:
+    """Return `value` as bytes, for another process."""
+    buffer = io.BytesIO()
+    _Pickler(buffer, _PROTOCOL).dump(value)
+    return buffer.getvalue()
+
+
+def dumps_plain(value: object) -> bytes:
+    """Return `value` as bytes, of which the standard library alone knows all parts."""
+    return pickle.dumps(value, _PROTOCOL)
+
+
+class _Pickler(cloudpickle.Pickler):
+    """What cloudpickle does, but for futures and functions below decorators."""
+
+    @override
+    def reducer_override(self, obj: Any) -> Any:
+        # By type: the class that an object shows may raise.
+        if issubclass(type(obj), _FUTURES):
+            raise TypeError(
+                f"a future stays in its process: take its result and pass that: {obj!r}"
+            )
+        if type(obj) is FunctionType:
+            place = _below_decorators(obj)
+            if place is not None:
+                return resolve, place
+        return super().reducer_override(obj)
+
+
+def resolve(module: str, name: str, depth: int) -> Any:
+    """Return the function that stands so many decorators below a name of a module."""
+    found: Any = reduce(getattr, name.split("."), import_module(module))
+    for _ in range(depth):
+        found = found.__wrapped__
+    return found
+
+
+def is_by_reference(value: Any) -> bool:
+    """Tell whether a function or class is sent as a name, for the worker to import."""
+    name = value.__module__
+    if type(value) is FunctionType and _below_decorators(value) is not None:
+        return True
+    found: Any = None if _is_by_value(name) else sys.modules.get(name)
+    for part in value.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is value
+
+
+def _below_decorators(fn: FunctionType) -> tuple[str, str, int] | None:
+    """Return what `resolve` finds a function by, if its name leads to a decorator of it.
+
+    By value it would take its globals along: locks, clients, executors.
+    """
+    name = fn.__module__
+    found: Any = None if _is_by_value(name) else sys.modules.get(name)
+    for part in fn.__qualname__.split("."):
+        found = getattr(found, part, None)
+    depth = 0
+    while found is not None and found is not fn:
+        found = getattr(found, "__wrapped__", None)
+        depth += 1
+    return None if found is None or depth == 0 else (name, fn.__qualname__, depth)
+
+
+def _is_by_value(module: str | None) -> bool:
+    """Tell whether cloudpickle sends what a module defines as it is, not by name."""
+    if module is None:
+        # Code that was run by `exec`.
+        return True
+    by_value = cloudpickle.list_registry_pickle_by_value()
+    parents = module.split(".")
+    return module == "__main__" or any(
+        ".".join(parents[: end + 1]) in by_value for end in range(len(parents))
+    )

@@ -1,0 +1,1 @@
+"""Tests of `aiofutures.dask`, on clusters of this machine."""
