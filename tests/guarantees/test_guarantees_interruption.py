@@ -55,9 +55,11 @@ def interrupt(point: int, fn: Callable[[], object]) -> bool:
             if seen == point:
                 raise Interruption
 
+    # Other tests have left variables in the current context, each of which has its points.
+    context = Context()
     sys.setprofile(profile)
     try:
-        fn()
+        context.run(fn)
     except (Interruption, RuntimeError, concurrent.futures.CancelledError):
         pass  # RuntimeError: of a lock of the standard library that was interrupted
     finally:
@@ -291,8 +293,7 @@ def test_interruption_of_the_thread_that_runs_functions(
         with warnings.catch_warnings():
             # Of a coroutine that was made and not awaited.
             warnings.simplefilter("ignore", RuntimeWarning)
-            # Other tests have left variables in the current context, each of which has its points.
-            reached = Context().run(interrupt, point, action)
+            reached = interrupt(point, action)
         try:
             until(lambda: not executor.tasks)
             in_thread(executor.shutdown).result(LIMIT)

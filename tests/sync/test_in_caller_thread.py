@@ -22,6 +22,7 @@ from support import (
     in_thread,
     interrupted_at,
     run_python,
+    starts_threads_at_exit,
     until,
 )
 
@@ -898,6 +899,7 @@ class TestProcesses:
         """
         assert run_python(script) == "done\n"
 
+    @starts_threads_at_exit
     def test_exit_function(self) -> None:
         """It works in functions of `atexit`."""
         script = """
