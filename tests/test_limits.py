@@ -7,7 +7,7 @@ from contextvars import Context, ContextVar
 from pathlib import Path
 
 import pytest
-from support import run_python
+from support import frees_at_once, run_python
 
 from aiofutures import AsyncExecutor, to_sync
 
@@ -34,6 +34,7 @@ def serve(
     return weakref.ref(request)
 
 
+@frees_at_once
 @pytest.mark.parametrize(("seconds", "limit", "is_kept"), [(None, 3600, True), (3600, None, False)])
 def test_timers(seconds: float | None, limit: float | None, is_kept: bool) -> None:
     """A cancelled timer of asyncio, behind another one, keeps the request; `to_sync` has none."""

@@ -246,7 +246,8 @@ class StepTask:
 
     def close(self, fn: Callable[[], Awaitable[Any]]) -> None:
         """Run `await fn()` as the last step, unless the task has ended or never begun."""
-        if self._process is not None and not self.is_current():
+        # In this order: at the end of the interpreter it has ended, and modules may be empty.
+        if self._process is not None and not (self._has_ended() or self.is_current()):
             self._caller.is_waiting = True
         step = self._submit_last(fn)
         if step is None or step._is_on_own_loop():

@@ -250,7 +250,8 @@ class TestThread:
     def test_refused_after_a_timeout(self) -> None:
         """When the thread has stopped waiting, what has not begun is refused."""
 
-        @to_sync(timeout=0.01)
+        # Long enough for the task to begin, on a busy machine too.
+        @to_sync(timeout=0.3)
         async def call() -> None:
             try:
                 await asyncio.sleep(LIMIT)
