@@ -55,7 +55,7 @@ nitpick_ignore_regex = [
 ]
 
 # Shown with the one signature of their implementation.
-OVERLOADED = {"_executor": ["AsyncExecutor.map"], "_combinators": ["gather", "first"]}
+OVERLOADED = {"_results": ["MapsCalls.map"], "_combinators": ["gather", "first"]}
 
 
 def forget_overloads(app: Sphinx) -> None:
