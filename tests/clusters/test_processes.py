@@ -54,11 +54,11 @@ if __name__ == "__main__":
         for _ in range(5):
             use(cluster)
         assert look() == before, (look(), before)
-        # Connections of the scheduler's are closed a moment later.
+        # Connections of the scheduler's come and go, but what one use left would be five by now.
         deadline = time.monotonic() + 20
-        while count() > files + 2 and time.monotonic() < deadline:
+        while count() > files + 4 and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert count() <= files + 2, (files, count())
+        assert count() <= files + 4, (files, count())
         processes = psutil.Process().children(recursive=True)
         listening = [
             connection.laddr.ip

@@ -292,6 +292,7 @@ class TestThread:
 
         assert call() == run_async(where).result(LIMIT)
 
+    @pytest.mark.filterwarnings("ignore:.* is multi-threaded:DeprecationWarning")
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
     def test_fork(self) -> None:
         """A forked child has its own caller."""

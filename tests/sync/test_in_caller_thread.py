@@ -842,6 +842,7 @@ class TestPlaces:
 class TestProcesses:
     """Forks and exits."""
 
+    @pytest.mark.filterwarnings("ignore:.* is multi-threaded:DeprecationWarning")
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
     def test_fork(self) -> None:
         """A child that is forked in a function is told that the call is the parent's."""
@@ -863,8 +864,10 @@ class TestProcesses:
     def test_child_that_returns(self) -> None:
         """In the child the call fails, and the parent's goes on."""
         script = """
-            import os
+            import os, warnings
             from aiofutures import BrokenExecutor, in_caller_thread, to_sync
+
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with threads
 
             @to_sync
             async def call():
