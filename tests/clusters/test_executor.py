@@ -274,6 +274,20 @@ class TestCancel:
         assert all(each.cancelled() for each in everything)
         assert path.read_text() == "x" * 20
 
+    def test_rest(self, executor: DaskExecutor, tmp_path: Path) -> None:
+        """When the event loop here is to end, a call that was asked is not asked again."""
+        path = tmp_path / "cleaned"
+        futures = [executor.submit(remote.clean_up, str(path), "x") for _ in range(2)]
+        until(lambda: all(bool(address_in(executor, each)) for each in futures))
+        until(lambda: _lines(f"{path}.begun") == 2)
+
+        futures[0].cancel()
+        executor._host.loop_thread.cancel_all()
+
+        concurrent.futures.wait(futures, LIMIT)
+        assert all(each.cancelled() for each in futures)
+        assert path.read_text() == "xx"
+
     def test_later_calls(self, executor: DaskExecutor) -> None:
         """What is submitted after `cancel_futures` runs."""
         for _ in range(30):

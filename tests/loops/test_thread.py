@@ -68,6 +68,23 @@ class TestStart:
 
         assert [thread.daemon for thread in set(threading.enumerate()) - before] == [True]
 
+    def test_exception_handler(self) -> None:
+        """The exception handler that `loop_factory` sets is kept."""
+        contexts: list[dict[str, Any]] = []
+
+        def factory() -> asyncio.AbstractEventLoop:
+            loop = asyncio.new_event_loop()
+            loop.set_exception_handler(lambda _, context: contexts.append(context))
+            return loop
+
+        async def work() -> None:
+            asyncio.get_running_loop().call_exception_handler({"message": "seen"})
+
+        with AsyncExecutor(loop_factory=factory) as executor:
+            executor.submit(work).result(LIMIT)
+
+        assert contexts == [{"message": "seen"}]
+
     def test_name(self, make_executor: MakeExecutor) -> None:
         """The thread's name is the prefix; without one it is numbered."""
         executor = make_executor(thread_name_prefix="fetching")

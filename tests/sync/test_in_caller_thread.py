@@ -38,6 +38,7 @@ from aiofutures import (
     to_sync,
 )
 from aiofutures._loops.caller import Caller, CallerFuture
+from aiofutures._loops.thread import LoopThread
 from aiofutures._sync import call as call_module
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
@@ -837,6 +838,69 @@ class TestPlaces:
         with Gate() as gate:
             assert call() == (1, 0)
         assert to_sync(where)() == get_ident()
+
+
+class TestFuture:
+    """What carries a function to the thread."""
+
+    def test_settled_by_a_task(self, executor: AsyncExecutor) -> None:
+        """Another task that settles it does not run in the middle of the one that waits."""
+        seen: list[object] = []
+
+        async def work() -> int:
+            host = LoopThread.running()
+            assert host is not None
+            future = CallerFuture(host._workers, asyncio.get_running_loop(), int, ("1",), {})
+
+            async def wait() -> int:
+                seen.append("waits")
+                return await future
+
+            waiting = asyncio.create_task(wait())
+            await asyncio.sleep(0)
+            future.add_done_callback(seen.append)
+            assert future.run()
+            future.settle()
+            assert seen == ["waits"]
+            value = await waiting
+            assert seen == ["waits", future]
+            return value
+
+        assert executor.submit(work).result(LIMIT) == 1
+
+    def test_removed_callback(self, executor: AsyncExecutor) -> None:
+        """What was removed is not called, also where it came with a context as a task does."""
+        seen: list[object] = []
+
+        async def work() -> int:
+            host = LoopThread.running()
+            assert host is not None
+            future = CallerFuture(host._workers, asyncio.get_running_loop(), int, (), {})
+            future.add_done_callback(seen.append, context=contextvars.copy_context())
+            removed = future.remove_done_callback(seen.append)
+            future.run()
+            future.settle()
+            await asyncio.sleep(0)
+            return removed
+
+        assert executor.submit(work).result(LIMIT) == 1
+        assert seen == []
+
+    def test_cancelled_before_it_runs(self, executor: AsyncExecutor) -> None:
+        """A thread that comes to it late does nothing."""
+        seen: list[object] = []
+
+        async def work() -> bool:
+            host = LoopThread.running()
+            assert host is not None
+            loop = asyncio.get_running_loop()
+            future = CallerFuture(host._workers, loop, seen.append, (1,), {})
+            future.cancel()
+            future.run_and_deliver()
+            return future.cancelled()
+
+        assert executor.submit(work).result(LIMIT)
+        assert seen == []
 
 
 class TestProcesses:
