@@ -200,11 +200,13 @@ def test_fork(loop_factory: LoopFactory) -> None:
 
         with ThreadPoolExecutor(THREADS) as pool:
             counts = [pool.submit(use, number) for number in range(THREADS)]
-            for _ in range(20 * ROUNDS):
-                mine = executor.submit(echo_later, 1)
-                in_child(partial(_use_in_child, executor, mine), WAIT)
-                assert mine.result(WAIT) == 1
-            stop.set()
+            try:
+                for _ in range(20 * ROUNDS):
+                    mine = executor.submit(echo_later, 1)
+                    in_child(partial(_use_in_child, executor, mine), WAIT)
+                    assert mine.result(WAIT) == 1
+            finally:
+                stop.set()
             assert all(count.result(WAIT) for count in counts)
 
 
