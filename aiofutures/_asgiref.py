@@ -63,19 +63,23 @@ def _leaving_no_trace(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> A
 def use(executor: object) -> None:
     """Have thread-sensitive calls of this context run there; None for asgiref's own thread."""
     if executors_variable() is not None:
-        sys.modules["asgiref.sync"].AsyncToSync.executors.current = executor
+        _storage().current = executor
 
 
 def executor_of_asgiref() -> Executor | None:
     """Return that of the nearest `async_to_sync`, if it is nearer than a call of ours."""
     if executors_variable() is None:
         return None
-    executors = sys.modules["asgiref.sync"].AsyncToSync.executors
-    current: Any = getattr(executors, "current", None)
+    current: Any = getattr(_storage(), "current", None)
     if isinstance(current, CallerExecutor):
         return None
     executor: Executor | None = current
     return executor
+
+
+def _storage() -> Any:
+    """Return where the executors are: their `Local` has a lock, which a fork may leave taken."""
+    return sys.modules["asgiref.sync"].AsyncToSync.executors._storage
 
 
 def executors_variable() -> ContextVar[Any] | None:
