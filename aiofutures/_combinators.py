@@ -5,18 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from inspect import CORO_CREATED, getcoroutinestate, isawaitable, iscoroutine
-from typing import Any, TypeVar, overload
+from typing import Any, overload
 
 from ._default import get_default_executor
 from ._futures.future import Future, as_awaited
-
-A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
-D = TypeVar("D")
-E = TypeVar("E")
-F = TypeVar("F")
-T = TypeVar("T")
+from ._typing import A, B, C, D, E, F, T
 
 
 @overload

@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import ParamSpec, TypeVar
 
 from ._executor import AsyncExecutor, default_executor
 from ._futures.future import Future
 from ._loops.thread import LoopThread
 from ._shared import Shared
 from ._sync.call import run_in_caller
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from ._typing import P, T
 
 _default = default_executor
 

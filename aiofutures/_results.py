@@ -10,20 +10,13 @@ from concurrent.futures import Executor
 from concurrent.futures._base import FINISHED
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 from weakref import ref
 
 from ._exceptions import DeadlockError
 from ._futures.future import Future
 from ._futures.waiters import not_done, refuse_on_own_loop, wait
-from ._typing import P, T, override
-
-A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
-D = TypeVar("D")
-E = TypeVar("E")
-F = TypeVar("F")
+from ._typing import A, B, C, D, E, F, P, T, override
 
 
 class MapsCalls(Executor):

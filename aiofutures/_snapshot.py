@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 from collections import deque
 from collections.abc import Iterable
-from typing import Final, TypeVar
+from typing import Final
 
-T = TypeVar("T")
+from ._typing import T
 
 _TRIES: Final = 10
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import BrokenExecutor
 
-from typing_extensions import override
+from .._typing import override
 
 
 class WorkerLostError(BrokenExecutor):

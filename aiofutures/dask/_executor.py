@@ -6,20 +6,17 @@ import itertools
 import weakref
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import Context
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
 from distributed import Client
-from typing_extensions import override
 
 from .. import DeadlockError, ExecutorStatistics, Future
 from .._results import MapsCalls
+from .._typing import P, T, override
 from ._dispatch import Sizes
 from ._host import ClusterHost
 from ._packing import Packer
 from ._runner import Options
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 _number = itertools.count()
 

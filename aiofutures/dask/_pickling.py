@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import cloudpickle
 import distributed
-from typing_extensions import override
+
+from .._typing import override
 
 _PROTOCOL: Final = 5
 _FUTURES: Final = (concurrent.futures.Future, asyncio.Future, distributed.Future)

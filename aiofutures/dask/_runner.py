@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from distributed import Reschedule, WorkerPlugin
-from typing_extensions import override
 
 from .. import AsyncExecutor, Future
 from .._loops.thread import LoopThread
+from .._typing import override
 
 # Of cancellations that may have come before their calls, at each worker.
 _MOST_TOMBSTONES: Final = 100_000

@@ -9,8 +9,8 @@ from importlib.metadata import version
 from typing import Any, Final, NamedTuple
 
 import distributed
-from typing_extensions import override
 
+from .._typing import override
 from ._emitter import Emitter
 from ._outcomes import Outcome
 from ._pickling import dumps_plain
