@@ -166,3 +166,7 @@ class Turns(Protocol):
 
     def unpark(self, future: Runnable, /) -> None:
         """Put a call that was parked at the head of the queue."""
+
+
+def ignore(_: bool) -> None:
+    """Be what `Host.cancel` calls where nobody wants to know."""

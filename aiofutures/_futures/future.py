@@ -11,7 +11,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
 
-from .._contract import Host
+from .._contract import Host, ignore
 from .._coroutines import name_of
 from .._exceptions import InvalidStateError
 from .._loops.caller import leave_caller
@@ -110,7 +110,7 @@ class Future(BaseFuture[T]):
         Returns:
             True if the future is cancelled or its task was asked to, False if it was done before.
         """
-        return self._cancel_and_notice(_ignore)
+        return self._cancel_and_notice(ignore)
 
     def _cancel_and_notice(self, asked: Callable[[bool], object]) -> bool:
         """Do as `cancel`, and have `asked` called as `Host.cancel` says."""
@@ -118,7 +118,7 @@ class Future(BaseFuture[T]):
         is_cancelled = self._cancel(sources, asked)
         # No recursion: a chain of futures may be as long as memory allows.
         while sources:
-            sources.pop()._cancel(sources, _ignore)
+            sources.pop()._cancel(sources, ignore)
         return is_cancelled
 
     def _cancel(self, sources: list[Future[Any]], asked: Callable[[bool], object]) -> bool:
@@ -346,10 +346,6 @@ def _remove(callbacks: deque[Callable[[Any], object]], callback: Callable[[Any],
             # It has changed while another one was compared, by a method in Python.
             continue
         return True
-
-
-def _ignore(_: bool) -> None:
-    """Nobody wants to know."""
 
 
 # The traceback of the exception of a source holds the frames of all these.

@@ -276,12 +276,17 @@ def _first_busy() -> Waits | None:
 
 
 def _warn() -> None:
-    names = Counter(name for loop_thread in snapshot(loop_threads) for name in loop_thread.names())
     log_warning(
         "the end of the interpreter waits for %s. Ctrl-C cancels them; an executor that was made "
         "with cancel_at_exit=True does not wait",
-        ", ".join(f"{name} ({count})" if count > 1 else name for name, count in names.items()),
+        in_words(name for loop_thread in snapshot(loop_threads) for name in loop_thread.names()),
     )
+
+
+def in_words(names: Iterable[str]) -> str:
+    """Return the names, each once, with the number of those that come more than once."""
+    counted = Counter(names).items()
+    return ", ".join(f"{name} ({count})" if count > 1 else name for name, count in counted)
 
 
 def _report_unfetched() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack
 from contextvars import Context
@@ -18,7 +18,7 @@ from weakref import ref
 
 from .. import _asgiref
 from .._asgiref import LOCAL
-from .._contract import Runnable
+from .._contract import Runnable, ignore
 from .._coroutines import drop_frame, ensure_coroutine
 from .._exceptions import InvalidStateError
 from .._logging import log_error
@@ -203,9 +203,7 @@ class Run:
 
     def count(self) -> tuple[int, int]:
         """Return how many calls are pending and how many are running."""
-        futures = [future for future in self.futures() if not future.done()]
-        running = sum(future.running() for future in futures)
-        return len(futures) - running, running
+        return count(self.futures())
 
     def has_work(self) -> bool:
         """Tell whether something that was submitted is left to do."""
@@ -504,7 +502,7 @@ class Run:
         """Cancel the tasks of those that run, whatever one of them raises. Loop thread only."""
         with ExitStack() as stack:
             for future in running:
-                stack.callback(self._cancel, future, _ignore)
+                stack.callback(self._cancel, future, ignore)
 
     def _end_wave(self, futures: list[Runnable]) -> None:
         """Note that whoever waits for these has heard that all were cancelled. Loop thread only.
@@ -563,6 +561,13 @@ class Run:
         self.look_whether_idle()
 
 
+def count(futures: Iterable[Runnable]) -> tuple[int, int]:
+    """Return how many of these calls are pending and how many are running."""
+    left = [future for future in futures if not future.done()]
+    running = sum(future.running() for future in left)
+    return len(left) - running, running
+
+
 def arrive() -> None:
     """Give what the context of a call has of asgiref to the loop thread. Loop thread only."""
     _asgiref.rehome()
@@ -592,10 +597,6 @@ def _has_begun(task: Any) -> bool:
     return not (
         isinstance(coroutine, CoroutineType) and getcoroutinestate(coroutine) == CORO_CREATED
     )
-
-
-def _ignore(_: bool) -> None:
-    """Nobody wants to know."""
 
 
 def _passing(

@@ -261,8 +261,7 @@ class Dispatch:
         for call in list(batch.calls.values()):
             call.losses += 1
             if call.is_cancelled:
-                self._drop(call)
-                call.future.settle_cancelled()
+                self._settle_cancelled(call)
             elif call.losses > _MOST_LOSSES:
                 error = ClusterLostError("the outcome got lost on its way, each time")
                 self._give_up(call, error)
@@ -286,8 +285,7 @@ class Dispatch:
             if call is self._suspect:
                 self._suspect = None
             if call.is_cancelled:
-                self._drop(call)
-                call.future.settle_cancelled()
+                self._settle_cancelled(call)
             elif call.deaths >= _MOST_DEATHS:
                 self._give_up(call, WorkerLostError(_blame(call)))
             elif call.deaths == 1:
@@ -305,6 +303,11 @@ class Dispatch:
         """Fail a call. Loop thread only."""
         self._drop(call)
         call.future.fail(error)
+
+    def _settle_cancelled(self, call: Call) -> None:
+        """End a call that is cancelled. Loop thread only."""
+        self._drop(call)
+        call.future.settle_cancelled()
 
     def _drop(self, call: Call) -> None:
         """Forget a call. Loop thread only."""
@@ -369,8 +372,7 @@ class Dispatch:
         if address is not None:
             call.is_cancelled = True
             return
-        self._drop(call)
-        future.settle_cancelled()
+        self._settle_cancelled(call)
         if batch is not None and not batch.calls:
             self._engine.cancel(batch.task)
         if batch is not None:

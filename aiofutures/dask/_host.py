@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from contextvars import Context
 from threading import Thread
 from typing import Any, Final
 
-from typing_extensions import override
-
 from .. import AsyncExecutor, BrokenExecutor, Future
-from .._contract import Host, Runnable
-from .._loops.lifecycle import abandonable
+from .._contract import Host, Runnable, ignore
+from .._loops.lifecycle import abandonable, in_words
+from .._loops.run import count
 from .._loops.thread import LoopThread
+from .._typing import override
 from ._dispatch import Dispatch, Sizes
 from ._engine import Engine
 from ._errors import ClusterLostError
@@ -125,7 +125,7 @@ class ClusterHost:
                 stack.callback(future.tell_withdrawn)
             for future in futures:
                 if not future.withdraw():
-                    stack.callback(self.cancel, future, _ignore)
+                    stack.callback(self.cancel, future, ignore)
 
     def futures(self) -> list[Runnable]:
         """Return the futures that are not done, the oldest first."""
@@ -136,9 +136,7 @@ class ClusterHost:
 
     def count(self) -> tuple[int, int]:
         """Return how many calls are pending and how many were sent."""
-        futures = [future for future in self.futures() if not future.done()]
-        running = sum(future.running() for future in futures)
-        return len(futures) - running, running
+        return count(self.futures())
 
     def close(self) -> None:
         """Wait until all is done, and close the client if it is its own."""
@@ -250,15 +248,8 @@ class _Job(Future[None]):
     @override
     def _call_name(self) -> str:
         """Return the names of the calls that the end of the interpreter waits for."""
-        names = Counter(str(future._call_name()) for future in self.host.futures())
-        return ", ".join(
-            f"{name} ({count})" if count > 1 else name for name, count in names.items()
-        )
+        return in_words(str(future._call_name()) for future in self.host.futures())
 
 
 # What a forked child keeps so that nothing closes it: the threads are the parent's.
 _left_behind: Final[list[object]] = []
-
-
-def _ignore(_: bool) -> None:
-    """Nobody wants to know."""
