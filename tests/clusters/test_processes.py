@@ -51,10 +51,10 @@ if __name__ == "__main__":
     with LocalCluster(n_workers=2, threads_per_worker=1, **{LOOPBACK!r}) as cluster:
         use(cluster)
         before, files = look(), count()
-        for _ in range(5):
+        for _ in range(10):
             use(cluster)
         assert look() == before, (look(), before)
-        # Connections of the scheduler's come and go, but what one use left would be five by now.
+        # Connections of the scheduler's come and go, but what one use left would be ten by now.
         deadline = time.monotonic() + 20
         while count() > files + 4 and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -1,8 +1,7 @@
 """The examples with a framework or an SDK each, run as their reader runs them."""
 
 import pytest
-import servers
-from integration.test_examples import EXAMPLES, run
+from integration.test_examples import EXAMPLES, need_program, run
 
 OUTPUT = {
     "django_views": "[1, 2, 3]\n",
@@ -18,11 +17,7 @@ PROGRAMS = {"celery_tasks": "redis-server"}
 @pytest.mark.parametrize("name", OUTPUT)
 def test_on_its_own(name: str) -> None:
     """An example starts the server that it needs."""
-    if name in PROGRAMS:
-        try:
-            servers.find_program(PROGRAMS[name])
-        except FileNotFoundError as error:
-            pytest.skip(str(error))
+    need_program(PROGRAMS.get(name))
 
     assert run(name) == OUTPUT[name]
 

@@ -42,14 +42,19 @@ def run(name: str, *arguments: str) -> str:
     return done.stdout
 
 
+def need_program(name: str | None) -> None:
+    """Skip the test where this machine lacks the program, if an example needs one."""
+    if name is not None:
+        try:
+            servers.find_program(name)
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
+
+
 @pytest.mark.parametrize("name", OUTPUT)
 def test_on_its_own(name: str) -> None:
     """Without an argument an example starts the server that it needs."""
-    if name in PROGRAMS:
-        try:
-            servers.find_program(PROGRAMS[name])
-        except FileNotFoundError as error:
-            pytest.skip(str(error))
+    need_program(PROGRAMS.get(name))
 
     assert run(name) == OUTPUT[name]
 
