@@ -72,7 +72,15 @@ def _no_leaks(
     assert _left(before) == []
     # Those of the workers that are left.
     assert all("aiofutures-" in str(loop) for loop in _loop_names())
-    assert [record.getMessage() for record in logged_errors] == []
+    assert [each.getMessage() for each in logged_errors if not _is_of_ended_cluster(each)] == []
+
+
+# A `BatchedSend` of Dask's waits for its next send with a time limit of Tornado's. Where Dask's
+# loop stops in the turn in which that limit passes, nobody is left to take the error, and asyncio
+# reports it when the future dies: in a later test.
+def _is_of_ended_cluster(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return isinstance(error, TimeoutError) and error.args == ("Timeout",)
 
 
 def _left(before: set[threading.Thread]) -> list[threading.Thread]:
