@@ -23,7 +23,7 @@ from ._default import get_default_executor
 from ._futures.future import Future
 from ._futures.future import _then as then_awaiting
 from ._loops.run import Run
-from ._sync.call import ContextChanges, Openable, SubmitsCalls, SyncCall, wait
+from ._sync.call import UNWANTED, ContextChanges, Openable, SubmitsCalls, SyncCall, wait
 from ._sync.openers import entering, iterating
 from ._sync.signatures import copy_signature
 from ._sync.views import ContextManager, opened, view
@@ -348,15 +348,15 @@ def _blocking(
         try:
             future = runner.submit(call, *args, **kwargs)
             host = future._host
-            result = wait(future, call.caller, timeout, name, stacklevel if blocks_loop else None)
+            result = wait(future, call, timeout, name, stacklevel if blocks_loop else None)
         except BaseException:
             # `wait` cancels it, unless a signal handler raised before the wait.
             if future is not None and not future._cancel_requested:
                 future.cancel()
-            call.caller.leave()
+            call.leave()
             raise
         finally:
-            context, call.context = call.context, None
+            context, call.context = call.context, UNWANTED
             # One variable is the call's own.
             if context is not None and len(context) > 1:
                 ContextChanges(before).take_over(context)

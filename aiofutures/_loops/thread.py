@@ -23,7 +23,7 @@ from .._typing import P, T
 from .blocking import locked
 from .caller import CallerFuture, waiting_caller
 from .doorbell import doorbell
-from .green import refuse_green_selector, refuse_green_threads
+from .green import are_threads_real, refuse_green_selector, refuse_green_threads
 from .lifecycle import Thread, exiting, keeping_thread, loop_threads, running_loop_threads
 from .limit import Limit
 from .pool import WorkerPool
@@ -111,7 +111,10 @@ class LoopThread:
         try:
             run.queue.append(future)
             if not run.awake:
-                self._wake(run)
+                # Most calls have no need of it.
+                if run.loop is None or not are_threads_real():
+                    self._ensure_started(run)
+                run.wake()
         except BaseException:
             # Also of a signal handler. What is raised here needs no report. The last step of a task
             # cannot be cancelled, and is to be run.
@@ -146,7 +149,8 @@ class LoopThread:
 
     def wake(self) -> None:
         """Start the thread, if it does not run yet."""
-        self._wake(self._run)
+        self._ensure_started(self._run)
+        self._run.wake()
 
     def cancel_all(self) -> None:
         """Cancel what is queued, at once, and what runs."""
@@ -302,14 +306,13 @@ class LoopThread:
 
     # Its start and end.
 
-    def _wake(self, run: Run) -> None:
-        """Have the loop look at its queue, starting the thread where it does not run yet."""
+    def _ensure_started(self, run: Run) -> None:
+        """Start the thread where it does not run yet, if it can be a real one."""
         refuse_green_threads()
         if run.loop is None:
             # In a context of its own: the loop would keep that of the first caller.
             with keeping_thread():
                 Context().run(self._start, run)
-        run.wake()
 
     def _start(self, run: Run) -> None:
         loop = self._loop_factory()

@@ -17,6 +17,7 @@ from .. import _asgiref
 from .._asgiref import LOCAL
 from .._coroutines import refuse_decorated
 from .._exceptions import BlockingCallWarning, DeadlockError
+from .._futures.base import DONE
 from .._futures.future import Future
 from .._futures.waiters import wait as wait_until_done
 from .._loops.blocking import Event
@@ -29,6 +30,8 @@ from .._typing import P, T, override
 _CLEANUP_SECONDS: Final = 5.0
 _LOOP_SECONDS: Final = 1.0
 _UNSET: Final = object()
+#: The context of a call of which nobody wants to know it any more.
+UNWANTED: Final = Context()
 # What a context tells of the task that it belongs to.
 _OF_THE_TASK: Final = (running_call, waiting_caller)
 
@@ -63,9 +66,10 @@ def wait(
         if stacklevel is not None and asyncio._get_running_loop() is not None:
             instead = "await the async function itself there"
             warn_of_blocked_loop(future, name, instead, stacklevel + 1)
-        # The second look is for one that was done at the last moment.
-        if future.done() or wait_until_done(future, timeout, caller) or future.done():
-            # Faster than to call it each time.
+        # The last look is for one that was done at the last moment; the first, and the next lines,
+        # do what functions would do more slowly.
+        is_done = future._status in DONE
+        if is_done or wait_until_done(future, timeout, caller) or future.done():
             caller.is_waiting = False
             if caller.items:
                 caller.run_rest()
@@ -132,14 +136,17 @@ def can_be_entered(value: object) -> bool:
     return hasattr(type(value), "__aenter__") and hasattr(type(value), "__aexit__")
 
 
-class SyncCall:
-    """An async function as `to_sync` calls it; it keeps the context in which the call ends."""
+class SyncCall(Caller):
+    """An async function as `to_sync` calls it, and the thread that waits for that.
 
+    They are one object: a second one would take a call a fiftieth of its time.
+    """
+
+    #: The context in which the call has ended, or `UNWANTED`: its variables lead back to here.
     context: Context | None = None
 
     def __init__(self, fn: Callable[..., Any], name: str) -> None:
         self.fn = fn
-        self.caller = Caller()
         self.__qualname__ = name
 
     @override
@@ -149,7 +156,7 @@ class SyncCall:
 
     async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function and await what it returns, or return it as `Openable`."""
-        waiting_caller.set(self.caller)
+        waiting_caller.set(self)
         if LOCAL in sys.modules:
             have_asgiref_find_caller()
         try:
@@ -167,7 +174,8 @@ class SyncCall:
                 "event loop: call it as it is"
             )
         finally:
-            self.context = copy_context()
+            if self.context is None:
+                self.context = copy_context()
 
 
 class RemoteCall:
@@ -181,7 +189,8 @@ class RemoteCall:
         """Call the function and await what it returns."""
         call = SyncCall(self.fn, self.__qualname__)
         # Nobody waits in this process.
-        call.caller.is_waiting = False
+        call.is_waiting = False
+        call.context = UNWANTED
         result = await call(*args, **kwargs)
         # Not isinstance: the `__class__` of a result may raise.
         if type(result) is Openable:

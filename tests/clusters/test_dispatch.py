@@ -235,13 +235,13 @@ class TestSubmitting:
 
     def test_no_thread(self, executor: DaskExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where the event loop cannot be started, `submit` says so; a later one may succeed."""
-        wake = executor._host.loop_thread._wake
+        start = executor._host.loop_thread._ensure_started
 
         def fail(_: object) -> None:
-            monkeypatch.setattr(executor._host.loop_thread, "_wake", wake)
+            monkeypatch.setattr(executor._host.loop_thread, "_ensure_started", start)
             raise OSError("no thread")
 
-        monkeypatch.setattr(executor._host.loop_thread, "_wake", fail)
+        monkeypatch.setattr(executor._host.loop_thread, "_ensure_started", fail)
 
         with pytest.raises(OSError, match="no thread"):
             _ = executor.submit(remote.add, 1)

@@ -1,6 +1,7 @@
 """Waiting for a call, and the context variables that it changes."""
 
 import asyncio
+import gc
 import pickle
 import sys
 import threading
@@ -12,7 +13,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from support import LIMIT, Gate, echo_later, fail_later, in_thread
+from support import LIMIT, Gate, echo_later, fail_later, frees_at_once, in_thread, until
 from typing_extensions import override
 
 from aiofutures import (
@@ -23,6 +24,7 @@ from aiofutures import (
     Future,
     TimeoutError,
     in_caller_thread,
+    to_sync,
 )
 from aiofutures._loops.caller import Caller
 from aiofutures._loops.limit import running_call
@@ -64,6 +66,35 @@ class TestInAnotherProcess:
 
         with pytest.raises(TypeError, match="It is a sync function"):
             asyncio.run(call(1))
+
+
+@frees_at_once
+def test_late_end(executor: AsyncExecutor) -> None:
+    """A call that outlives the wait of its caller leaves nothing to the garbage collector."""
+    variable: ContextVar[object] = ContextVar("variable")
+    gate, kept = Gate(), list[weakref.ref[object]]()
+
+    async def clean_up_slowly() -> None:
+        try:
+            await asyncio.sleep(LIMIT)
+        finally:
+            await gate.wait()
+            value = Gate()
+            kept.append(weakref.ref(value))
+            variable.set(value)
+
+    gc.disable()
+    try:
+        with pytest.raises(TimeoutError):
+            to_sync(timeout=0.01, executor=executor)(clean_up_slowly)()
+        gate.open()
+        until(lambda: bool(kept) and not executor.tasks)
+
+        # The loop has let go of the one before.
+        executor.submit(echo_later, 1).result(LIMIT)
+        assert kept[0]() is None
+    finally:
+        gc.enable()
 
 
 class TestNobodyWaits:
