@@ -87,16 +87,13 @@ class _NextStep:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._waiting: Callable[[_NextStep], object] | None = None  # the task's own callback
+        #: The task's own callback, while it waits for this.
+        self.waiting: Callable[[_NextStep], object] | None = None
         self._is_cancelled = False
-
-    def is_awaited(self) -> bool:
-        """Tell whether the task waits for it."""
-        return self._waiting is not None
 
     def announce(self) -> None:
         """Have the task look for its step, now if no other task is running."""
-        waiting, self._waiting = self._waiting, None
+        waiting, self.waiting = self.waiting, None
         assert waiting is not None  # noqa: S101
         if asyncio.current_task() is None:
             waiting(self)
@@ -115,15 +112,15 @@ class _NextStep:
 
     def add_done_callback(self, fn: Callable[..., object], /, *, context: Context) -> None:
         """Take what wakes the task, which alone waits for this."""
-        self._waiting = partial(context.run, fn)
+        self.waiting = partial(context.run, fn)
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Wake the task with a cancellation, in the next turn."""
-        if self._waiting is None:
+        if self.waiting is None:
             return False
         self._is_cancelled = True
-        self._loop.call_soon(self._waiting, self)
-        self._waiting = None
+        self._loop.call_soon(self.waiting, self)
+        self.waiting = None
         return True
 
     def result(self) -> None:
@@ -280,8 +277,9 @@ class StepTask:
             leave_alone()
         step._starter = self
         step._name = self.__qualname__
-        step.must_run = must_run
-        step.is_last = is_last
+        if must_run:
+            step.must_run = True
+            step.is_last = is_last
         self.submit(step)
         return step
 
@@ -335,7 +333,7 @@ class StepTask:
             self._hand(step, turns)
         elif self._task is None or self._task.done():
             self._answer(step)
-        elif self._next is not None and self._next.is_awaited():
+        elif self._next is not None and self._next.waiting is not None:
             self._hand(step, turns)
         else:
             self._parked.append(step)
