@@ -25,7 +25,7 @@ from ._futures.future import _then as then_awaiting
 from ._loops.run import Run
 from ._sync.call import UNWANTED, ContextChanges, Openable, SubmitsCalls, SyncCall, wait
 from ._sync.openers import entering, iterating
-from ._sync.signatures import copy_signature
+from ._sync.signatures import awaited, awaited_or_viewed, copy_signature, entered, iterated
 from ._sync.views import ContextManager, opened, view
 from ._typing import P, T
 
@@ -164,7 +164,7 @@ def to_sync(
     def decorate(fn: Callable[..., Any]) -> Any:
         make = _generating if is_async_generator_function(fn) else _blocking
         wrapper = make(fn, name_of(fn), timeout, executor)
-        return copy_signature(wrapper, fn, lambda returned: returned, has_views=True)
+        return copy_signature(wrapper, fn, awaited_or_viewed)
 
     return _apply("to_sync", decorate, fn)
 
@@ -217,7 +217,7 @@ def to_sync_context(
         def managing(*args: Any, **kwargs: Any) -> Any:
             return ContextManager(partial(open_, *args, **kwargs))
 
-        return copy_signature(managing, fn, lambda _: Signature.empty)
+        return copy_signature(managing, fn, entered)
 
     return _apply("to_sync_context", decorate, fn)
 
@@ -274,7 +274,7 @@ def to_sync_iter(
     def decorate(fn: Callable[..., Any]) -> Any:
         name = name_of(fn)
         wrapper = _generating(iterating(fn, name), name, timeout, executor)
-        return copy_signature(wrapper, fn, lambda _: Signature.empty)
+        return copy_signature(wrapper, fn, iterated)
 
     return _apply("to_sync_iter", decorate, fn)
 
@@ -312,9 +312,15 @@ def in_executor(
             runner = get_default_executor() if executor is None else executor
             return runner.submit(fn, *args, **kwargs)
 
-        return copy_signature(starting, fn, Future.__class_getitem__)
+        return copy_signature(starting, fn, _in_future)
 
     return _apply("in_executor", decorate, fn)
+
+
+def _in_future(fn: Callable[..., Any]) -> Any:
+    """Return the type of the future of a call of `fn`, if that is known."""
+    returned = awaited(fn)
+    return returned if returned is Signature.empty else Future.__class_getitem__(returned)
 
 
 def _refuse_as_async(name: str) -> None:

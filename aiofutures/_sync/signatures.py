@@ -12,6 +12,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Coroutine,
     Generator,
     Iterator,
 )
@@ -22,8 +23,7 @@ from contextlib import (
     suppress,
 )
 from functools import partial
-from itertools import repeat
-from types import MappingProxyType, NoneType, SimpleNamespace
+from types import GenericAlias, MappingProxyType, NoneType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from .._typing import override
@@ -39,7 +39,11 @@ W = TypeVar("W", bound=Callable[..., Any])
 
 _UNKNOWN: Final = inspect.Signature.empty
 
+# Another context manager may give itself without end.
+_MOST_LAYERS: Final = 9
+
 # They are subscripted at run time.
+_Coroutine: Final[Any] = Coroutine
 _Generator: Final[Any] = Generator
 _ContextManager: Final[Any] = AbstractContextManager
 # Checkers take it for a protocol with data.
@@ -52,23 +56,22 @@ _MANAGER_CODE: Final = _make_manager(aiter).__code__
 
 
 def copy_signature(
-    wrapper: W, fn: Callable[..., Any], annotation: Callable[[Any], Any], *, has_views: bool = False
+    wrapper: W, fn: Callable[..., Any], shown: Callable[[Callable[..., Any]], Any]
 ) -> W:
     """Make `wrapper` look like `fn`, except for the return type, and return it.
 
     Args:
         wrapper: A plain function.
         fn: What it calls.
-        annotation: Maps the type that awaiting the result of `fn` gives to the one of `wrapper`, or
-            to Signature.empty.
-        has_views: Whether `wrapper` returns the synchronous view of what cannot be awaited.
+        shown: Returns the type that `wrapper` returns, by that of `fn`; Signature.empty where it is
+            not known.
     """
     functools.update_wrapper(wrapper, fn)
     _name(wrapper, fn)
     # The marks of coroutine functions.
     for mark in ("_is_coroutine", "_is_coroutine_mark"):
         vars(wrapper).pop(mark, None)
-    annotations_of_wrapper = partial(_wrapper_annotations, fn, annotation, has_views)
+    annotations_of_wrapper = partial(_wrapper_annotations, fn, shown)
     try:
         wrapper.__annotations__ = annotations = annotations_of_wrapper(_VALUE)
     except Exception:
@@ -81,6 +84,48 @@ def copy_signature(
         returned = annotations.get("return", _UNKNOWN)
         vars(wrapper)["__signature__"] = inspect.signature(fn).replace(return_annotation=returned)
     return wrapper
+
+
+def awaited(fn: Callable[..., Any]) -> Any:
+    """Return the type that awaiting the result of `fn` gives, if that is known."""
+    *_, function = _layers(fn)
+    if inspect.iscoroutinefunction(function):
+        return _annotations(fn).get("return", _UNKNOWN)
+    return _awaited(_returned(fn))
+
+
+def awaited_or_viewed(fn: Callable[..., Any]) -> Any:
+    """Return the type that `to_sync` makes of what `fn` returns, if that is known."""
+    # The annotation of most functions need not be evaluated.
+    if inspect.iscoroutinefunction(next(_layers(fn))):
+        return awaited(fn)
+    kind = _returned(fn)
+    # In the order in which calls decide.
+    if _is_a(kind, Awaitable):
+        return awaited(fn)
+    if _is_a(kind, _AsyncContextManager):
+        return _manager(kind)
+    sent = typing.get_args(kind)[1:2] if _origin(kind) is AsyncGenerator else ()
+    return _generator(kind, *sent)
+
+
+def entered(fn: Callable[..., Any]) -> Any:
+    """Return the type of the context manager that enters what `fn` returns, if that is known."""
+    return _manager(_returned(fn))
+
+
+def iterated(fn: Callable[..., Any]) -> Any:
+    """Return the type of the generator over what comes of what `fn` returns, if that is known."""
+    kind = _returned(fn)
+    opened: list[Any] = []
+    # Clients give themselves.
+    while kind not in opened and len(opened) < _MOST_LAYERS:
+        opened.append(kind)
+        if _is_a(kind, _AsyncContextManager):
+            kind = _result(kind, "__aenter__")
+        elif _is_a(kind, Awaitable):
+            kind = _awaited(kind)
+    return _generator(kind)
 
 
 class _LateSignature(inspect.Signature):
@@ -144,19 +189,15 @@ def _layers(fn: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
 
 
 def _wrapper_annotations(
-    fn: Callable[..., Any], annotation: Callable[[Any], Any], has_views: bool, form: int
+    fn: Callable[..., Any], shown: Callable[[Callable[..., Any]], Any], form: int
 ) -> dict[str, Any]:
     """Return the annotations of a wrapper of `fn`; see `copy_signature`."""
     annotations = _annotations(fn, form)
     annotations.pop("return", None)
     if sys.version_info >= (3, 14) and form == Format.STRING:
-        evaluated = _wrapper_annotations(fn, annotation, has_views, _FORWARDREF)
+        evaluated = _wrapper_annotations(fn, shown, _FORWARDREF)
         return annotations_to_string(evaluated) | annotations
-    returned = _awaited(fn)
-    if returned is not _UNKNOWN:
-        returned = annotation(returned)
-    elif has_views:
-        returned = _viewed(fn)
+    returned = shown(fn)
     if returned is not _UNKNOWN:
         annotations["return"] = returned
     return annotations
@@ -172,16 +213,34 @@ def _annotations(fn: Callable[..., Any], form: int = _FORWARDREF) -> dict[str, A
     return dict(getattr(function, "__annotations__", {}))
 
 
-def _returned(fn: Callable[..., Any]) -> Any:
-    """Return what `fn` returns, by its annotation; for an `async def`, what awaiting it gives."""
-    *_, function = _layers(fn)
+def _returned(fn: Callable[..., Any], type_params: tuple[Any, ...] = ()) -> Any:
+    """Return the type of what `fn` returns, if that is known.
+
+    `type_params` are those of the class that it is a method of.
+    """
+    first, *_ = layers = list(_layers(fn))
+    function = layers[-1]
     if inspect.isclass(function):
         return function
     # Without the parameters, whose names may not be known yet.
+    annotation = _annotations(fn).get("return", _UNKNOWN)
+    type_params = *getattr(function, "__type_params__", ()), *type_params
+    returned = _evaluated(annotation, getattr(function, "__globals__", {}), type_params)
+    outer, inner = (
+        (inspect.iscoroutinefunction(each), inspect.isasyncgenfunction(each))
+        for each in (first, function)
+    )
+    if not any(outer) and any(getattr(each, "__code__", None) is _MANAGER_CODE for each in layers):
+        return _AsyncContextManager[_item(returned), bool | None]
+    # A decorator may have made another kind of function of it; a plain one passes coroutines on.
+    if outer != inner and (any(outer) or inner[1]):
+        return _UNKNOWN
+    return _Coroutine[Any, Any, returned] if inner[0] else returned
+
+
+def _evaluated(annotation: Any, names: dict[str, Any], type_params: tuple[Any, ...] = ()) -> Any:
     probe = SimpleNamespace(
-        __annotations__={"return": _annotations(fn).get("return", _UNKNOWN)},
-        __globals__=getattr(function, "__globals__", {}),
-        __type_params__=getattr(function, "__type_params__", ()),
+        __annotations__={"return": annotation}, __globals__=names, __type_params__=type_params
     )
     try:
         return typing.get_type_hints(probe)["return"]
@@ -190,64 +249,97 @@ def _returned(fn: Callable[..., Any]) -> Any:
         return _UNKNOWN
 
 
-def _awaited(fn: Callable[..., Any]) -> Any:
-    """Return the type that awaiting the result of `fn` gives, if that is known."""
-    *_, function = _layers(fn)
-    if inspect.iscoroutinefunction(function):
-        return _annotations(fn).get("return", _UNKNOWN)
-    return _argument_of(Awaitable, _returned(fn))
+def _awaited(kind: Any) -> Any:
+    return _result(kind, "__await__", -1) if _is_a(kind, Awaitable) else _UNKNOWN
 
 
-def _argument_of(base: type, kind: Any) -> Any:
-    """Return the last argument of a `kind` that is a generic `base`, if it is one."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if arguments and inspect.isclass(origin) and issubclass(origin, base):
-        return arguments[-1]
+def _manager(kind: Any) -> Any:
+    """Return the type of the context manager that enters a `kind`, if it can be entered."""
+    if not _is_a(kind, _AsyncContextManager):
+        return _UNKNOWN
+    left = _known(_result(kind, "__aexit__", 1))
+    return _ContextManager[
+        _known(_result(kind, "__aenter__")), bool | None if left is Any else left
+    ]
+
+
+def _generator(kind: Any, sent: Any = None) -> Any:
+    """Return the type of the generator over a `kind`, if it can be iterated."""
+    return _Generator[_known(_item(kind)), sent, None] if _is_a(kind, AsyncIterable) else _UNKNOWN
+
+
+def _item(kind: Any) -> Any:
+    if not _is_a(kind, AsyncIterable):
+        return _UNKNOWN
+    return _result(kind, "__anext__" if _is_a(kind, AsyncIterator) else "__aiter__")
+
+
+def _known(kind: Any) -> Any:
+    return Any if kind is _UNKNOWN else kind
+
+
+def _is_a(kind: Any, base: Any) -> bool:
+    return inspect.isclass(_origin(kind)) and issubclass(_origin(kind), base)
+
+
+def _origin(kind: Any) -> Any:
+    return typing.get_origin(kind) or kind
+
+
+def _result(kind: Any, name: str, position: int = 0) -> Any:
+    """Return the type that a method of a `kind` gives in the end, if that is known.
+
+    Where the standard library has no annotation, it is the type argument at `position`.
+    """
+    owner = next((each for each in _origin(kind).__mro__ if name in vars(each)), None)
+    # It was registered.
+    if owner is None:
+        return _UNKNOWN
+    given, method = _given(kind, owner), getattr(owner, name)
+    is_standard = owner.__module__.partition(".")[0] in sys.stdlib_module_names
+    if is_standard and "return" not in _annotations(method):
+        result = (*[*given.values()][position:], _UNKNOWN)[0]
+        return None if result is NoneType else result
+    result = _returned(method, getattr(owner, "__type_params__", ()))
+    if name == "__await__":
+        result = (*typing.get_args(result)[2:], _UNKNOWN)[0]
+    elif name == "__aiter__":
+        result = _result(result, "__anext__") if _is_a(result, AsyncIterator) else _UNKNOWN
+    else:
+        result = _awaited(result)
+    # Before there was `Self`, a type variable annotated the first parameter, too.
+    if isinstance(result, TypeVar) and result not in given and len(_annotations(method)) > 1:
+        result = Self
+    return kind if result is Self else _filled(result, given)
+
+
+def _given(kind: Any, owner: type) -> dict[Any, Any]:
+    """Return the types that a `kind` gives to the type parameters of `owner`, a base of its class.
+
+    Those of the standard library are known by their positions.
+    """
+    origin, arguments = _origin(kind), typing.get_args(kind)
+    bases = vars(origin).get("__orig_bases__", origin.__bases__)
+    # Without `Generic`, as below a generic of `collections.abc`, a class has no list of them.
+    parameters = getattr(origin, "__parameters__", GenericAlias(tuple, bases).__parameters__)
+    if arguments and not parameters:
+        return dict(enumerate(arguments))
+    given = {each: Any for each in parameters if isinstance(each, TypeVar)}
+    if len(arguments) == len(parameters):
+        given = dict(zip(parameters, arguments, strict=True))
+    if origin is owner:
+        return given
+    names = getattr(sys.modules.get(origin.__module__), "__dict__", {})
+    base = next((base for base in bases if owner in getattr(_origin(base), "__mro__", ())), owner)
+    return _given(_filled(_evaluated(base, names), given), owner)
+
+
+def _filled(kind: Any, given: dict[Any, Any]) -> Any:
+    """Return a `kind` with the types that are `given` for type parameters, if they all are."""
+    if isinstance(kind, TypeVar):
+        return given.get(kind, _UNKNOWN)
+    wanted = () if inspect.isclass(kind) else getattr(kind, "__parameters__", ())
+    # There are parameters of other kinds, too.
+    with suppress(LookupError, TypeError):
+        return kind[tuple(given[each] for each in wanted)] if wanted else kind
     return _UNKNOWN
-
-
-def _viewed(fn: Callable[..., Any]) -> Any:
-    """Return the type of the synchronous view of what `fn` returns, if that is known."""
-    outermost, *_ = layers = list(_layers(fn))
-    # A decorator has made another kind of function of it.
-    if inspect.iscoroutinefunction(outermost):
-        return _UNKNOWN
-    view = _view(_returned(fn))
-    if any(getattr(layer, "__code__", None) is _MANAGER_CODE for layer in layers):
-        return _ContextManager[(*typing.get_args(view), Any)[0], bool | None]
-    return view
-
-
-def _view(kind: Any) -> Any:
-    """Return the type of the synchronous view of a `kind`, in the order in which calls decide."""
-    origin = typing.get_origin(kind) or kind
-    arguments = tuple(None if each is NoneType else each for each in typing.get_args(kind))
-    if not inspect.isclass(origin) or issubclass(origin, Awaitable):
-        return _UNKNOWN
-    if origin is _AsyncContextManager:
-        return _ContextManager[(*arguments, Any, bool | None)[0], (*arguments[1:], bool | None)[0]]
-    if issubclass(origin, _AsyncContextManager):
-        left = _result(kind, "__aexit__")
-        return _ContextManager[_result(kind, "__aenter__"), bool | None if left is Any else left]
-    if origin in {AsyncGenerator, AsyncIterator, AsyncIterable}:
-        return _Generator[(*arguments, Any)[0], (*arguments[1:], None)[0], None]
-    if issubclass(origin, AsyncIterator):
-        return _Generator[_result(kind, "__anext__"), None, None]
-    return _view(_returned(origin.__aiter__)) if issubclass(origin, AsyncIterable) else _UNKNOWN
-
-
-def _result(kind: Any, name: str) -> Any:
-    """Return the type that awaiting a method of a `kind` gives; Any where it is not known."""
-    owner = typing.get_origin(kind) or kind
-    method = getattr(owner, name)
-    result = _returned(method)
-    if not inspect.iscoroutinefunction(method):
-        result = _argument_of(Awaitable, result)
-    parameters: tuple[Any, ...] = getattr(owner, "__parameters__", ())
-    if result is Self or (isinstance(result, TypeVar) and result not in parameters):
-        return kind
-    if result in parameters:
-        return dict(zip(parameters, typing.get_args(kind) or repeat(Any), strict=False)).get(result)
-    if result is NoneType:
-        return None
-    return Any if result is _UNKNOWN else result

@@ -983,6 +983,66 @@ class TestIntrospection:
         run_python(script + textwrap.dedent(checks))
 
     @pytest.mark.skipif(sys.version_info < (3, 14), reason="new in Python 3.14")
+    def test_openings_that_are_defined_later(self) -> None:
+        """So are those of what is entered or iterated."""
+        run_python(
+            """
+            import inspect, typing
+            from annotationlib import Format, get_annotations
+            from collections.abc import AsyncIterator, Awaitable, Generator
+            from contextlib import AbstractContextManager, asynccontextmanager
+            from aiofutures import to_sync, to_sync_context, to_sync_iter
+
+            class Shop:
+                @to_sync_context
+                @classmethod
+                @asynccontextmanager
+                async def open(cls, key: Key) -> AsyncIterator[Shop]: yield cls()
+                @to_sync_iter
+                async def orders(self) -> Stream[Order]: ...
+                class Order: ...
+
+            @to_sync_context
+            def connect() -> Connection: ...
+            @to_sync_iter
+            def events() -> Awaitable[Stream[Key]]: ...
+
+            signatures = [inspect.signature(fn) for fn in (Shop.open, connect, events)]
+            assert "return" not in get_annotations(connect, format=Format.FORWARDREF)
+
+            class Key: ...
+            class Connection:
+                async def __aenter__(self) -> Later: ...
+                async def __aexit__(self, *args) -> None: ...
+            class Stream[T]:
+                async def __aiter__(self) -> AsyncIterator[T]: yield
+            unknown = inspect.signature(to_sync_context(Connection)).return_annotation
+            assert unknown == AbstractContextManager[typing.Any, None], unknown
+            class Later: ...
+
+            for fn, returned, signature in zip(
+                (Shop.open, connect, events),
+                (
+                    AbstractContextManager[Shop, bool | None],
+                    AbstractContextManager[Later, None],
+                    Generator[Key, None, None],
+                ),
+                signatures,
+            ):
+                assert signature.return_annotation == returned, signature
+                assert inspect.signature(fn).return_annotation == returned
+                assert typing.get_type_hints(fn)["return"] == returned
+                for form in (Format.VALUE, Format.FORWARDREF):
+                    assert get_annotations(fn, format=form)["return"] == returned
+                text = get_annotations(fn, format=Format.STRING)["return"]
+                assert text.startswith(("contextlib.", "collections.abc.")), text
+            assert get_annotations(Shop.open)["key"] is Key
+            orders = get_annotations(Shop.orders)["return"]
+            assert orders == Generator[Shop.Order, None, None]
+            """
+        )
+
+    @pytest.mark.skipif(sys.version_info < (3, 14), reason="new in Python 3.14")
     def test_annotation_that_is_wrong(self) -> None:
         """Whoever asks for it gets the error, and not who decorates."""
         run_python(

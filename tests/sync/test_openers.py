@@ -8,7 +8,7 @@ import threading
 import warnings
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, Self
 from unittest.mock import MagicMock
@@ -28,6 +28,8 @@ from aiofutures import (
     to_sync_iter,
 )
 from aiofutures._decorators import ToSyncContext, ToSyncIter
+
+Manager: Any = AbstractContextManager
 
 
 class Special(Exception):
@@ -308,7 +310,9 @@ class TestContext:
             assert name == "Shopa"
         method: Any = Shop.transaction
         assert (method.__name__, method.__doc__) == ("transaction", "Begin.")
-        assert str(inspect.signature(method)) == "(self, name: str)"
+        shown = "(self, name: str) -> contextlib.AbstractContextManager[str, bool | None]"
+        assert str(inspect.signature(method)) == shown
+        assert inspect.get_annotations(above.of_class)["return"] == Manager[str, bool | None]
 
     @pytest.mark.usefixtures("default_executor")
     def test_default_executor(self) -> None:
@@ -663,7 +667,7 @@ class TestIter:
         generator.close()
 
     def test_method_and_looks(self, executor: AsyncExecutor) -> None:
-        """It works on methods, and keeps the looks; what is wrong for it has no annotation."""
+        """It works on methods of all kinds and keeps their looks."""
 
         class Shop:
             @to_sync_iter(executor=executor)
@@ -684,7 +688,9 @@ class TestIter:
         assert [*below.created("b")] == ["b"]
         method: Any = Shop.orders
         assert (method.__name__, method.__doc__) == ("orders", "Stream.")
-        assert "return" not in method.__annotations__
+        shown = "(self, customer: str) -> collections.abc.Generator[str, None, None]"
+        assert str(inspect.signature(method)) == shown
+        assert inspect.get_annotations(below.created)["return"] == Generator[str, None, None]
 
     def test_exceptions_die_without_the_collector(self, iterate: ToSyncIter) -> None:
         """An exception that was thrown and handled is freed at once."""

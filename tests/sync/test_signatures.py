@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import inspect
+import sys
 import typing
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractContextManager
@@ -12,8 +13,8 @@ import pytest
 import views_to_show as shown
 from support import echo
 
-from aiofutures import in_executor, to_sync
-from aiofutures._sync.signatures import copy_signature
+from aiofutures import Future, in_executor, to_sync, to_sync_context, to_sync_iter
+from aiofutures._sync.signatures import awaited, copy_signature
 
 Manager: Any = AbstractContextManager
 
@@ -24,7 +25,11 @@ def dressed(fn: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         return args, kwargs
 
-    return copy_signature(wrapper, fn, list.__class_getitem__)
+    def in_list(fn: Callable[..., Any]) -> Any:
+        returned = awaited(fn)
+        return returned if returned is inspect.Signature.empty else list.__class_getitem__(returned)
+
+    return copy_signature(wrapper, fn, in_list)
 
 
 def test_coroutine_function() -> None:
@@ -243,6 +248,185 @@ def test_unknown_view(fn: Callable[..., Any]) -> None:
 
     assert inspect.signature(wrapper).return_annotation is inspect.Signature.empty
     assert "return" not in wrapper.__annotations__
+
+
+def shown_by(wrapper: Callable[..., Any]) -> object:
+    """Return what a wrapper shows, all places alike."""
+    returned = inspect.signature(wrapper).return_annotation
+    assert inspect.get_annotations(wrapper).get("return", inspect.Signature.empty) == returned
+    return returned
+
+
+@pytest.mark.parametrize(
+    ("fn", "returned"),
+    [
+        (shown.manages, Manager[int, bool | None]),
+        (shown.manages_something, Manager[Any, bool | None]),
+        (functools.partial(shown.manages, "name"), Manager[int, bool | None]),
+        (shown.returns_manager, Manager[int, bool | None]),
+        (shown.returns_manager_that_suppresses_nothing, Manager[int, None]),
+        (shown.Client, Manager[shown.Client, None]),
+        (shown.Client("").open, Manager[bytes, bool | None]),
+        (shown.OldClient, Manager[shown.OldClient, bool]),
+        (shown.Untyped, Manager[Any, bool | None]),
+        (shown.Shop.open, Manager[shown.Shop, bool | None]),
+        (shown.returns("Stream[int]"), Manager[shown.Stream[int], None]),
+        (shown.returns("Subscripted[int]"), Manager[Any, None]),
+        (shown.Connection, Manager[shown.Connection, None]),
+        (asyncio.timeout, Manager[asyncio.Timeout, bool | None]),
+        # It could be awaited, too.
+        (shown.returns_reply, Manager[shown.Reply, None]),
+    ],
+)
+def test_entered(fn: Callable[..., Any], returned: object) -> None:
+    """What `to_sync_context` enters shows the type of its block, where it could be awaited too."""
+    wrapper: Callable[..., Any] = to_sync_context(fn)
+
+    assert shown_by(wrapper) == returned
+
+
+@pytest.mark.parametrize(
+    ("fn", "returned"),
+    [
+        (shown.generates, int),
+        (shown.generates_from_one, int),
+        (shown.iterates, None),
+        (shown.Lines, bytes),
+        (shown.Lines(), bytes),
+        (shown.Client("").items, str),
+        (shown.answers, int),
+        (shown.answers_behind, int),
+        (shown.opens, str),
+        (shown.manages_items, int),
+        (shown.Shop().orders, int),
+        (shown.Shop.events, str),
+        (shown.returns("AsyncIterable"), Any),
+        (shown.returns("Awaitable[AsyncIterable[int]]"), int),
+        (shown.returns("AbstractAsyncContextManager[AsyncIterator[int]]"), int),
+        (shown.returns("AsyncGenerator[int, str]"), int),
+        (shown.returns("asyncio.Task[AsyncIterator[int]]"), int),
+        (shown.returns("Coroutine[Any, Any, Stream[int]]"), int),
+    ],
+)
+def test_iterated(fn: Callable[..., Any], returned: object) -> None:
+    """What `to_sync_iter` iterates shows its items, behind all that is awaited or entered first."""
+    wrapper: Callable[..., Any] = to_sync_iter(fn)
+
+    assert shown_by(wrapper) == Generator[returned, None, None]  # type: ignore[valid-type]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "item"),
+    [
+        ("Stream[int]", int),
+        ("Stream[T]", shown.T),
+        ("Stream", Any),
+        ("Integers", int),
+        ("Batches[int]", list[int]),
+        ("Batches", list[Any]),
+        ("Swapped[str, int]", int),
+        ("Numbers[int]", int),
+        ("Unannotated[int]", Any),
+        ("Rows[int]", tuple[int]),
+        ("Rows[int, str]", Any),
+        ("Rows", Any),
+        ("Manufactured", int),
+        ("Circular", Any),
+        ("Registered", Any),
+    ],
+)
+def test_type_parameters(annotation: str, item: object) -> None:
+    """The type arguments of the annotation take the place of the parameters of its class."""
+    wrapper: Callable[..., Any] = to_sync_iter(shown.returns(annotation))
+
+    assert shown_by(wrapper) == Generator[item, None, None]  # type: ignore[valid-type]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="new in Python 3.12")
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations"])
+def test_type_parameters_in_brackets(future: str) -> None:
+    """So they do for parameters that a class declares in brackets, also where they are strings."""
+    names: dict[str, Any] = {}
+    exec(  # The syntax is an error before.
+        f"""
+{future}
+from collections.abc import AsyncIterator
+class Base[U]:
+    def __aiter__(self) -> AsyncIterator[dict[str, U]]: ...
+class Stream[T](Base[list[T]]): ...
+def stream() -> Stream[int]: ...
+async def generates[T](item: T) -> AsyncIterator[T]: yield item
+""",
+        names,
+    )
+
+    returned = Generator[dict[str, list[int]], None, None]
+    assert shown_by(to_sync_iter(names["stream"])) == returned
+    assert shown_by(to_sync(names["stream"])) == returned
+    parameter: Any
+    (parameter,) = names["generates"].__type_params__
+    assert shown_by(to_sync_iter(names["generates"])) == Generator[parameter, None, None]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "returned"),
+    [
+        ("Query[int]", list[int]),
+        ("BareQuery[int]", shown.Stream),
+        ("SilentQuery[int]", inspect.Signature.empty),
+        ("asyncio.Future[int]", int),
+        ("Coroutine[Any, Any, None]", None),
+    ],
+)
+def test_awaitable_of_another_type(annotation: str, returned: object) -> None:
+    """What awaiting gives is told by `__await__`, not by a type argument of a user's class."""
+    fn = shown.returns(annotation)
+
+    assert shown_by(to_sync(fn)) == returned
+    started = returned if returned is inspect.Signature.empty else Future[returned]  # type: ignore[valid-type]
+    assert shown_by(in_executor(fn)) == started
+
+
+def test_sent_to_generators_alone() -> None:
+    """A second type argument that is none of a generator says nothing of what can be sent."""
+    wrapper: Callable[..., Any] = to_sync(shown.returns("Rows[int, str]"))
+
+    assert shown_by(wrapper) == Generator[Any, None, None]
+
+
+@pytest.mark.parametrize("decorate", [to_sync_context, to_sync_iter])
+@pytest.mark.parametrize(
+    "fn",
+    [
+        shown.generates_what_is_missing,
+        shown.returns_nothing,
+        returns_unknown,
+        returns_any,
+        returns_list,
+        echo,
+    ],
+)
+def test_unknown_opening(
+    decorate: Callable[[Any], Callable[..., Any]], fn: Callable[..., Any]
+) -> None:
+    """What cannot be opened, as far as its annotation tells, has no return annotation."""
+    assert shown_by(decorate(fn)) is inspect.Signature.empty
+
+
+def test_opened_without_end() -> None:
+    """Where each type gives another one there is an end to it, and no return annotation."""
+    assert shown_by(to_sync_iter(shown.returns("Box[int]"))) is inspect.Signature.empty
+
+
+@pytest.mark.parametrize(
+    "fn", [shown.collects, shown.generates_behind, shown.manages_behind, shown.pages]
+)
+@pytest.mark.parametrize("decorate", [to_sync, to_sync_context, to_sync_iter])
+def test_another_kind_of_function(
+    decorate: Callable[[Any], Callable[..., Any]], fn: Callable[..., Any]
+) -> None:
+    """Where a decorator may have made another kind of function, there is no return annotation."""
+    assert shown_by(decorate(fn)) is inspect.Signature.empty
 
 
 def test_view_of_a_future() -> None:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
+# Some are only named in annotations that the tests give.
+import asyncio  # noqa: F401
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,  # noqa: F401
+    Generator,
+)
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, TypeVarTuple
 
 from support import echo
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from nowhere import Missing  # type: ignore[import-not-found]
 
 T = TypeVar("T")
 U = TypeVar("U", bound="OldClient")
+K = TypeVar("K")
+Ts = TypeVarTuple("Ts")
 
 
 async def generates(limit: Missing = None) -> AsyncGenerator[int, str]:
@@ -50,11 +64,11 @@ def returns_iterable() -> AsyncIterable[int]:
     return Counter[int]()
 
 
-def collected(fn: Callable[[], AsyncIterator[T]]) -> Callable[[], Awaitable[list[T]]]:
+def collected(fn: Callable[[], Any]) -> Callable[[], Awaitable[list[Any]]]:
     """A decorator that makes another kind of function, and shows the annotations all the same."""
 
     @wraps(fn)
-    async def collect() -> list[T]:
+    async def collect() -> list[Any]:
         return [item async for item in fn()]
 
     return collect
@@ -148,6 +162,209 @@ def returns_any_counter() -> Counter:  # type: ignore[type-arg]
 
 def returns_reply() -> Reply:
     return Reply("")
+
+
+class Stream(Client, Generic[T]):
+    """What an SDK gives: it is entered, gives itself, and is iterated."""
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        raise NotImplementedError
+
+
+class Integers(Stream[int]):
+    """Has its type argument from its base."""
+
+
+class Batches(Stream[list[T]], Generic[T]):
+    """Gives another meaning to the type variable of its base."""
+
+
+class Swapped(Stream[K], Generic[T, K]):
+    """Gives its base the second of its two."""
+
+
+class Numbers(AsyncIterator[T]):
+    """A generic of `collections.abc`, without `Generic`."""
+
+    @override
+    async def __anext__(self) -> T:
+        raise StopAsyncIteration
+
+
+class Unannotated(AsyncIterator[T]):
+    """Nothing tells what its items are."""
+
+    @override
+    async def __anext__(self):  # type: ignore[no-untyped-def]
+        raise StopAsyncIteration
+
+
+class Rows(Generic[*Ts]):
+    """Has as many type parameters as anyone likes."""
+
+    def __aiter__(self) -> AsyncIterator[tuple[*Ts]]:
+        raise NotImplementedError
+
+
+class Subscripted:
+    """Can be subscripted, but does not say with what."""
+
+    __class_getitem__: Any = classmethod(GenericAlias)
+
+    async def __aenter__(self) -> T:
+        raise NotImplementedError
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+class Connection(AbstractAsyncContextManager["Connection"]):
+    """Names itself before it is there."""
+
+    @override
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+class Box(Generic[T]):
+    """Gives another one, without end."""
+
+    async def __aenter__(self) -> Box[Box[T]]:
+        raise NotImplementedError
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+class Query(Generic[T]):
+    """Awaiting it gives something else than its type argument."""
+
+    def __await__(self) -> Generator[Any, None, list[T]]:
+        raise NotImplementedError
+
+
+class SilentQuery(Generic[T]):
+    """Nothing tells what awaiting it gives."""
+
+    def __await__(self):  # type: ignore[no-untyped-def]
+        raise NotImplementedError
+
+
+class BareQuery(Generic[T]):
+    """Awaiting it gives a generic class without arguments."""
+
+    def __await__(self) -> Generator[Any, None, Stream]:  # type: ignore[type-arg]
+        raise NotImplementedError
+
+
+class Factory:
+    """Stands among the bases of a class, as `NamedTuple` does, and is no class."""
+
+    def __mro_entries__(self, _: object) -> tuple[type, ...]:
+        return (OldClient,)
+
+
+factory: Any = Factory()
+
+
+class Manufactured(factory, Swapped[str, int]):  # type: ignore[misc]
+    """Has a base that is no class."""
+
+
+class Circular:
+    """Says that iterating it gives it, which is not an iterator."""
+
+    def __aiter__(self) -> Circular:
+        raise NotImplementedError
+
+
+@AsyncIterable.register
+class Registered:
+    """Is said to be what it is not."""
+
+
+def returns(annotation: str) -> Any:
+    """Return a function that is annotated with what it returns."""
+
+    def fn() -> None:
+        raise NotImplementedError
+
+    fn.__annotations__["return"] = annotation
+    return fn
+
+
+async def answers() -> Stream[int]:
+    return Stream[int]("")
+
+
+async def opens() -> AbstractAsyncContextManager[Awaitable[AsyncIterator[str]]]:
+    raise NotImplementedError
+
+
+async def returns_nothing() -> None:
+    pass
+
+
+@asynccontextmanager
+async def manages_items() -> AsyncIterator[AsyncIterator[int]]:
+    yield Numbers[int]()
+
+
+def passed_on(fn: Callable[[], Any]) -> Callable[[], Any]:
+    """A decorator that returns what the function returns."""
+
+    @wraps(fn)
+    def call() -> Any:
+        return fn()
+
+    return call
+
+
+@passed_on
+async def answers_behind() -> Stream[int]:
+    return Stream[int]("")
+
+
+@passed_on
+async def generates_behind() -> AsyncIterator[int]:
+    yield 1
+
+
+@collected
+@asynccontextmanager
+async def manages_behind() -> AsyncIterator[int]:
+    yield 1
+
+
+def paged(fn: Callable[[], Awaitable[T]]) -> Callable[[], AsyncIterator[T]]:
+    """A decorator that makes an async generator function of a coroutine function."""
+
+    @wraps(fn)
+    async def iterate() -> AsyncIterator[T]:
+        yield await fn()
+
+    return iterate
+
+
+@paged
+async def pages() -> Stream[int]:
+    return Stream[int]("")
+
+
+class Shop:
+    """Has methods of all kinds."""
+
+    async def orders(self, customer: str) -> AsyncGenerator[int, str]:
+        yield 1
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str) -> AsyncIterator[Shop]:
+        yield cls()
+
+    @staticmethod
+    async def events() -> Stream[str]:
+        return Stream[str]("")
 
 
 generates_from_one = partial(generates, 1)
