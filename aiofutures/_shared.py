@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import wait
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
-from typing import Any, Generic
+from typing import Any, Generic, NoReturn
 
 from ._coroutines import name_of, not_callable
 from ._exceptions import DeadlockError
@@ -17,7 +17,7 @@ from ._loops.thread import LoopThread
 from ._sync.call import warn_of_blocked_loop
 from ._sync.lifetime import AskAgainError, Lifetime
 from ._sync.openers import entering
-from ._typing import T
+from ._typing import T, override
 
 
 class Shared(Generic[T]):
@@ -55,6 +55,13 @@ class Shared(Generic[T]):
             entering(fn, self._name), *args, **kwargs
         )
         abandonable.add(self)
+
+    @override
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a shared client cannot be pickled or copied: share {self._name} in the module that "
+            f"all import, which opens it once in each process, instead of sending {self!r}"
+        )
 
     def __call__(self) -> T:
         """Return the client, after opening it if it is not open.

@@ -2,7 +2,9 @@
 
 import asyncio
 import concurrent.futures
+import copy
 import gc
+import pickle
 import threading
 import warnings
 import weakref
@@ -1115,6 +1117,18 @@ class TestDefaultExecutor:
 
         with pytest.raises(InvalidStateError, match="after shutdown"):
             executor.shared(connect, [])()
+
+
+@pytest.mark.parametrize("use", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_neither_pickled_nor_copied(
+    executor: AsyncExecutor, log: Log, use: Callable[[object], object]
+) -> None:
+    """It cannot be pickled or copied, and the error says what to do instead."""
+    client = executor.shared(connect, log)
+    client()
+
+    with pytest.raises(TypeError, match=r"a shared client .* pickled or copied: share connect"):
+        use(client)
 
 
 def test_first_who_fails(executor: AsyncExecutor, log: Log) -> None:
