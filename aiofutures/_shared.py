@@ -71,6 +71,7 @@ class Shared(Generic[T]):
             TypeError: The function has returned what is not an async context manager.
             CancelledError: The opening was cancelled.
             DeadlockError: It is not open, and this is called on the event loop that has to open it.
+                Also where what opens it, or another client that this needs, awaits it.
             InvalidStateError, BrokenExecutor: As `AsyncExecutor.submit`.
         """
         lifetime = self._lifetime()

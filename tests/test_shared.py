@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import contextvars
 import copy
 import gc
 import pickle
@@ -1117,6 +1118,125 @@ class TestDefaultExecutor:
 
         with pytest.raises(InvalidStateError, match="after shutdown"):
             executor.shared(connect, [])()
+
+
+class TestNeedsItself:
+    """A client that cannot be opened before it is open."""
+
+    @pytest.mark.parametrize("others", [0, 1, 2])
+    def test_opening(self, executor: AsyncExecutor, others: int) -> None:
+        """It is an error, also where one needs another that needs the first, and names it."""
+        clients: list[Shared[object]] = []
+
+        @asynccontextmanager
+        async def connect(number: int) -> AsyncGenerator[object, None]:
+            yield await clients[(number + 1) % len(clients)]
+
+        clients += [executor.shared(connect, number) for number in range(1 + others)]
+
+        for _ in range(2):
+            with pytest.raises(DeadlockError, match=r"connect would wait for itself"):
+                clients[0]()
+        assert executor.statistics().running == 0
+
+    def test_closing(self, executor: AsyncExecutor) -> None:
+        """So it is where the cleanup of one waits for it."""
+
+        @asynccontextmanager
+        async def connect() -> AsyncGenerator[int, None]:
+            yield 1
+            await client
+
+        client = executor.shared(connect)
+        client()
+
+        with pytest.raises(DeadlockError, match="connect would wait for itself"):
+            client.close()
+
+    def test_open(self, executor: AsyncExecutor) -> None:
+        """While it is open it may await itself, also in the cleanup after a crash."""
+        values: list[int] = []
+        error = Special()
+
+        @asynccontextmanager
+        async def connect() -> AsyncGenerator[int, None]:
+            async with service(gate, error):
+                try:
+                    yield 1
+                finally:
+                    values.append(await client)
+
+        client = executor.shared(connect)
+        with Gate() as gate:
+            client()
+        until_crashed(client)
+
+        assert values == [1]
+        with pytest.raises(ExceptionGroup):
+            client()
+
+    def test_task_in_the_background(self, executor: AsyncExecutor) -> None:
+        """A task that the opening starts and does not wait for may await it."""
+
+        async def use() -> int:
+            return await client
+
+        @asynccontextmanager
+        async def connect() -> AsyncGenerator[int, None]:
+            tasks.append(asyncio.create_task(use()))
+            await asyncio.sleep(0)
+            yield 1
+
+        tasks: list[asyncio.Task[int]] = []
+        client = executor.shared(connect)
+
+        assert client() == 1
+        until(tasks[0].done)
+        assert tasks[0].result() == 1
+
+    def test_thread_in_the_background(self, executor: AsyncExecutor) -> None:
+        """So may a thread."""
+        threads: list[concurrent.futures.Future[int]] = []
+
+        @asynccontextmanager
+        async def connect() -> AsyncGenerator[int, None]:
+            context = contextvars.copy_context()
+            threads.append(in_thread(context.run, client))
+            await asyncio.sleep(0)
+            yield 1
+
+        client = executor.shared(connect)
+
+        assert client() == 1
+        assert threads[0].result(LIMIT) == 1
+
+    def test_wait_that_is_over(self, executor: AsyncExecutor) -> None:
+        """One that has waited for another one, and no longer does, is no part of a circle."""
+        closing = threading.Event()
+
+        @asynccontextmanager
+        async def connect_first() -> AsyncGenerator[int, None]:
+            yield 1
+            closing.set()
+            assert await second == 1
+
+        @asynccontextmanager
+        async def connect_second() -> AsyncGenerator[int, None]:
+            value = await first
+            await gate.wait()
+            yield value
+
+        first = executor.shared(connect_first)
+        second = executor.shared(connect_second)
+
+        with Gate() as gate:
+            opening = in_thread(second)
+            gate.arrived()
+            closed = in_thread(first.close)
+            assert closing.wait(LIMIT)
+
+        assert opening.result(LIMIT) == 1
+        closed.result(LIMIT)
 
 
 @pytest.mark.parametrize("use", [pickle.dumps, copy.copy, copy.deepcopy])

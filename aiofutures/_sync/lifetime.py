@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures._base import FINISHED
 from contextlib import AbstractAsyncContextManager
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any, Generic
 from weakref import ref
@@ -16,12 +16,16 @@ from .. import _asgiref
 from .._asgiref import LOCAL
 from .._contract import Turns
 from .._coroutines import drop_frame
+from .._exceptions import DeadlockError
 from .._futures.future import Future
 from .._loops.caller import waiting_caller
 from .._loops.limit import running_call
 from .._loops.run import arrive
 from .._loops.thread import LoopThread
 from .._typing import T
+
+# That of a task, which other tasks inherit.
+_lifetime: ContextVar[ref[Lifetime[Any]] | None] = ContextVar("_lifetime", default=None)
 
 
 class AskAgainError(Exception):
@@ -62,6 +66,9 @@ class Lifetime(Generic[T]):
         self._askers: set[Future[T]] = set()
         self._may_close = asyncio.Event()
         self._error: BaseException | None = None
+        self._task: asyncio.Task[Any] | None = None
+        # What the task waits for, where that is not open.
+        self._needs: Lifetime[Any] | None = None
 
     # From any thread.
 
@@ -84,12 +91,18 @@ class Lifetime(Generic[T]):
         """Return a new future of the client; its `cancel` concerns no other one.
 
         It gets AskAgainError where another lifetime has to follow.
+
+        Raises:
+            DeadlockError: The task of a lifetime asks that this one waits for.
         """
         asker: Future[T] = Future(self.host)
         self._askers.add(asker)
         asker.add_done_callback(self._leave)
         source: Future[Any] = self.closed if self.is_closing else self.opened
         source.add_done_callback(lambda _: self._answer(asker))
+        waiting = _living()
+        if waiting is not None and not asker.done():
+            waiting.wait_for(self, asker)
         return asker
 
     def close_soon(self) -> None:
@@ -155,6 +168,8 @@ class Lifetime(Generic[T]):
         """Open the client, keep it open and close it. The body of the task. Loop thread only."""
         # An eager task begins before it is known that it runs the opening.
         await asyncio.sleep(0)
+        self._task = asyncio.current_task()
+        _lifetime.set(ref(self))
         running_call.set(ref(self.opened))
         waiting_caller.set(None)
         if LOCAL in sys.modules:
@@ -191,6 +206,28 @@ class Lifetime(Generic[T]):
             self.closed.fail(error)
         del error
 
+    def wait_for(self, other: Lifetime[Any], asker: Future[Any]) -> None:
+        """Note that the task of this one waits for `other` until `asker` is done. Loop thread only.
+
+        Raises:
+            DeadlockError: That one waits for this one.
+        """
+        self._needs = other
+        asker.add_done_callback(self._need_nothing)
+        needed: Lifetime[Any] | None = other
+        while needed is not None and needed is not self:
+            needed = needed._needs
+        if needed is self:
+            self._needs = None
+            asker.cancel()
+            raise DeadlockError(
+                f"{self._name} would wait for itself, for ever: what opens or closes a shared "
+                "client cannot await it, nor another one that does"
+            )
+
+    def _need_nothing(self, _: object) -> None:
+        self._needs = None
+
     def _begin_closing(self) -> None:
         """Let the task go on to close the client. Loop thread only."""
         self.is_closing = True
@@ -210,3 +247,12 @@ class Lifetime(Generic[T]):
     def _report(self, what: str, error: BaseException) -> None:
         """Report an error that nobody gets."""
         self.host.report({"message": f"{self._name} {what}", "exception": error})
+
+
+def _living() -> Lifetime[Any] | None:
+    """Return the lifetime whose task is the running one, if that is one of those."""
+    reference = _lifetime.get()
+    lifetime = reference and reference()
+    if not lifetime or asyncio._get_running_loop() is None:
+        return None
+    return lifetime if asyncio.current_task() is lifetime._task else None
