@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -151,7 +152,8 @@ def to_sync(
         - InvalidStateError, BrokenExecutor: As `AsyncExecutor.submit`.
 
     Raises:
-        TypeError: `fn` is not callable.
+        TypeError: `fn` is not callable, or `timeout` is not a number.
+        ValueError: `timeout` is NaN.
 
     Example:
         >>> @to_sync
@@ -201,7 +203,8 @@ def to_sync_context(
         function raises, and TypeError if the result cannot be entered.
 
     Raises:
-        TypeError: `fn` is not callable.
+        TypeError: `fn` is not callable, or `timeout` is not a number.
+        ValueError: `timeout` is NaN.
 
     Example:
         >>> connect = to_sync_context(aiosqlite.connect)
@@ -262,7 +265,8 @@ def to_sync_iter(
         to iterate.
 
     Raises:
-        TypeError: `fn` is not callable.
+        TypeError: `fn` is not callable, or `timeout` is not a number.
+        ValueError: `timeout` is NaN.
 
     Example:
         >>> events = to_sync_iter(client.chat.completions.create)
@@ -329,6 +333,17 @@ def _refuse_as_async(name: str) -> None:
         raise passed_for_async(name)
 
 
+def _check_seconds(timeout: float | None) -> None:
+    """Raise an error for a time limit that is none, such as a text or a timedelta."""
+    words = f"timeout must be a number of seconds or None, not {timeout!r}"
+    try:
+        is_nan = timeout is not None and math.isnan(timeout)
+    except TypeError:
+        raise TypeError(words) from None
+    if is_nan:
+        raise ValueError(words)
+
+
 def _blocking(
     fn: Callable[..., Any],
     name: str,
@@ -342,6 +357,7 @@ def _blocking(
 
     `make_view` makes of an iterator or a context manager what the caller gets.
     """
+    _check_seconds(timeout)
 
     def blocking(*args: Any, **kwargs: Any) -> Any:
         blocks_loop = asyncio._get_running_loop() is not None

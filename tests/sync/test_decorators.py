@@ -6,6 +6,7 @@ import concurrent.futures
 import contextvars
 import functools
 import inspect
+import math
 import pickle
 import re
 import signal
@@ -17,6 +18,7 @@ import types
 import typing
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar, overload
 
 import pytest
@@ -42,6 +44,8 @@ from aiofutures import (
     InvalidStateError,
     in_executor,
     to_sync,
+    to_sync_context,
+    to_sync_iter,
 )
 from aiofutures._sync.call import wait
 
@@ -319,6 +323,18 @@ class TestMistakes:
             TypeError, match=rf"(to_sync|in_executor)\(\) decorates async functions, not {wrong!r}"
         ):
             decorator(wrong)
+
+    @pytest.mark.parametrize("decorator", [to_sync, to_sync_context, to_sync_iter])
+    @pytest.mark.parametrize(
+        ("wrong", "error"),
+        [("5", TypeError), (timedelta(seconds=5), TypeError), (math.nan, ValueError)],
+    )
+    def test_timeout(self, decorator: Any, wrong: object, error: type[Exception]) -> None:
+        """A time limit that is not a number is refused where the function is decorated."""
+        words = f"timeout must be a number of seconds or None, not {wrong!r}"
+
+        with pytest.raises(error, match=re.escape(words)):
+            decorator(timeout=wrong)(echo)
 
 
 @on_the_default_executor
