@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from .._coroutines import is_async_generator_function, name_of, not_callable
 from .._sync.call import SyncCall
-from ._pickling import dumps, dumps_plain, is_by_reference, loads
+from ._pickling import dumps, dumps_plain, is_by_reference, is_importable, loads
 
 #: What is taken as it is and pickled with the whole batch.
 PLAIN: Final = frozenset({int, float, bool, type(None), complex, str, bytes})
@@ -194,9 +194,11 @@ def _stays_the_same(part: object) -> bool:
     """Tell whether this is pickled to the same bytes as long as it is the same object."""
     if type(part) is BuiltinFunctionType:
         return isinstance(part.__self__, ModuleType)
-    return type(part) in PLAIN or isinstance(
-        part, (type, ModuleType, CodeType, FunctionType, logging.Logger)
-    )
+    if isinstance(part, type):
+        return is_by_reference(part)
+    if isinstance(part, ModuleType):
+        return is_importable(part)
+    return type(part) in PLAIN or isinstance(part, (CodeType, FunctionType, logging.Logger))
 
 
 def _are_the_same(some: list[object], others: list[object]) -> bool:

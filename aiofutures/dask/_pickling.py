@@ -9,7 +9,7 @@ import pickle
 import sys
 from functools import reduce
 from importlib import import_module
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, Final
 
 import cloudpickle
@@ -69,6 +69,12 @@ def is_by_reference(value: Any) -> bool:
     for part in value.__qualname__.split("."):
         found = getattr(found, part, None)
     return found is value
+
+
+def is_importable(module: ModuleType) -> bool:
+    """Tell whether a module is sent as a name."""
+    name = module.__name__
+    return sys.modules.get(name) is module and not _is_by_value(name)
 
 
 def _below_decorators(fn: FunctionType) -> tuple[str, str, int] | None:

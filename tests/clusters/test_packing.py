@@ -151,6 +151,18 @@ class TestKnown:
 
     def test_bound_method_of_a_list(self) -> None:
         """A built-in method may belong to something that changes."""
+    @pytest.mark.parametrize("kind", ["class", "module"])
+    def test_by_value_and_changing(self, kind: str) -> None:
+        """So is one with a class or module that is sent as it is: its attributes can change."""
+        part: Any = type("Part", (), {}) if kind == "class" else types.ModuleType("part")
+        packer, fn = Packer(), make(LATER=part)
+
+        part.step = 1
+        before = packer.pack(fn, (), {}).function
+        part.step = 2
+
+        assert packer.pack(fn, (), {}).function != before
+
         packer, parts = Packer(), [1]
         fn = make(LATER=parts.copy)
 
