@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
@@ -19,13 +20,18 @@ CANCELLED: Final = 2
 Outcome: TypeAlias = tuple[int, int, bytes]
 
 
+# What is pickled, unpickled or formatted here may raise anything, SystemExit too. That concerns one
+# call alone: its batch and the event loop go on.
+
+
 def pack_result(number: int, name: str, result: object, address: str) -> Outcome:
     """Return what a call has returned, or the error where that cannot be pickled."""
     try:
         data = dumps_plain(result) if type(result) in PLAIN else dumps(result)
-    except Exception as error:
+    except BaseException as error:
         refusal = TypeError(
-            f"what {name}() has returned, {_described(result)}, cannot be sent back: {error}"
+            f"what {name}() has returned, {_described(result)}, cannot be sent back: "
+            f"{_in_words(error)}"
         )
         refusal.__cause__ = error
         return pack_error(number, refusal, address)
@@ -34,16 +40,17 @@ def pack_result(number: int, name: str, result: object, address: str) -> Outcome
 
 def pack_error(number: int, error: BaseException, address: str) -> Outcome:
     """Return what a call has raised, with its traceback as text."""
-    text = "".join(traceback.format_exception(error))
     data: bytes | None
     try:
         data = dumps(error)
         # Some do not find the arguments again with which they were made.
         if not isinstance(loads(data), BaseException):
             data = None
-    except Exception:
+    except BaseException:
         data = None
-    return number, RAISED, dumps_plain((data, _in_words(error), text, address))
+    words = _in_words(error)
+    text = _formatted(traceback.format_exception, error) or words
+    return number, RAISED, dumps_plain((data, words, text, address))
 
 
 def settle(future: Runnable, status: int, data: bytes) -> None:
@@ -59,7 +66,7 @@ def settle(future: Runnable, status: int, data: bytes) -> None:
 def _settle_result(future: Runnable, data: bytes) -> None:
     try:
         result = loads(data)
-    except Exception as error:
+    except BaseException as error:
         failure = TypeError(
             f"what {future._call_name()}() has returned cannot be unpickled here: "
             f"{_in_words(error)}"
@@ -74,13 +81,13 @@ def _unpack_error(data: bytes | None, words: str, text: str, address: str) -> Ba
     error: Any = None
     if data is not None:
         # The type may be unknown here.
-        with suppress(Exception):
+        with suppress(BaseException):
             error = loads(data)
     if not isinstance(error, BaseException):
         error = RuntimeError(words)
         error.add_note("It was raised in another process, and could not be pickled or unpickled.")
     # Some refuse to have attributes.
-    with suppress(Exception):
+    with suppress(BaseException):
         error.__cause__ = RemoteTraceback(text)
         error.add_note(f"It was raised on the worker {address}.")
     failure: BaseException = error
@@ -89,7 +96,15 @@ def _unpack_error(data: bytes | None, words: str, text: str, address: str) -> Ba
 
 def _in_words(error: BaseException) -> str:
     """Return the type and text of an error."""
-    return "".join(traceback.format_exception_only(error)).strip()
+    return _formatted(traceback.format_exception_only, error) or type(error).__qualname__
+
+
+def _formatted(formatting: Callable[[BaseException], list[str]], error: BaseException) -> str:
+    """Return an error as text; an empty one where its attributes do not allow that."""
+    try:
+        return "".join(formatting(error)).strip()
+    except BaseException:
+        return ""
 
 
 def _described(value: object) -> str:

@@ -45,7 +45,7 @@ class UnpackedCall(NamedTuple):
     fn: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any] | None
-    error: Exception | None
+    error: BaseException | None
 
 
 class Packer:
@@ -125,11 +125,11 @@ def unpack_batch(data: bytes) -> Iterator[UnpackedCall]:
             yield UnpackedCall(number, fn, args, kwargs, error)
 
 
-def _attempt(data: bytes) -> tuple[Any, Exception | None]:
-    """Unpickle; return what comes of it and what goes wrong."""
+def _attempt(data: bytes) -> tuple[Any, BaseException | None]:
+    """Unpickle; return what comes of it and what goes wrong, whatever that is."""
     try:
         return loads(data), None
-    except Exception as error:
+    except BaseException as error:
         return None, error
 
 

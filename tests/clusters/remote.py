@@ -3,10 +3,13 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+from typing_extensions import override
 
 from aiofutures import sync_to_async
 
@@ -124,6 +127,19 @@ class OnlyThere:
         if state["here"] == os.getpid():
             raise RuntimeError("not here")
         vars(self).update(state)
+
+
+class Leaving:
+    """What raises SystemExit when it is pickled, or unpickled."""
+
+    def __init__(self, when: str) -> None:
+        self.when = when
+
+    @override
+    def __reduce__(self) -> Any:
+        if self.when == "pickled":
+            sys.exit(3)
+        return sys.exit, (3,)
 
 
 class Shop:

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import logging
 import os
+import sys
 import threading
 import types
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from support import LIMIT
 from typing_extensions import override
 
 pytest.importorskip("distributed", reason="needs the extra dask")
@@ -149,8 +151,6 @@ class TestKnown:
 
         assert found.__closure__[0].cell_contents == [1, 2]
 
-    def test_bound_method_of_a_list(self) -> None:
-        """A built-in method may belong to something that changes."""
     @pytest.mark.parametrize("kind", ["class", "module"])
     def test_by_value_and_changing(self, kind: str) -> None:
         """So is one with a class or module that is sent as it is: its attributes can change."""
@@ -163,6 +163,8 @@ class TestKnown:
 
         assert packer.pack(fn, (), {}).function != before
 
+    def test_bound_method_of_a_list(self) -> None:
+        """A built-in method may belong to something that changes."""
         packer, parts = Packer(), [1]
         fn = make(LATER=parts.copy)
 
@@ -266,6 +268,16 @@ class TestArguments:
 
         assert str(futures[0].exception(10)) == "not here"
         assert futures[1].result(10) == 1
+
+    def test_exit_on_the_worker(self, executor: DaskExecutor) -> None:
+        """SystemExit of what is unpickled is one of its call; the worker goes on."""
+        futures = (
+            executor.submit(remote.add, remote.Leaving("unpickled")),
+            executor.submit(remote.add, 1),
+        )
+
+        assert isinstance(futures[0].exception(LIMIT), SystemExit)
+        assert futures[1].result(LIMIT) == 1
 
     def test_broken_function(self) -> None:
         """So is a function."""
@@ -392,6 +404,12 @@ class Strange(Exception):
         raise AttributeError(name)
 
 
+class Unformattable(Exception):
+    """An error that no traceback can be made of."""
+
+    __notes__ = property(lambda _: sys.exit(3))
+
+
 class TestOutcomes:
     """How outcomes come back."""
 
@@ -406,6 +424,25 @@ class TestOutcomes:
         with pytest.raises(TypeError, match=r"lock\(\) has returned, of type _thread.lock, cannot"):
             futures[0].result(10)
         assert futures[1].result(10) == 1
+
+    @pytest.mark.parametrize(
+        ("when", "words"),
+        [
+            ("pickled", "of type clusters.remote.Leaving, cannot be sent back: SystemExit: 3"),
+            ("unpickled", "cannot be unpickled here: SystemExit: 3"),
+        ],
+    )
+    def test_result_that_leaves(self, executor: DaskExecutor, when: str, words: str) -> None:
+        """So does one that raises SystemExit then, and the others of its batch arrive."""
+
+        async def leave() -> Any:
+            return remote.Leaving(when)
+
+        futures = executor.submit(leave), executor.submit(remote.add, 1)
+
+        with pytest.raises(TypeError, match=words):
+            futures[0].result(LIMIT)
+        assert futures[1].result(LIMIT) == 1
 
     def test_result_that_cannot_be_unpickled(self) -> None:
         """So does one that cannot be unpickled here."""
@@ -430,6 +467,13 @@ class TestOutcomes:
         assert str(error) == f"{remote.__name__}.Stubborn: 1 and 2"
         assert "could not be pickled" in error.__notes__[0]
         assert "stubborn" in str(error.__cause__)
+
+    def test_error_that_cannot_be_formatted(self, executor: DaskExecutor) -> None:
+        """One of which no traceback can be made arrives, and its batch ends."""
+        error: Any = executor.submit(remote.fail, Unformattable("bad")).exception(LIMIT)
+
+        assert type(error).__name__ == "Unformattable"
+        assert str(error.__cause__).strip('"\n') == "Unformattable"
 
     def test_error_of_an_unknown_type(self) -> None:
         """So does one of a type that is not known here."""
