@@ -66,7 +66,6 @@ class Packer:
         """
         if not callable(fn):
             raise not_callable(fn)
-        _refuse_sync(fn)
         function = self._function(fn)
         size = _plain_size((*args, *kwargs.values()))
         if size is not None:
@@ -87,6 +86,7 @@ class Packer:
         parts = _parts(function) if type(function) is FunctionType else None
         if known is not None and parts is not None and _are_the_same(parts, known[1]):
             return known[2]
+        _refuse_sync(fn)
         try:
             data = dumps(fn)
         except Exception as error:

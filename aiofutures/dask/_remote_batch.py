@@ -5,15 +5,34 @@ from __future__ import annotations
 import concurrent.futures
 from contextlib import suppress
 from contextvars import Context
-from functools import partial
 from typing import Any
 
 from .. import Future
-from .._coroutines import name_of
+from .._typing import override
 from ._emitter import Emitter
 from ._outcomes import CANCELLED, Outcome, pack_error, pack_result
 from ._packing import UnpackedCall, unpack_batch
 from ._runner import Runner
+
+
+class RemoteCall(Future[Any]):
+    """A call of a batch, which is told when it is done. Nobody else waits for it."""
+
+    batch: RemoteBatch
+    number: int
+
+    @override
+    def settle(self, result: object) -> None:
+        super().settle(result)
+        self._notify()
+
+    @override
+    def _notify(self) -> None:
+        self.batch.note(self)
+
+    @override
+    def _must_be_fetched(self, error: BaseException) -> bool:
+        return False
 
 
 class RemoteBatch:
@@ -33,7 +52,7 @@ class RemoteBatch:
         self._emitter = emitter
         self._blob = blob
         self._context = context
-        self._futures: dict[int, Future[Any]] = {}
+        self._calls: dict[int, RemoteCall] = {}
         runner.batches.add(self)
 
     def let_go(self) -> None:
@@ -45,8 +64,8 @@ class RemoteBatch:
     def begin(self) -> None:
         """Begin the calls, after those that were begun before. Loop thread only."""
         try:
-            for call in unpack_batch(self._blob):
-                self._register(call)
+            for unpacked in unpack_batch(self._blob):
+                self._register(unpacked)
         except Exception as error:
             self._end(error)
             return
@@ -54,34 +73,33 @@ class RemoteBatch:
         self._emitter.start()
         # Only now: who cancels writes there before he looks at the calls.
         key = self._emitter.key
-        for number, future in list(self._futures.items()):
+        for number, call in list(self._calls.items()):
             if (key, number) in self._runner.tombstones:
-                future.cancel()
+                call.cancel()
             else:
-                self._runner.host.submit(future)
+                self._runner.host.submit(call)
         self._end_if_done()
 
-    def _register(self, call: UnpackedCall) -> None:
-        """Make a future of a call, where it can be called. Loop thread only."""
-        if call.error is not None:
-            self._emitter.add(pack_error(call.number, call.error, self._emitter.address))
-            return
-        context = self._context.copy()
-        future: Future[Any] = Future(self._runner.host, call.fn, call.args, call.kwargs, context)
-        self._futures[call.number] = future
-        self._runner.calls[self._emitter.key, call.number] = future
-        future.add_done_callback(partial(self._note, call.number, name_of(call.fn)))
-
-    def _note(self, number: int, name: str, future: Future[Any]) -> None:
+    def note(self, call: RemoteCall) -> None:
         """Tell what has become of a call. Loop thread only."""
-        del self._futures[number]
-        del self._runner.calls[self._emitter.key, number]
-        self._emitter.add(_outcome(number, name, future, self._emitter.address))
-        self._end_if_done()
+        if self._calls.pop(call.number, None) is not None:
+            del self._runner.calls[self._emitter.key, call.number]
+            self._emitter.add(_outcome(call, self._emitter.address))
+            self._end_if_done()
+
+    def _register(self, unpacked: UnpackedCall) -> None:
+        """Make a future of a call, where it can be called. Loop thread only."""
+        number, fn, args, kwargs, error = unpacked
+        if error is not None:
+            self._emitter.add(pack_error(number, error, self._emitter.address))
+            return
+        call = RemoteCall(self._runner.host, fn, args, kwargs, self._context.copy())
+        call.batch, call.number = self, number
+        self._calls[number] = self._runner.calls[self._emitter.key, number] = call
 
     def _end_if_done(self) -> None:
         """End the batch with its last call. Loop thread only."""
-        if not (self._futures or self._blob):
+        if not (self._calls or self._blob):
             self._end(None)
 
     def _end(self, error: Exception | None) -> None:
@@ -97,14 +115,14 @@ class RemoteBatch:
 
     def _cancel(self) -> None:
         """Cancel what is left. Loop thread only."""
-        for future in list(self._futures.values()):
-            future.cancel()
+        for call in list(self._calls.values()):
+            call.cancel()
 
 
-def _outcome(number: int, name: str, future: Future[Any], address: str) -> Outcome:
-    if future.cancelled():
-        return number, CANCELLED, b""
-    error = future.exception()
+def _outcome(call: RemoteCall, address: str) -> Outcome:
+    if call.cancelled():
+        return call.number, CANCELLED, b""
+    error = call.exception()
     if error is not None:
-        return pack_error(number, error, address)
-    return pack_result(number, name, future.result(), address)
+        return pack_error(call.number, error, address)
+    return pack_result(call.number, str(call._call_name()), call.result(), address)
