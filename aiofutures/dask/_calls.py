@@ -19,10 +19,9 @@ class Call:
         number: Its number there.
         deaths: How many times its worker was lost, as often as Dask puts up with that.
         losses: How many times its batch has ended without it.
-        is_cancelled: Whether its cancellation was asked for.
     """
 
-    __slots__ = ("batch", "deaths", "future", "is_cancelled", "losses", "number", "packed")
+    __slots__ = ("batch", "deaths", "future", "losses", "number", "packed")
 
     def __init__(self, future: Runnable, packed: Packed) -> None:
         self.future = future
@@ -31,7 +30,11 @@ class Call:
         self.number = 0
         self.deaths = 0
         self.losses = 0
-        self.is_cancelled = False
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether its cancellation was asked for."""
+        return self.batch is not None and self.number in self.batch.cancelled
 
 
 class Batch:
@@ -40,15 +43,17 @@ class Batch:
     Attributes:
         key: Its name.
         calls: Those that are not done, by number.
+        cancelled: The numbers of those whose cancellation was asked for, which may be done.
         address: The worker that runs it; None before it has said so.
         task: Dask's future, which keeps the task alive.
     """
 
-    __slots__ = ("address", "calls", "key", "task")
+    __slots__ = ("address", "calls", "cancelled", "key", "task")
 
     def __init__(self, key: str, calls: Iterable[Call]) -> None:
         self.key = key
         self.calls = dict(enumerate(calls))
+        self.cancelled: set[int] = set()
         self.address: str | None = None
         self.task: Any = None
         for number, call in self.calls.items():

@@ -214,14 +214,13 @@ class Dispatch:
             self._settle(batch, loads(content))
 
     def _note_start(self, batch: Batch, address: str) -> None:
-        """Note where a batch runs; ask again what was asked to end where it ran before.
+        """Note where a batch runs; cancel there what was cancelled before. Loop thread only.
 
-        Loop thread only.
+        That worker may not have been there, or another one may have run the batch.
         """
         batch.address = address
-        for call in batch.calls.values():
-            if call.is_cancelled:
-                self.cancels.add(address, batch.key, call.number)
+        for number in batch.cancelled:
+            self.cancels.add(address, batch.key, number)
 
     def _settle(self, batch: Batch, outcomes: list[Outcome]) -> None:
         """Finish futures, each once: a batch may run twice. Loop thread only."""
@@ -280,13 +279,14 @@ class Dispatch:
         more runs while no other suspect does, and is to blame the next time.
         """
         for call in list(batch.calls.values()):
-            call.batch = None
             call.deaths += 1
             if call is self._suspect:
                 self._suspect = None
             if call.is_cancelled:
                 self._settle_cancelled(call)
-            elif call.deaths >= _MOST_DEATHS:
+                continue
+            call.batch = None
+            if call.deaths >= _MOST_DEATHS:
                 self._give_up(call, WorkerLostError(_blame(call)))
             elif call.deaths == 1:
                 self._send([call])
@@ -357,7 +357,9 @@ class Dispatch:
     def withdraw(self, future: Runnable) -> None:
         """Cancel a call at once that was sent, but whose worker has not announced it."""
         call = self.calls.get(future)
-        if call is not None and (call.batch is None or call.batch.address is None):
+        # Once: the loop thread may take it away meanwhile.
+        batch = None if call is None else call.batch
+        if call is not None and (batch is None or batch.address is None):
             future.settle_cancelled()
 
     def cancel(self, future: Runnable, asked: Callable[[bool], object]) -> None:
@@ -368,9 +370,9 @@ class Dispatch:
             return
         batch, address = call.batch, None if call.batch is None else call.batch.address
         if batch is not None:
+            batch.cancelled.add(call.number)
             self.cancels.add(address, batch.key, call.number)
         if address is not None:
-            call.is_cancelled = True
             return
         self._settle_cancelled(call)
         if batch is not None and not batch.calls:

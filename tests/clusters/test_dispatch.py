@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
+from contextvars import Context
 from pathlib import Path
 from pickle import UnpicklingError
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,10 +17,14 @@ from distributed import Client
 
 from aiofutures import ExecutorStatistics, Future
 from aiofutures.dask import ClusterLostError, DaskExecutor
+from aiofutures.dask._calls import Batch, Call
 from aiofutures.dask._cancels import Cancels
 from aiofutures.dask._emitter import Emitter
 from aiofutures.dask._engine import Engine
+from aiofutures.dask._outcomes import Outcome, pack_result
+from aiofutures.dask._packing import Packer, pack_batch
 from aiofutures.dask._pickling import loads
+from aiofutures.dask._remote_batch import RemoteBatch
 from aiofutures.dask._runner import _tombstones_of, cancel_calls
 
 from . import remote
@@ -334,6 +340,53 @@ class TestTombstones:
         counts: dict[str, int] = anything.run(_count_tombstones)
 
         assert max(counts.values()) == 100_000
+
+
+class _Leaving(Call):
+    """A call that leaves its batch as soon as somebody has looked at that."""
+
+    @property  # type: ignore[override]
+    def batch(self) -> Any:
+        return self.batches.pop() if self.batches else None
+
+    @batch.setter
+    def batch(self, batch: Any) -> None:
+        self.batches = [batch]
+
+
+def test_cancelled_between_two_batches(executor: DaskExecutor) -> None:
+    """A call that leaves its batch while it is being cancelled is cancelled all the same."""
+    future: Future[int] = Future(executor._host, remote.add, (1,), None, Context())
+    call = _Leaving(future, Packer().pack(remote.add, (1,), {}))
+    call.batch = Batch("key", ())
+    executor._host.dispatch.calls[future] = call
+
+    executor._host.dispatch.withdraw(future)
+
+    assert future.cancelled()
+    del executor._host.dispatch.calls[future]
+
+
+@pytest.mark.off_loop_thread("there is none")
+def test_settled_twice() -> None:
+    """A call on its worker tells of its first outcome alone."""
+    told: list[Outcome] = []
+    ignore: Any = lambda *_: None  # noqa: E731
+    host = SimpleNamespace(submit=ignore)
+    runner: Any = SimpleNamespace(host=host, calls={}, batches=set(), tombstones={})
+    emitter: Any = SimpleNamespace(
+        key="key", address="here", add=told.append, start=ignore, flush=ignore, large=[]
+    )
+    blob = pack_batch([(0, Packer().pack(remote.add, (1,), {}))])
+    batch = RemoteBatch(runner, emitter, blob, Context())
+    batch.begin()
+    (call,) = runner.calls.values()
+
+    call.settle(1)
+    call.settle(2)
+
+    assert told == [pack_result(0, "add", 1, "here")]
+    assert batch.ended.result(0) == []
 
 
 def _one(client: Client) -> list[str]:

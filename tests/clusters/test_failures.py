@@ -137,6 +137,25 @@ class TestWorkers:
             assert future.result(LONG) == 1
             assert waiting.cancelled()
 
+    def test_cancelled_without_workers(self, start_cluster: StartCluster, tmp_path: Path) -> None:
+        """A call that was cancelled before there was a worker is cancelled on the first one."""
+        path = tmp_path / "cleaned"
+        with start_cluster(n_workers=0) as client, DaskExecutor(client, linger=0.5) as executor:
+            futures = [executor.submit(remote.add, 0)]
+            until(lambda: executor.statistics().running == 1)
+            futures += [
+                executor.submit(remote.add, 1),
+                executor.submit(remote.wait_for_file, str(path)),
+            ]
+            cancelled = executor.submit(remote.clean_up, str(path), "cleaned")
+            until(lambda: executor.statistics().running == 4)
+            assert cancelled.cancel()
+            cluster: Any = client.cluster
+
+            cluster.scale(1)
+
+            assert [future.result(LONG) for future in futures] == [0, 1, "cleaned"]
+
     def test_adaptive(self, start_cluster: StartCluster) -> None:
         """An adaptive cluster takes no worker away that has calls."""
         with (
