@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from statistics import median
 from time import perf_counter
+from time import sleep as sleep_here
 from typing import Any
 
 import aiomultiprocess
@@ -71,11 +72,22 @@ def per_call(run: Run, count: int) -> float:
     return (perf_counter() - begun) / count * 1e6
 
 
-def _compare(ours: Run, theirs: Run, rounds: int, count: int, share: int = 1) -> Both:
+def _compare(client: Any, ours: Run, theirs: Run, rounds: int, count: int, share: int = 1) -> Both:
+    def measured(run: Run, count: int) -> float:
+        # Or one side would pay for what the other has left: a scheduler takes as long to forget ten
+        # thousand tasks as to run them.
+        while client.run_on_scheduler(_count_tasks):
+            sleep_here(0.01)
+        return per_call(run, count)
+
     samples = alternate(
-        partial(per_call, ours, count), partial(per_call, theirs, max(2, count // share)), rounds
+        partial(measured, ours, count), partial(measured, theirs, max(2, count // share)), rounds
     )
     return samples.ours, samples.theirs
+
+
+def _count_tasks(dask_scheduler: Any) -> int:
+    return len(dask_scheduler.tasks)
 
 
 def _mapping(executor: DaskExecutor, fn: Callable[[int], Awaitable[int]]) -> Run:
@@ -94,7 +106,7 @@ def _against_dask(
         def bare(count: int) -> object:
             return client.gather(client.map(fn, range(count), pure=False))
 
-        return _compare(_mapping(executor, fn), bare, rounds, count, share)
+        return _compare(client, _mapping(executor, fn), bare, rounds, count, share)
 
 
 def trivial_one_thread(rounds: int, count: int) -> Both:
@@ -121,7 +133,7 @@ def trivial_chunks(rounds: int, count: int) -> Both:
             parts = [numbers[start : start + _CHUNK] for start in range(0, count, _CHUNK)]
             return client.gather(client.map(echo_all, parts, pure=False))
 
-        return _compare(_mapping(executor, echo), chunks, rounds, count)
+        return _compare(client, _mapping(executor, echo), chunks, rounds, count)
 
 
 def one_at_a_time(rounds: int, count: int) -> Both:
@@ -186,14 +198,14 @@ def _against_pool(
         pool.terminate()
         await pool.join()
 
-    with cluster(1) as (executor, _), asyncio.Runner() as runner:
+    with cluster(1) as (executor, client), asyncio.Runner() as runner:
         pool = runner.run(start())
         try:
 
             def theirs(count: int) -> object:
                 return runner.run(_awaited(use(pool, fn, count)))
 
-            return _compare(_mapping(executor, fn), theirs, rounds, count)
+            return _compare(client, _mapping(executor, fn), theirs, rounds, count)
         finally:
             runner.run(stop(pool))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support import LIMIT, until
+from typing_extensions import override
 
 pytest.importorskip("distributed", reason="needs the extra dask")
 
@@ -345,7 +346,8 @@ class TestTombstones:
 class _Leaving(Call):
     """A call that leaves its batch as soon as somebody has looked at that."""
 
-    @property  # type: ignore[override]
+    @property
+    @override
     def batch(self) -> Any:
         return self.batches.pop() if self.batches else None
 
