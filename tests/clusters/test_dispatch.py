@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from support import LIMIT, until
-from typing_extensions import override
 
 pytest.importorskip("distributed", reason="needs the extra dask")
 
@@ -18,7 +17,7 @@ from distributed import Client
 
 from aiofutures import ExecutorStatistics, Future
 from aiofutures.dask import ClusterLostError, DaskExecutor
-from aiofutures.dask._calls import Batch, Call
+from aiofutures.dask._calls import Batch
 from aiofutures.dask._cancels import Cancels
 from aiofutures.dask._emitter import Emitter
 from aiofutures.dask._engine import Engine
@@ -343,25 +342,22 @@ class TestTombstones:
         assert max(counts.values()) == 100_000
 
 
-class _Leaving(Call):
+class _Leaving:
     """A call that leaves its batch as soon as somebody has looked at that."""
 
-    @property
-    @override
-    def batch(self) -> Any:
-        return self.batches.pop() if self.batches else None
+    def __init__(self) -> None:
+        self.batches = [Batch("key", ())]
 
-    @batch.setter
-    def batch(self, batch: Any) -> None:
-        self.batches = [batch]
+    @property
+    def batch(self) -> Batch | None:
+        return self.batches.pop() if self.batches else None
 
 
 def test_cancelled_between_two_batches(executor: DaskExecutor) -> None:
     """A call that leaves its batch while it is being cancelled is cancelled all the same."""
     future: Future[int] = Future(executor._host, remote.add, (1,), None, Context())
-    call = _Leaving(future, Packer().pack(remote.add, (1,), {}))
-    call.batch = Batch("key", ())
-    executor._host.dispatch.calls[future] = call
+    leaving: Any = _Leaving()
+    executor._host.dispatch.calls[future] = leaving
 
     executor._host.dispatch.withdraw(future)
 
