@@ -100,7 +100,8 @@ class Runner(WorkerPlugin):
         """Cancel the calls, of which Dask runs the batches again elsewhere."""
         for batch in list(self.batches):
             batch.let_go()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        # Not `cancel_futures`: this thread would note the ends of calls, beside that of the loop.
+        self._executor.shutdown(wait=False)
 
 
 def cancel_calls(calls: dict[str, list[int]], dask_worker: Any) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -42,6 +43,13 @@ async def wait_for_file(path: str) -> str:
     while not (Path(path).exists() and Path(path).read_text()):
         await asyncio.sleep(0.01)
     return Path(path).read_text()
+
+
+async def block(path: str) -> None:
+    """Say that it has begun, and block the event loop until there is a file."""
+    begun(path)
+    while not Path(path).exists():
+        time.sleep(0.01)
 
 
 def begun(path: str) -> None:

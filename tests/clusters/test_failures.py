@@ -259,6 +259,22 @@ class TestCluster:
             assert isinstance(future.exception(LIMIT), ClusterLostError)
             executor.shutdown()
 
+    def test_worker_that_blocks(self, start_cluster: StartCluster, tmp_path: Path) -> None:
+        """So it is where a call blocks the others of its worker when the cluster is closed."""
+        gate = tmp_path / "gate"
+        with start_cluster(n_workers=1) as client:
+            executor = DaskExecutor(client, max_concurrency=1, window=10)
+            futures = [executor.submit(remote.block, str(gate)) for _ in range(3)]
+            until((tmp_path / "gate.begun").exists)
+            cluster: Any = client.cluster
+
+            cluster.close()
+            gate.touch()
+
+            for future in futures:
+                assert isinstance(future.exception(LIMIT), ClusterLostError)
+            executor.shutdown()
+
     def test_restart(self, start_cluster: StartCluster, tmp_path: Path) -> None:
         """`client.restart` drops what was sent; what is queued runs, and the executor goes on."""
         with (
