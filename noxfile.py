@@ -120,8 +120,8 @@ def stress(session: nox.Session) -> None:
     session.install("-e", ".[dask,test]")
     # A child of a process that has threads of Dask's may wait for a lock that one of them held.
     clusters = "tests/clusters"
-    for tests in (f"--ignore={clusters}", clusters):
-        session.run("python", "-m", "pytest", "--slow", "-m", "slow", tests, *session.posargs)
+    for tests in ([f"--ignore={clusters}"], ["-n", "2", clusters]):
+        session.run("python", "-m", "pytest", "--slow", "-m", "slow", *tests, *session.posargs)
 
 
 @nox.session(python=TOOLS)
