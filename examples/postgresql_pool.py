@@ -7,7 +7,6 @@ tasks of that loop, and each query handed over with `run_coroutine_threadsafe(..
 from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
-from servers import postgresql_server, run
 
 from aiofutures import to_sync, to_sync_context
 
@@ -22,4 +21,6 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
+    from servers import postgresql_server, run
+
     run(main, postgresql_server)

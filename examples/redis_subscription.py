@@ -6,7 +6,6 @@ By hand: a thread that runs an event loop, a task there that listens, a queue, a
 from collections.abc import AsyncGenerator
 
 from redis.asyncio import Redis
-from servers import redis_server, run
 
 from aiofutures import to_sync, to_sync_context
 
@@ -21,7 +20,7 @@ async def messages(redis: Redis, channel: str) -> AsyncGenerator[str, None]:
 
 
 def main(url: str) -> None:
-    """Count down, each number an answer to the one before."""
+    """Count down: answer each number with the next one."""
     with to_sync_context(Redis.from_url)(url, decode_responses=True) as redis:
         for message in messages(redis, "countdown"):
             print(message)
@@ -32,4 +31,6 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
+    from servers import redis_server, run
+
     run(main, redis_server)

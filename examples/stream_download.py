@@ -5,7 +5,6 @@ queue that brings lines, errors and the end to the caller, and a way to stop it 
 """
 
 import httpx
-from servers import http_server, run
 
 from aiofutures import to_sync
 
@@ -14,7 +13,7 @@ def main(url: str) -> None:
     """Count 10,000 lines."""
     lines = characters = 0
     with (
-        to_sync(httpx.AsyncClient)(trust_env=False) as client,  # a server here needs no proxy
+        to_sync(httpx.AsyncClient)(trust_env=False) as client,
         to_sync(client.stream)("GET", f"{url}/10000") as response,
     ):
         for line in to_sync(response.aiter_lines)():
@@ -24,4 +23,6 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
+    from servers import http_server, run
+
     run(main, http_server)

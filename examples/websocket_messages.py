@@ -4,7 +4,6 @@ By hand: a thread that runs an event loop, the connection in a task of that loop
 the messages of both directions, and an agreement on how either side tells the other to stop.
 """
 
-from servers import run, websocket_server
 from websockets.asyncio.client import connect
 
 from aiofutures import to_sync, to_sync_context, to_sync_iter
@@ -23,4 +22,6 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
+    from servers import run, websocket_server
+
     run(main, websocket_server)

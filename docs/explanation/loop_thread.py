@@ -44,11 +44,11 @@ def arrow(*points: tuple[int, int]) -> str:
 
 
 def callers() -> Iterator[str]:
-    """Draw the threads that call, and what becomes of their calls."""
-    calls = [("load(1)", "waits"), ("submit(load, 2)", "goes on"), ("for x in items():", "waits")]
+    """Draw the calling threads, and their calls in the queue."""
+    calls = [("load(1)", "waits"), ("submit(load, 2)", "continues"), ("for x in items():", "waits")]
     for number, (call, then) in enumerate(calls):
         x = 10 + 155 * number
-        yield from (box(x, 10, 140, 78), text(x + 70, 32, "a thread of yours"))
+        yield from (box(x, 10, 140, 78), text(x + 70, 32, "your thread"))
         yield from (text(x + 70, 54, call, "code"), text(x + 70, 76, then, "note"))
         yield arrow((x + 70, 88), (x + 70, 126))
     yield from (box(10, 128, 450, 34), text(35, 150, "queue", "left"))
