@@ -31,7 +31,7 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 pygments_dark_style = "github-dark"
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["site.css"]
 html_title = f"aiofutures {release}"
 html_copy_source = False
 

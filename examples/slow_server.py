@@ -1,4 +1,4 @@
-"""Serve `/N` as the text "page N", 100 milliseconds after it is asked for. Ctrl-C ends it."""
+"""Answer `/N` with the text "page N" after 100 milliseconds. Ctrl-C stops it."""
 
 import asyncio
 import sys

@@ -44,6 +44,13 @@ return [...document.querySelectorAll("article td, article th")].filter((cell) =>
 }).map((cell) => cell.innerText.slice(0, 30))
 """
 
+#: Gives the first words of blocks of code that are wider than the page.
+WIDE_CODE = """
+return [...document.querySelectorAll("article pre")].filter((block) =>
+    block.scrollWidth > block.clientWidth
+).map((block) => block.innerText.slice(0, 60))
+"""
+
 #: Gives what should have been shown and is not there.
 NOT_LOADED = """
 return [...document.images].filter((image) => !image.naturalWidth).map((image) => image.src)
@@ -95,13 +102,18 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     browser.quit()
 
 
+def set_width(browser: Chrome, width: int) -> None:
+    """Show pages as on a screen, or a telephone, of this width in pixels."""
+    # Headless Chromium has no window narrower than 500 pixels, but shows a page as on a telephone.
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_page_can_be_read(browser: Chrome, site: str, width: int) -> None:
     """No page scrolls sideways, no column is narrower than 12 characters, no picture is missing."""
-    # Headless Chromium has no window narrower than 500 pixels, but shows a page as on a telephone.
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    set_width(browser, width)
     wrong: dict[str, object] = {}
     for page in PAGES:
         browser.get(f"{site}/{page}")
@@ -112,8 +124,22 @@ def test_every_page_can_be_read(browser: Chrome, site: str, width: int) -> None:
     assert wrong == {}
 
 
+@pytest.mark.timeout(300)
+def test_code_fits_on_a_screen(browser: Chrome, site: str) -> None:
+    """On a screen no block of code scrolls sideways, but for the pages that show a test."""
+    set_width(browser, 1280)
+    wrong: dict[str, object] = {}
+    for page in PAGES:
+        browser.get(f"{site}/{page}")
+        wide = browser.execute_script(WIDE_CODE)
+        if wide and not page.startswith("tests/"):
+            wrong[page] = wide
+
+    assert wrong == {}
+
+
 def test_search_finds_a_function(browser: Chrome, site: str) -> None:
-    """Who searches for `in_caller_thread` finds its reference."""
+    """A search for `in_caller_thread` finds its reference."""
     browser.get(f"{site}/search.html?q=in_caller_thread")
 
     def results(browser: Chrome) -> list[str]:
