@@ -1,6 +1,8 @@
 """The documentation is true: its code runs, prints what it says it prints, and type-checks."""
 
+import ast
 import doctest
+import functools
 import inspect
 import os
 import re
@@ -10,6 +12,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -146,6 +149,35 @@ def skip_without(page: Path) -> None:
     """Skip a test of a page that needs what is not installed."""
     if not is_here(page):
         pytest.skip(f"needs {NEEDS[page.stem]}")
+
+
+def not_installed(page: Path) -> set[str]:
+    """Return the modules that the code on a page imports without a `pip install` of them."""
+    text = page.read_text(encoding="utf-8")
+    commands = " ".join(re.findall(r"pip install ([^`\n]+)", text)).replace("-", "_")
+    said = {*re.split(r"[\s\[\],\"]+", commands), "typing_extensions"}
+    examples = re.findall(r"\{literalinclude\} (.+)", text)
+    sources = [script(page), *((page.parent / path).read_text("utf-8") for path in examples)]
+    nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
+    names = [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    modules = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"servers"}
+    return {name for name in modules if said.isdisjoint({name, *distributions().get(name, [])})}
+
+
+@functools.cache
+def distributions() -> dict[str, list[str]]:
+    """Return the names of the distributions that have each module, as modules are named."""
+    return {
+        module: [name.lower().replace("-", "_") for name in names]
+        for module, names in packages_distributions().items()
+    }
+
+
+@pytest.mark.parametrize("page", [DOCS / "tutorial.md", *sorted(DOCS.glob("how-to/*.md"))])
+def test_page_says_what_to_install(page: Path) -> None:
+    """A guide's `pip install` lines name everything that its code imports."""
+    assert not_installed(page) == set()
 
 
 @of_every_page

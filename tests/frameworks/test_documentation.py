@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_documentation import ROOT, check, check_types, script
+from test_documentation import ROOT, check, check_types, not_installed, script
 
 PAGES = sorted((ROOT / "docs" / "frameworks").glob("*.md"))
 
@@ -37,6 +37,12 @@ def _servers(
 def test_code_of_a_page_runs_and_prints_what_it_says(page: Path, tmp_path: Path) -> None:
     """Each Python block of a page runs, after those above it, and prints its comments."""
     check(page, tmp_path, "-W", "ignore::DeprecationWarning")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_page_says_what_to_install(page: Path) -> None:
+    """A guide's `pip install` lines name everything that its code imports."""
+    assert not_installed(page) == set()
 
 
 @pytest.mark.timeout(180)
