@@ -1,4 +1,4 @@
-"""Run async functions from synchronous code through the standard executor interface."""
+"""Call async functions from synchronous code, through the standard executor interface."""
 
 from concurrent.futures import BrokenExecutor, CancelledError, TimeoutError
 

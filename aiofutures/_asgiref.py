@@ -1,4 +1,4 @@
-"""The thread that waits and the `Local`s, as asgiref and Django find them in a call.
+"""The waiting thread and the `Local`s, as asgiref and Django find them in a call.
 
 Nothing here imports asgiref. Where a program has loaded it:
 
@@ -8,9 +8,9 @@ Nothing here imports asgiref. Where a program has loaded it:
   thread it belongs: other threads do not see it. Before that, all contexts share the dict. So a
   context that goes to another thread gets a copy that belongs to that one.
 
-All the private names of asgiref that this package knows are in this module, and
-`tests/sync/test_asgiref.py` fails when one is gone. Without them asgiref works as if this
-package did not know it.
+This module has every private name of asgiref that the package uses, and
+`tests/sync/test_asgiref.py` fails if one of them disappears. Without them, asgiref works as if
+this package knew nothing about it.
 """
 
 from __future__ import annotations

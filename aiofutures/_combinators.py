@@ -39,13 +39,13 @@ def gather(
 @overload
 def gather(*awaitables: Awaitable[T]) -> Future[tuple[T, ...]]: ...
 def gather(*awaitables: Awaitable[Any]) -> Future[Any]:
-    """Return the future of all results, as a tuple in the order of the arguments.
+    """Return a future of all the results, as a tuple in the order of the arguments.
 
     It runs on the executor of the first future among the arguments, or else on the default one.
     It fails as soon as one of them fails; the others go on. Cancelling it cancels them all.
 
     Args:
-        *awaitables: Futures, coroutines or anything else that can be awaited there.
+        *awaitables: Futures, coroutines or other awaitables.
 
     Raises:
         TypeError: An argument is not awaitable.
@@ -68,12 +68,12 @@ def first(a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], /) -> Future[A | B 
 @overload
 def first(*awaitables: Awaitable[T]) -> Future[T]: ...
 def first(*awaitables: Awaitable[Any]) -> Future[Any]:
-    """Return the future of the first outcome, be it a result or an exception.
+    """Return a future of the first outcome, which may be a result or an exception.
 
     The others are then cancelled. Cancelling it cancels them all. It runs where `gather` does.
 
     Args:
-        *awaitables: Futures, coroutines or anything else that can be awaited there.
+        *awaitables: Futures, coroutines or other awaitables.
 
     Raises:
         ValueError: There is no argument.
@@ -114,9 +114,7 @@ def _submit(
     parts = _Parts(awaitables)
     for awaitable in awaitables:
         if not isawaitable(awaitable):
-            raise TypeError(
-                f"gather() and first() take awaitables as their arguments, not {awaitable!r}"
-            )
+            raise TypeError(f"gather() and first() expect awaitables, got {awaitable!r}")
     futures = tuple(future for future in awaitables if isinstance(future, Future))
     if not futures:
         return get_default_executor().submit(fn, parts)

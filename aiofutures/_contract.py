@@ -1,9 +1,9 @@
 """The contract between a future and what runs its call.
 
-Neither side knows anything else of the other. In the caller's thread a future goes to
-`Host.submit`. Later, in any thread, the host calls `take`. It gets the call, or None: then there is
-nothing to run. It tells what came of the call with `settle`, `fail` or `settle_cancelled`. The
-first outcome counts; later ones are dropped.
+Neither side knows anything else about the other. In the caller's thread, a future is passed to
+`Host.submit`. Later, in any thread, the host calls `take`, and gets the call, or None if there is
+nothing to run. It reports the outcome with `settle`, `fail` or `settle_cancelled`. The first
+outcome counts; later ones are dropped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BoundCall: TypeAlias = tuple[
 
 
 class Host(Protocol):
-    """What runs the calls of futures. A future keeps its host for ever.
+    """What runs the calls of futures. A future never changes its host.
 
     Any thread may call all of this, and so may signal handlers and finalizers.
     """
@@ -31,7 +31,7 @@ class Host(Protocol):
 
     @property
     def loop_in_words(self) -> str:
-        """How messages go on after "the event loop", on which a wait would never end."""
+        """What follows "the event loop" in messages about a wait that would never end there."""
         ...
 
     @property
@@ -56,7 +56,7 @@ class Host(Protocol):
         """
 
     def is_current(self) -> bool:
-        """Tell whether a wait for its calls would never end if the caller blocked."""
+        """Return whether the caller would wait forever for its calls if it blocked."""
         ...
 
     def report(self, context: dict[str, Any], /) -> None:
@@ -68,17 +68,17 @@ TakeBack: TypeAlias = Callable[[Callable[[], object]], None]
 
 
 class LendsPlaces(Protocol):
-    """A limit on how many calls run at once: a call that waits for another lends its place."""
+    """A limit on how many calls run at once; a call that waits for another lends its place."""
 
     def lend(self, call: Runnable, limit: LendsPlaces | None, /) -> TakeBack | None:
-        """Lend the place of a call while the caller waits, who is a task or thread of that call.
+        """Lend the place of a call while the caller, a task or thread of that call, waits.
 
         Args:
-            call: The call; the caller may also be another one, elsewhere, which it has made.
+            call: The call; the caller may also belong to a call that this one made elsewhere.
             limit: The limit of what the caller waits for.
 
         Returns:
-            None where there is nothing to lend.
+            None if there is nothing to lend.
         """
         ...
 
@@ -122,20 +122,20 @@ class Runnable(Protocol):
     def exception(self) -> BaseException | None: ...
 
     def take(self) -> BoundCall | None:
-        """Take the call out, to run it; None where it was cancelled, or taken before."""
+        """Take the call, to run it; None if it was cancelled or already taken."""
         ...
 
     def settle(self, result: Any, /) -> None:
-        """Finish the future with what its call has returned."""
+        """Finish the future with the result of its call."""
 
     def fail(self, error: BaseException, /) -> None:
-        """Finish the future with an error of its call, or of its host: nobody can take it now."""
+        """Finish the future with an error of its call or its host; nobody can take it any more."""
 
     def settle_cancelled(self) -> None:
-        """Finish the future as cancelled: its call was."""
+        """Finish the future as cancelled, as its call was."""
 
     def abandon(self, error: BaseException, /) -> None:
-        """Finish the future in a forked child, in which nothing runs its call."""
+        """Finish the future in a forked child, where nothing runs its call."""
 
 
 class SeesTask(Protocol):
@@ -169,4 +169,4 @@ class Turns(Protocol):
 
 
 def ignore(_: bool) -> None:
-    """Be what `Host.cancel` calls where nobody wants to know."""
+    """Do nothing, as the callback of `Host.cancel` if nobody wants to know."""

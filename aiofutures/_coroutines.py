@@ -22,10 +22,10 @@ def ensure_coroutine(fn: Callable[..., Any], result: Any) -> Coroutine[Any, Any,
     if isawaitable(result):
         return as_coroutine(result)
     if isasyncgen(result):
-        raise TypeError(f"{fn!r} is an async generator function: iterate it in an async function")
+        raise TypeError(f"{fn!r} is an async generator function: loop over it in an async function")
     raise TypeError(
-        f"{fn!r} returned {result!r}, which cannot be awaited. It has just run on the event loop "
-        "and blocked it; call a sync function with 'await sync_to_async(fn, ...)' in an async one"
+        f"{fn!r} returned {result!r}, which cannot be awaited. It ran on the event loop and "
+        "blocked it; in an async function, call a sync function with 'await sync_to_async(fn, ...)'"
     )
 
 
@@ -39,16 +39,16 @@ generating_codes: set[CodeType] = set()
 
 
 def refuse_decorated(result: object) -> None:
-    """Raise an error for what a function has returned that `to_sync` has made of an async one."""
+    """Raise an error for the result of a function that is decorated with `to_sync`."""
     if isgenerator(result) and result.gi_code in generating_codes:
         raise passed_for_async(result.__qualname__)
 
 
 def passed_for_async(name: str) -> SyncFunctionError:
-    """Return the error for a function decorated with `to_sync` in the place of an async one."""
+    """Return the error for a function decorated with `to_sync` in place of an async one."""
     return SyncFunctionError(
         f"{name}() is decorated with to_sync, and would block the event loop here: pass the async "
-        "function itself, which is its __wrapped__"
+        "function itself, its __wrapped__"
     )
 
 
@@ -79,14 +79,14 @@ def not_callable(fn: object) -> TypeError:
         fn.close()
         name = fn.__qualname__
         return TypeError(
-            f"a function and its arguments are needed, not the coroutine that {name}() has "
-            f"returned: pass {name}, ... instead of {name}(...)"
+            f"expected a function and its arguments, got the coroutine that {name}() returned: "
+            f"pass {name}, ... instead of {name}(...)"
         )
     return TypeError(f"expected an async function, got {fn!r}")
 
 
 def traceback_of(error: BaseException) -> TracebackType | None:
-    """Return the traceback of `error`, whatever its class makes of attributes."""
+    """Return the traceback of `error`, even if its class overrides attribute access."""
     traceback: TracebackType | None = _TRACEBACK.__get__(error)
     return traceback
 

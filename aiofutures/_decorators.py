@@ -1,4 +1,4 @@
-"""The decorators that give an async function a synchronous face."""
+"""The decorators that make async functions callable from synchronous code."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ Y = TypeVar("Y")
 S = TypeVar("S")
 X = TypeVar("X", bound=bool | None)
 
-# What calls the functions that are passed for async ones.
+# The code that calls functions passed for async ones.
 _CALLERS: Final = frozenset(fn.__code__ for fn in (Run._start, SyncCall.__call__, then_awaiting))
 
 
 class ToSync(Protocol):
-    """Give an async function a synchronous face, with the options given to `to_sync`.
+    """Make an async function callable from synchronous code, with the options given to `to_sync`.
 
-    Put it above the function: `@to_sync(timeout=10)`.
+    Use it as a decorator: `@to_sync(timeout=10)`.
     """
 
     @overload
@@ -61,9 +61,9 @@ class ToSync(Protocol):
 
 
 class ToSyncContext(Protocol):
-    """Enter what an async function returns, with the options given to `to_sync_context`.
+    """Make what a function returns usable in a `with` statement, with the options given before.
 
-    Put it above the function: `@to_sync_context(timeout=10)`.
+    Use it as a decorator: `@to_sync_context(timeout=10)`.
     """
 
     def __call__(
@@ -72,9 +72,9 @@ class ToSyncContext(Protocol):
 
 
 class ToSyncIter(Protocol):
-    """Iterate what an async function returns, with the options given to `to_sync_iter`.
+    """Make what a function returns usable in a `for` loop, with the options given before.
 
-    Put it above the function: `@to_sync_iter(timeout=10)`.
+    Use it as a decorator: `@to_sync_iter(timeout=10)`.
     """
 
     @overload
@@ -92,9 +92,9 @@ class ToSyncIter(Protocol):
 
 
 class InExecutor(Protocol):
-    """Start calls of an async function, with the options given to `in_executor`.
+    """Turn an async function into one that starts the call, with the options given before.
 
-    Put it above the function: `@in_executor(executor=executor)`.
+    Use it as a decorator: `@in_executor(executor=executor)`.
     """
 
     def __call__(self, fn: Callable[P, Awaitable[T]], /) -> Callable[P, Future[T]]: ...
@@ -119,37 +119,40 @@ def to_sync(
     timeout: float | None = None,
     executor: SubmitsCalls | None = None,
 ) -> Any:
-    """Give an async function a synchronous face.
+    """Make an async function callable from synchronous code.
 
-    What the function returns decides what callers get:
+    The result depends on what the function returns:
 
-    - for an awaitable, as from any `async def` without `yield`: the result, once it is there, also
-      where it could be entered or iterated: `to_sync_context` and `to_sync_iter` do that;
-    - for an async context manager, including a class such as an async client: a context manager;
-    - for an async generator or iterable: a generator, with `send`, `throw` and `close`.
+    - an awaitable, as any `async def` without `yield` does: the call waits, and returns its result.
+      To enter or iterate over it instead, use `to_sync_context` or `to_sync_iter`;
+    - an async context manager, which may be an async client: the call returns a context manager;
+    - an async generator or iterable: it returns a generator, with `send`, `throw` and `close`.
 
-    An async generator function becomes a generator function: nothing starts before the first item.
-    It all runs on the event loop of an executor; a generator or a `with` block is one task there
-    for its whole life. Changes to context variables reach the caller, as with `await`. An
-    exception in the waiting thread, such as Ctrl-C, cancels the call and propagates after its
-    cleanup or 5 seconds.
+    Everything runs on an executor's event loop; a generator or a `with` block is one task there for
+    its whole life. An async generator function becomes a generator function: nothing starts before
+    the first item. Changes to context variables reach the caller, as with `await`. An exception
+    raised in the waiting thread, such as Ctrl-C, cancels the call, and propagates after its cleanup
+    or 5 seconds. A call that blocks an event loop other than the executor's issues a
+    BlockingCallWarning.
+
+    Calls raise whatever `fn` raises, and:
+
+    - TimeoutError: The call did not finish in time.
+    - CancelledError: The call was cancelled.
+    - DeadlockError: The call was made on the event loop that has to run it.
+    - InvalidStateError, BrokenExecutor: As for `AsyncExecutor.submit`.
 
     Args:
-        fn: An async function, method, class or any callable that returns one of these.
+        fn: An async function, method or class, or any callable that returns one of these.
         timeout: Maximum number of seconds for a call, for each step of a generator, and for
-            entering and leaving a context manager; after that it is cancelled. None means no limit.
-        executor: Where calls run; None means the default executor at the time of the call.
+            entering and leaving a context manager, each of which is then cancelled. None means no
+            limit.
+        executor: The executor that runs the calls; None means the default executor at the time of
+            the call.
 
     Returns:
-        A plain function with the name and parameters of `fn`, to be called from synchronous code.
-        It can be pickled where that name leads to it, as below a decorator. It warns with
-        BlockingCallWarning if it blocks an event loop other than the executor's. It raises
-        what `fn` raises, and:
-
-        - TimeoutError: The call was not done in time.
-        - CancelledError: The call was cancelled.
-        - DeadlockError: It was called on the event loop that has to run it.
-        - InvalidStateError, BrokenExecutor: As `AsyncExecutor.submit`.
+        A plain function with the name and parameters of `fn`. It can be pickled if that name leads
+        to it, as it does with a decorator.
 
     Raises:
         TypeError: `fn` is not callable, or `timeout` is not a number.
@@ -186,21 +189,21 @@ def to_sync_context(
     timeout: float | None = None,
     executor: SubmitsCalls | None = None,
 ) -> Any:
-    """Enter what an async function returns, also where it could be awaited.
+    """Make what a function returns usable in a `with` statement, even if it could be awaited.
 
     Many clients can be awaited or entered: `aiosqlite.connect()`, `redis.Redis()`,
-    `engine.connect()`. `to_sync` awaits them, as `await` does; this one is for `with`. Entering
-    calls the function and enters what it returns, in one task, which lives until the block is left.
+    `engine.connect()`. `to_sync` awaits them; this is for `with`. Entering the block calls the
+    function and enters the result, in one task, which lives until the block is left.
 
     Args:
-        fn: A function, method or class; what it returns is an async context manager.
+        fn: A function, method or class that returns an async context manager.
         timeout: Maximum number of seconds for entering and for leaving; None means no limit.
-        executor: Where it runs; None means the default executor at the time of entering.
+        executor: The executor to run it on; None means the default executor when it is entered.
 
     Returns:
         A plain function with the parameters of `fn` that returns a context manager. Nothing runs
-        before that is entered. Entering raises what `fn` and `__aenter__` raise, what a `to_sync`
-        function raises, and TypeError if the result cannot be entered.
+        until that is entered. Entering it raises what `fn` and `__aenter__` raise, the errors of a
+        `to_sync` call, and TypeError if the result is not an async context manager.
 
     Raises:
         TypeError: `fn` is not callable, or `timeout` is not a number.
@@ -246,23 +249,23 @@ def to_sync_iter(
     timeout: float | None = None,
     executor: SubmitsCalls | None = None,
 ) -> Any:
-    """Iterate what an async function returns, also where it could be awaited or entered.
+    """Make what a function returns usable in a `for` loop, after awaiting or entering it if needed.
 
-    A coroutine is awaited. What can be entered is entered, and left when the iteration ends, also
-    by `break` or an error; anything else that can be awaited is awaited. The outcome is treated the
-    same way until there is something to iterate. All of it happens in one task.
+    A coroutine is awaited. An async context manager is entered, and left when the iteration ends,
+    also by `break` or an exception; any other awaitable is awaited. The result is treated the same
+    way, until there is something to iterate over. All of this happens in one task.
 
     Args:
-        fn: A function, method or class; what it returns gives an async iterable in one of these
-            ways.
-        timeout: Maximum number of seconds for each item, the first one including all that comes
-            before it; None means no limit.
-        executor: Where it runs; None means the default executor at the time of the first item.
+        fn: A function, method or class whose result leads to an async iterable in this way.
+        timeout: Maximum number of seconds for each item; for the first one, that includes
+            everything before it. None means no limit.
+        executor: The executor to run it on; None means the default executor at the time of the
+            first item.
 
     Returns:
-        A generator function with the parameters of `fn`. Nothing runs before the first item, which
-        raises what `fn` raises, what a `to_sync` function raises, and TypeError if there is nothing
-        to iterate.
+        A generator function with the parameters of `fn`. Nothing runs until the first item is asked
+        for. That raises what `fn` raises, the errors of a `to_sync` call, and TypeError if there is
+        nothing to iterate over.
 
     Raises:
         TypeError: `fn` is not callable, or `timeout` is not a number.
@@ -293,8 +296,9 @@ def in_executor(
     """Turn an async function into one that starts the call and returns its `Future`.
 
     Args:
-        fn: An async function, method or any callable that returns an awaitable.
-        executor: Where calls run; None means the default executor at the time of the call.
+        fn: An async function or method, or any callable that returns an awaitable.
+        executor: The executor that runs the calls; None means the default executor at the time of
+            the call.
 
     Returns:
         A plain function with the parameters of `fn`. It raises InvalidStateError if the executor
@@ -328,13 +332,13 @@ def _in_future(fn: Callable[..., Any]) -> Any:
 
 
 def _refuse_as_async(name: str) -> None:
-    """Raise an error where a decorated function was passed for an async one, also in a partial."""
+    """Raise an error if a decorated function was passed for an async one, also in a partial."""
     if sys._getframe(2).f_code in _CALLERS:
         raise passed_for_async(name)
 
 
 def _check_seconds(timeout: float | None) -> None:
-    """Raise an error for a time limit that is none, such as a text or a timedelta."""
+    """Raise an error for a time limit that is not a number, such as a timedelta."""
     words = f"timeout must be a number of seconds or None, not {timeout!r}"
     try:
         is_nan = timeout is not None and math.isnan(timeout)
@@ -353,9 +357,9 @@ def _blocking(
     *,
     stacklevel: int = 2,
 ) -> Callable[..., Any]:
-    """Return a function that calls `fn` on an event loop and waits for what comes of it.
+    """Return a function that calls `fn` on an event loop and waits for the result.
 
-    `make_view` makes of an iterator or a context manager what the caller gets.
+    `make_view` turns an iterator or a context manager into what the caller gets.
     """
     _check_seconds(timeout)
 
@@ -395,7 +399,7 @@ def _blocking(
 def _generating(
     fn: Callable[..., Any], name: str, timeout: float | None, executor: SubmitsCalls | None
 ) -> Callable[..., Generator[Any, Any, None]]:
-    """Return a generator function over an async one; it calls that when the first item is asked."""
+    """Return a generator function that calls an async one when asked for the first item."""
     open_ = _blocking(fn, name, timeout, executor, stacklevel=3)
 
     def generating(*args: Any, **kwargs: Any) -> Generator[Any, Any, None]:

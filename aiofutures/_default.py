@@ -17,7 +17,7 @@ _default = default_executor
 
 
 def get_default_executor() -> AsyncExecutor:
-    """Return the executor that `run_async` and the decorators use, making it on the first call.
+    """Return the executor that `run_async` and the decorators use; the first call creates it.
 
     .. versionadded:: 0.2.0
     """
@@ -82,7 +82,7 @@ def sync_to_async(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> A
         An awaitable of its result.
 
     Raises:
-        RuntimeError: No event loop is running: call the function itself.
+        RuntimeError: No event loop is running; call the function directly.
         TypeError: `fn` is an async function.
         InvalidStateError: The executor was shut down.
     """
@@ -91,17 +91,24 @@ def sync_to_async(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> A
 
 
 def in_caller_thread(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
-    """Run a blocking function in the thread that called the nearest `to_sync` function.
+    """Run a blocking function in the thread that waits in the nearest `to_sync` call.
 
-    That thread waits anyway: for a result, for the next item of a generator, or to enter or leave
-    a `with` block. What belongs to it is at hand there: its database connection and transaction,
-    thread-local storage. `fn` may call `to_sync` functions again. Where no thread waits, as in a
-    call that was submitted, `fn` runs in a worker thread, as by `sync_to_async`.
+    That thread has nothing else to do: it waits for a result, for the next item of a generator, or
+    to enter or leave a `with` block. Everything that belongs to the thread is available to `fn`: a
+    database connection and its transaction, thread-local storage. `fn` may call `to_sync` functions
+    itself. If no thread is waiting, as in a submitted call, `fn` runs in a worker thread, as with
+    `sync_to_async`.
 
-    It runs when it is awaited, one function after another, in a copy of the context; the context
-    variables that it sets are set for the task, as with `await`. Ctrl-C in it cancels the `to_sync`
-    call. So does the time limit of that, but not before `fn` has returned. A task that is cancelled
-    meanwhile goes on at once; the outcome of `fn` is dropped.
+    `fn` runs when the awaitable is awaited, in a copy of the context, one function at a time. The
+    task sees the context variables that it sets, as with `await`. Ctrl-C in `fn` cancels the
+    `to_sync` call. So does the call's time limit, but not before `fn` has returned. A task that is
+    cancelled meanwhile resumes at once; the outcome of `fn` is discarded.
+
+    Awaiting raises whatever `fn` raises, and:
+
+    - TypeError: `fn` is an async function.
+    - InvalidStateError: The thread has stopped waiting, after its time limit or an exception; or no
+      thread is waiting, and the executor was shut down.
 
     Args:
         fn: A sync function.
@@ -109,18 +116,13 @@ def in_caller_thread(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -
         **kwargs: Its keyword arguments.
 
     Returns:
-        An awaitable of what it returns or raises. These errors come out of that
-        as well:
-
-        - TypeError: `fn` is an async function.
-        - InvalidStateError: The thread has stopped waiting, after its time limit or an exception;
-          or nobody waits, and the executor was shut down.
+        An awaitable of its result.
 
     Example:
         >>> @to_sync
         ... async def order(item: str) -> None:
         ...     price = await fetch_price(item)
-        ...     await in_caller_thread(save, item, price)  # in the transaction of the caller
+        ...     await in_caller_thread(save, item, price)  # in the caller's transaction
 
     .. versionadded:: 0.2.0
     """
@@ -131,10 +133,10 @@ def in_caller_thread(fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -
 def shared(
     fn: Callable[P, AbstractAsyncContextManager[T]], /, *args: P.args, **kwargs: P.kwargs
 ) -> Shared[T]:
-    """Make a client, or a background service, that the whole process shares.
+    """Create a client, or a background service, that the whole process shares.
 
-    It is a decorator, too, for functions without parameters. Nothing runs before the client is
-    asked for. It then lives on the executor that is the default one at that moment.
+    Also a decorator, for functions without parameters. Nothing runs until the client is asked for.
+    From then on, it lives on the executor that is the default at that moment.
 
     Args:
         fn: An async client, or any callable that returns an async context manager.
@@ -142,7 +144,7 @@ def shared(
         **kwargs: Its keyword arguments.
 
     Returns:
-        An object to be called in synchronous code and awaited in async code; both give the client.
+        An object to call in synchronous code and to await in async code; both return the client.
 
     Raises:
         TypeError: `fn` is not callable.

@@ -19,18 +19,18 @@ class InvalidStateError(AsyncExecutorError, concurrent.futures.InvalidStateError
 class DeadlockError(AsyncExecutorError, RuntimeError):
     """A blocking wait would never end.
 
-    Raised immediately, instead of hanging, when code on an executor's event loop blocks on work
-    for that same loop (await the future instead), or when one of the executor's worker threads
-    waits for its shutdown.
+    Raised at once, instead of hanging, when code on an executor's event loop blocks on work for the
+    same loop (await the future instead), or when one of the executor's worker threads waits for its
+    shutdown.
 
     .. versionadded:: 0.2.0
     """
 
 
 class SyncFunctionError(DeadlockError, TypeError):
-    """A function that `to_sync` has decorated stands where an async one is needed.
+    """A function decorated with `to_sync` was passed in place of an async one.
 
-    Before it had an error of its own, it was one or the other.
+    A subclass of both errors that used to be raised.
     """
 
 

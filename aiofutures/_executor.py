@@ -35,8 +35,8 @@ class ExecutorStatistics:
     """The workload of an executor at one moment.
 
     Attributes:
-        pending: Calls that were submitted and have not started.
-        running: Calls that have started and have not finished.
+        pending: Number of calls that were submitted and have not started.
+        running: Number of calls that have started and have not finished.
         max_workers: Maximum number of calls that run at once; None means no limit.
 
     .. versionadded:: 0.2.0
@@ -56,14 +56,14 @@ class AsyncExecutor(MapsCalls):
 
     Args:
         executor: The thread pool for `sync_to_async`; the caller shuts it down. None means a
-            private one, of the size that `ThreadPoolExecutor` has by default.
-        max_workers: Maximum number of calls that run at once; the others wait in the order of
-            their submission. None means no limit.
+            private one, of the default size of a `ThreadPoolExecutor`.
+        max_workers: Maximum number of calls that run at once; the others wait in the order in which
+            they were submitted. None means no limit.
         loop_factory: Creates the event loop, for instance `uvloop.new_event_loop`.
-        thread_name_prefix: What the names of the threads begin with.
-        blocked_loop_timeout: Number of seconds for which one callback may hold the event loop,
-            stalling all other tasks. After that, the logger `aiofutures` gets a warning with the
-            stack of the blocking code. None disables the watchdog.
+        thread_name_prefix: Prefix of the threads' names.
+        blocked_loop_timeout: Number of seconds for which one callback may block the event loop. If
+            it takes longer, a warning with the stack of the blocking code goes to the logger
+            `aiofutures`. None disables the watchdog.
         cancel_at_exit: Whether the end of the interpreter cancels unfinished calls instead of
             waiting for them.
 
@@ -126,7 +126,7 @@ class AsyncExecutor(MapsCalls):
             **kwargs: Its keyword arguments.
 
         Returns:
-            The future of what the awaitable returns. If `fn` is not async, it gets a TypeError.
+            The future of what the awaitable returns, or of a TypeError if `fn` is not async.
 
         Raises:
             TypeError: `fn` is not callable, for instance a coroutine object.
@@ -148,8 +148,8 @@ class AsyncExecutor(MapsCalls):
     ) -> Awaitable[T]:
         """Run a blocking function in a worker thread, in a copy of the current context.
 
-        It starts right away. A task that is cancelled while it waits goes on at once; the thread
-        runs to its end, and its outcome is dropped.
+        It starts right away. If the waiting task is cancelled, the task resumes at once; the
+        function runs to completion, and its outcome is discarded.
 
         Args:
             fn: A sync function.
@@ -160,7 +160,7 @@ class AsyncExecutor(MapsCalls):
             An awaitable of what it returns or raises, for the running event loop.
 
         Raises:
-            RuntimeError: No event loop is running (call the function itself), or the caller's
+            RuntimeError: No event loop is running (call the function directly), or the caller's
                 thread pool was shut down.
             TypeError: `fn` is an async function.
             InvalidStateError: The executor was shut down.
@@ -170,7 +170,7 @@ class AsyncExecutor(MapsCalls):
     def shared(
         self, fn: Callable[P, AbstractAsyncContextManager[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> Shared[T]:
-        """Make a client that the whole process shares, as the function `shared` does, but here.
+        """Create a client that the whole process shares, like the function `shared`, but here.
 
         Args:
             fn: An async client, or any callable that returns an async context manager.
@@ -178,7 +178,7 @@ class AsyncExecutor(MapsCalls):
             **kwargs: Its keyword arguments.
 
         Returns:
-            An object to be called in synchronous code and awaited in async code; both give the
+            An object to call in synchronous code and to await in async code; both return the
             client.
 
         Raises:
@@ -197,22 +197,22 @@ class AsyncExecutor(MapsCalls):
 
     @override
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Accept no more work from outside, finish what there is and end the thread.
+        """Accept no more work from outside, finish the submitted work and end the thread.
 
-        Running tasks may still submit calls and use `sync_to_async`. Once all that is done, tasks
-        left in the background are cancelled. A thread pool passed by the caller stays open.
-        Calling it again is harmless and may ask for more, for instance to cancel.
+        Running tasks may still submit calls and use `sync_to_async`. When all of that is done,
+        tasks left in the background are cancelled. A thread pool passed in by the caller stays
+        open. A second call is harmless, and can ask for more, such as cancelling.
 
         Args:
-            wait: Whether to return only when everything is done.
+            wait: Whether to wait until everything is done.
             cancel_futures: Whether to cancel queued and running calls.
 
         Raises:
-            DeadlockError: It would wait for the task, or worker thread, that calls it.
+            DeadlockError: It would wait for the very task, or worker thread, that calls it.
         """
         if wait and self._loop_thread.is_inside():
             raise DeadlockError(
-                "shutdown() would wait here for its own caller, for ever; use shutdown(wait=False)"
+                "shutdown() would wait forever here, for its own caller; use shutdown(wait=False)"
             )
         self._loop_thread.close()
         if cancel_futures:
@@ -251,4 +251,4 @@ def _advice(loop_thread: LoopThread) -> str:
     executor = default_executor.get("executor")
     if executor is None or executor._loop_thread is not loop_thread:
         return ""
-    return ": this was the default executor, and set_default_executor() takes another one"
+    return ": this was the default executor; replace it with set_default_executor()"

@@ -15,7 +15,7 @@ def log_error(error: BaseException, message: str, /, *args: object) -> None:
 
 
 def log_warning(message: str, /, *args: object) -> None:
-    """Log something that somebody should know."""
+    """Log a warning."""
     _log(logging.WARNING, None, message, args)
 
 
@@ -23,12 +23,12 @@ def _log(level: int, error: BaseException | None, message: str, args: tuple[obje
     try:
         LOGGER.log(level, message, *args, exc_info=error)
     except Exception as failure:
-        # Of a handler of the user's. It must not keep anybody waiting for the rest.
+        # Raised by a handler of the user's. It must not stop what comes next.
         _show(error, failure)
 
 
 def handle_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what asyncio reports. What a logging handler raises would end the event loop."""
+    """Log what asyncio reports. An exception of a logging handler would end the event loop."""
     try:
         loop.default_exception_handler(context)
     except Exception as failure:
@@ -41,7 +41,7 @@ def _show(*errors: BaseException | None) -> None:
 
 
 class _Ignored:
-    """Hands an error to `sys.unraisablehook` when it dies, which Python itself alone can call."""
+    """Hands an error to `sys.unraisablehook` when it dies; only Python itself can do so."""
 
     def __init__(self, error: BaseException | None) -> None:
         self._error = error

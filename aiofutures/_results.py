@@ -20,7 +20,7 @@ from ._typing import A, B, C, D, E, F, P, T, override
 
 
 class MapsCalls(Executor):
-    """An executor of async functions, but for where it runs them."""
+    """The part of an executor that does not depend on where it runs calls."""
 
     if TYPE_CHECKING:
         # Narrower than the base class: `fn` must be async.
@@ -124,14 +124,14 @@ class MapsCalls(Executor):
 
         Args:
             fn: An async function, or any callable that returns an awaitable.
-            *iterables: Where its arguments come from; the shortest one decides.
+            *iterables: The arguments, one iterable for each parameter; the shortest one decides.
             timeout: Maximum number of seconds from now until the last result; None means no limit.
             chunksize: Ignored; accepted because the standard executors accept it.
             buffersize: Maximum number of calls submitted ahead of the results you consume; the
-                iterables are then read step by step. None submits everything at once.
+                iterables are then read as needed. None submits everything at once.
 
         Returns:
-            An iterator over the results in the order of the input, which also has the futures.
+            An iterator over the results in the order of the input. It also has the futures.
 
         Raises:
             TypeError: `buffersize` is not an integer, or `fn` not callable.
@@ -164,12 +164,12 @@ class MapsCalls(Executor):
             raise
 
     def _stop_closing(self) -> None:
-        """Do not wait any longer for what is being closed: the wait was interrupted."""
+        """Stop waiting for clients that are being closed: the wait was interrupted."""
 
     @override
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"an executor cannot be pickled or copied: make one where it is needed, not {self!r}"
+            f"an executor cannot be pickled or copied: create one where you need it, not {self!r}"
         )
 
 
@@ -177,8 +177,8 @@ class Results(Iterator[T]):
     """The results of `AsyncExecutor.map`, in the order of the input.
 
     If a call fails, its exception is raised at that position. That, a time-out and `close` cancel
-    the remaining calls; leaving a loop early does not, as others may hold the futures. A result is
-    released as soon as it is handed out. Not for use by several threads at once.
+    the remaining calls; leaving a loop early does not, because others may hold the futures. A
+    result is released as soon as you have received it. Not for use by several threads at once.
 
     Example:
         >>> for page in executor.map(fetch, urls):
@@ -212,7 +212,7 @@ class Results(Iterator[T]):
 
         Raises:
             StopIteration: No result is left.
-            TimeoutError: The time-out of `map` has passed.
+            TimeoutError: The time limit of `map` has passed.
             CancelledError: The call was cancelled.
             DeadlockError: The wait would block the event loop that runs the call.
             BaseException: Whatever the call raised.
@@ -239,7 +239,7 @@ class Results(Iterator[T]):
             What each call returned.
 
         Raises:
-            TimeoutError: The time-out of `map` has passed.
+            TimeoutError: The time limit of `map` has passed.
             CancelledError: A call was cancelled.
             DeadlockError: The wait would block the event loop that runs the calls.
             BaseException: Whatever a call raised.
@@ -356,7 +356,7 @@ class Results(Iterator[T]):
 
 
 class _InAnyOrder(OrderedDict[Future[T], None]):
-    """A deque from whose middle a future can be taken, at the cost of time and memory."""
+    """A deque that also lets go of futures in its middle, at the cost of time and memory."""
 
     def popleft(self) -> Future[T]:
         return self.popitem(last=False)[0]

@@ -21,19 +21,19 @@ from ._typing import T, override
 
 
 class Shared(Generic[T]):
-    """A client, or a background service, that a whole process shares.
+    """A client, or a background service, that the whole process shares.
 
-    Made by `shared` and `AsyncExecutor.shared`. Call it in synchronous code, await it in async
-    code: the first to ask opens the client, in one task with what closes it later, and all get the
-    same one. What goes wrong at the opening is raised to all who wait for it; the next one to ask
+    Created by `shared` and `AsyncExecutor.shared`. Call it in synchronous code, await it in async
+    code. The first caller opens the client, and all callers get the same one; it is opened and
+    closed in one task. If opening fails, every waiting caller gets the error, and the next one
     tries again.
 
-    It stays open until `close`, the shutdown of its executor or the end of the interpreter, which
-    close what is still open, the last opened first. Meanwhile it is no call: nothing waits for it,
-    counts it or cancels it. In a forked child it is opened anew.
+    The client stays open until `close`, the shutdown of its executor or the end of the interpreter;
+    the last two close all clients, the last one opened first. It is not a call: nothing waits for
+    it, counts it or cancels it. A forked child opens its own.
 
-    Where the context manager ends by itself, as one with a task group does when a task in it fails,
-    the next one to ask gets its error, and the one after that opens it anew.
+    If the context manager ends by itself, as one with a task group does when a task in it fails,
+    the next caller gets the error, and the one after that opens the client again.
 
     .. versionadded:: 0.2.0
     """
@@ -59,20 +59,20 @@ class Shared(Generic[T]):
     @override
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"a shared client cannot be pickled or copied: share {self._name} in the module that "
-            f"all import, which opens it once in each process, instead of sending {self!r}"
+            f"a shared client cannot be pickled or copied: share {self._name} in a module that "
+            f"every process imports, which opens it once in each, instead of sending {self!r}"
         )
 
     def __call__(self) -> T:
-        """Return the client, after opening it if it is not open.
+        """Return the client, and open it first if it is not open.
 
         Raises:
-            BaseException: What the opening has raised, or how the client has ended by itself.
-            TypeError: The function has returned what is not an async context manager.
+            BaseException: Whatever opening the client raised, or the error it ended with by itself.
+            TypeError: The function returned something other than an async context manager.
             CancelledError: The opening was cancelled.
-            DeadlockError: It is not open, and this is called on the event loop that has to open it.
-                Also where what opens it, or another client that this needs, awaits it.
-            InvalidStateError, BrokenExecutor: As `AsyncExecutor.submit`.
+            DeadlockError: The client is not open, and this is the event loop that has to open it.
+                Also raised if the code that opens it, or another client that this needs, awaits it.
+            InvalidStateError, BrokenExecutor: As for `AsyncExecutor.submit`.
         """
         lifetime = self._lifetime()
         if lifetime is not None and lifetime.is_open():
@@ -90,13 +90,13 @@ class Shared(Generic[T]):
                 return (yield from self._ask().__await__())
 
     def close(self) -> None:
-        """Close the client, if it is open or about to be, and wait until it is closed.
+        """Close the client, if it is open or being opened, and wait until it is closed.
 
-        The next one to ask opens it anew.
+        The next caller opens it again.
 
         Raises:
-            BaseException: What the closing has raised.
-            DeadlockError: This is called on the event loop that has to close it.
+            BaseException: Whatever closing the client raised.
+            DeadlockError: This is the event loop that has to close it.
         """
         lifetime = self._lifetime()
         if lifetime is None or lifetime.closed.done():
@@ -122,10 +122,10 @@ class Shared(Generic[T]):
         return lifetime
 
     def _ask(self) -> Future[T]:
-        """Return a future of the client, opening it where it is not open.
+        """Return a future of the client, and open it if it is not open.
 
         Raises:
-            BaseException: How the client has ended by itself.
+            BaseException: The error that the client ended with by itself.
         """
         while (lifetime := self._lifetime()) is not None:
             if not lifetime.closed.done():
@@ -177,12 +177,12 @@ class Shared(Generic[T]):
 def _refuse_to_block(
     future: Future[Any], name: str, does: str, instead: str, stacklevel: int
 ) -> None:
-    """Raise an error, or warn, where a wait for `future` blocks the running event loop."""
+    """Raise an error, or warn, if a wait for `future` blocks the running event loop."""
     if asyncio._get_running_loop() is None or (future._is_on_own_loop() and future.done()):
         return
     if future._is_on_own_loop():
         raise DeadlockError(
-            f"{name}() was called on the event loop that {does} it: it would wait for ever. "
+            f"{name}() was called on the event loop that {does} it, and would wait forever. "
             f"Use '{instead}' there"
         )
     warn_of_blocked_loop(future, name, f"use '{instead}' there", stacklevel)

@@ -1,4 +1,4 @@
-"""A copy of a container that other threads change meanwhile."""
+"""A copy of a container that other threads are changing."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def snapshot(items: Iterable[T]) -> list[T]:
         try:
             return list(items)
         except RuntimeError:
-            # Some is written in Python, as WeakSet is, or there is no GIL.
+            # Some containers, such as WeakSet, are written in Python; or there is no GIL.
             tries += 1
-        # Without it threads that never rest can change a deque as fast as it is read. This one
+        # Without the GIL, threads that never rest can change a deque as fast as it is read. This
         # stops them all.
         if tries >= _TRIES and isinstance(items, deque):
             return [item for item in gc.get_referents(items) if item is not type(items)]

@@ -42,7 +42,7 @@ def test_async_generator_is_refused() -> None:
     async def numbers() -> AsyncIterator[int]:
         yield 1
 
-    with pytest.raises(TypeError, match=r"numbers.* is an async generator function: iterate it"):
+    with pytest.raises(TypeError, match=r"numbers.* is an async generator function: loop over it"):
         _ = ensure_coroutine(numbers, numbers())
 
 

@@ -291,7 +291,7 @@ class TestMistakes:
         wrong: Any = echo(1)
 
         with pytest.raises(
-            TypeError, match=r"the coroutine that echo\(\) has returned: pass echo, \.\.\. instead"
+            TypeError, match=r"the coroutine that echo\(\) returned: pass echo, \.\.\. instead"
         ):
             _ = executor.submit(wrong)
 
@@ -325,7 +325,7 @@ class TestMistakes:
         async def numbers() -> Any:
             yield 1
 
-        with pytest.raises(TypeError, match="iterate it in an async function"):
+        with pytest.raises(TypeError, match="loop over it in an async function"):
             executor.submit(numbers).result(LIMIT)
 
     def test_after_shutdown(self, executor: AsyncExecutor) -> None:

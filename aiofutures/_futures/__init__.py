@@ -1,1 +1,1 @@
-"""The outcome of a call, and those who wait for it."""
+"""The outcome of a call, and its waiters."""

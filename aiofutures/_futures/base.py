@@ -1,9 +1,9 @@
-"""The state machine of a future: its call, its outcome and those who wait for it.
+"""The state machine of a future: its call, its outcome and its waiters.
 
-There is no lock. Two questions are decided by deleting an attribute, which is atomic: of several
-threads one succeeds. Who deletes `_fn` decides what becomes of the call: its host runs it, `cancel`
-drops it. Who deletes `_context` writes the outcome: the host, `cancel` or `set_result`. With no
-lock to hold, nothing is ever stuck in a forked child, a signal handler or a finalizer.
+There is no lock. Two questions are decided by deleting an attribute, which is atomic: one thread
+succeeds. Whoever deletes `_fn` decides about the call: its host runs it, `cancel` drops it. Whoever
+deletes `_context` writes the outcome: the host, `cancel` or `set_result`. With no lock to hold,
+nothing can get stuck in a forked child, a signal handler or a finalizer.
 """
 
 from __future__ import annotations
@@ -107,14 +107,14 @@ class BaseFuture(concurrent.futures.Future[T]):
         return f"<{type(self).__name__} at {id(self):#x} state={state}{call}>"
 
     def _call_name(self) -> str | None:
-        """Return the qualified name of what is called; None where somebody sets the outcome."""
+        """Return the qualified name of the function; None if the outcome is set by hand."""
         fn = getattr(self, "_fn", None)
         return self._name if self._name is not None or fn is None else name_of(fn)
 
     @override
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"a future cannot be pickled or copied: take its result() and pass that, not {self!r}"
+            f"a future cannot be pickled or copied: pass its result() instead of {self!r}"
         )
 
     # What else the standard library's contract asks for; only executors and tests call it.
@@ -124,23 +124,23 @@ class BaseFuture(concurrent.futures.Future[T]):
         """Mark the future as running, unless it was cancelled.
 
         Returns:
-            False if it was cancelled: the call must not be run then.
+            False if it was cancelled, in which case the call must not be run.
 
         Raises:
-            InvalidStateError: The future runs or is finished already.
+            InvalidStateError: The future is already running or done.
         """
         if self.take() is not None:
             return True
         if self.cancelled():
             return False
-        raise InvalidStateError(f"{self!r} cannot be marked as running once more")
+        raise InvalidStateError(f"{self!r} cannot be marked as running again")
 
     @override
     def set_result(self, result: T) -> None:
         """Finish the future with `result`.
 
         Raises:
-            InvalidStateError: The future is done already.
+            InvalidStateError: The future is already done.
         """
         self._set(FINISHED, result, None)
 
@@ -149,14 +149,14 @@ class BaseFuture(concurrent.futures.Future[T]):
         """Finish the future with `exception`.
 
         Raises:
-            InvalidStateError: The future is done already.
+            InvalidStateError: The future is already done.
         """
         self._set(FINISHED if exception is None else FAILED, None, exception)
 
     def _set(self, status: str, result: T | None, exception: BaseException | None) -> None:
         if not self._decide(status, result, exception):
             # In the words of the standard library, and then ours.
-            raise InvalidStateError(f"{self._state}: {self!r} is done already")
+            raise InvalidStateError(f"{self._state}: {self!r} is already done")
         self._notify_and_drop_call()
 
     def _get_snapshot(self) -> tuple[bool, bool, T | None, BaseException | None]:

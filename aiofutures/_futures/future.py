@@ -49,15 +49,15 @@ class Future(BaseFuture[T]):
         """Wait for the outcome of the call and return it.
 
         Args:
-            timeout: Maximum number of seconds to wait; None means no limit. After a time-out the
-                call goes on; `cancel` ends it.
+            timeout: Maximum number of seconds to wait; None means no limit. After a time-out, the
+                call goes on; `cancel` stops it.
 
         Returns:
             What the call returned.
 
         Raises:
             CancelledError: The future was cancelled.
-            TimeoutError: The call was not done in time.
+            TimeoutError: The call did not finish in time.
             DeadlockError: The wait would block the event loop that runs the call.
             BaseException: Whatever the call raised.
         """
@@ -89,7 +89,7 @@ class Future(BaseFuture[T]):
 
         Raises:
             CancelledError: The future was cancelled.
-            TimeoutError: The call was not done in time.
+            TimeoutError: The call did not finish in time.
             DeadlockError: The wait would block the event loop that runs the call.
         """
         if self._status not in DONE and not wait(self, timeout):
@@ -103,12 +103,12 @@ class Future(BaseFuture[T]):
     def cancel(self) -> bool:
         """Cancel the call.
 
-        A pending call never runs: the future is cancelled at once. The task of a running call is
-        asked to cancel, and the future is done when the task is: `result` waits for its cleanup,
-        and a task that swallows the cancellation delivers its value.
+        A pending call never runs: the future is cancelled at once. A running call's task is asked
+        to cancel, and the future is done when the task is: `result` waits for its cleanup, and if
+        the task swallows the cancellation, you get its value.
 
         Returns:
-            True if the future is cancelled or its task was asked to, False if it was done before.
+            True if the future is cancelled or its task was asked to; False if it was already done.
         """
         return self._cancel_and_notice(ignore)
 
@@ -149,12 +149,12 @@ class Future(BaseFuture[T]):
         """Call `fn` with this future as soon as it is done.
 
         Callbacks run in the order in which they were added: on the loop thread, in the thread that
-        cancels a pending future, or, if the future is done, at once in the caller's thread. Their
-        exceptions are logged to the logger `aiofutures`, but a `BaseException` such as `SystemExit`
-        is raised after the remaining callbacks have run, unless that is on the loop thread.
+        cancels a pending future, or, if the future is already done, at once in the caller's thread.
+        Their exceptions go to the logger `aiofutures`. A `BaseException` such as `SystemExit` is
+        raised after the remaining callbacks have run, except on the loop thread.
 
         Args:
-            fn: Takes the future. It must not block.
+            fn: A function of the future. It must not block.
         """
         if self._status in DONE:
             self._mark_fetched()
@@ -173,10 +173,10 @@ class Future(BaseFuture[T]):
         """Remove all instances of a callback, as `asyncio.Future.remove_done_callback` does.
 
         Args:
-            fn: What was given to `add_done_callback`.
+            fn: The function passed to `add_done_callback`.
 
         Returns:
-            How many were removed.
+            The number of callbacks removed.
 
         .. versionadded:: 0.2.0
         """
@@ -231,11 +231,10 @@ class Future(BaseFuture[T]):
             del self, awaiter, waiter
 
     def map(self, fn: Callable[[T], U], /) -> Future[U]:
-        """Return the future of `fn(result)`.
+        """Return a future of `fn(result)`.
 
         Like every derived future, it runs on the event loop of this future's executor, passes
-        exceptions on, and cancels this future when it is cancelled, as a task cancels what it
-        awaits.
+        exceptions on, and cancels this future if it is cancelled, as a task cancels what it awaits.
 
         Args:
             fn: A function of the result. It must not block.
@@ -251,7 +250,7 @@ class Future(BaseFuture[T]):
         return self._derive(_map, (self,), self, fn)
 
     def then(self, fn: Callable[[T], Awaitable[U]], /) -> Future[U]:
-        """Return the future of `await fn(result)`.
+        """Return a future of `await fn(result)`.
 
         Args:
             fn: An async function of the result.
@@ -269,7 +268,7 @@ class Future(BaseFuture[T]):
     def recover(
         self, error: type[E] | tuple[type[E], ...], fn: Callable[[E], U], /
     ) -> Future[T | U]:
-        """Return the future of the result or, after such an exception, of `fn(exception)`.
+        """Return a future of the result or, after such an exception, of `fn(exception)`.
 
         Args:
             error: The type, or types, of the exceptions to handle, as `result` raises them.
@@ -286,7 +285,7 @@ class Future(BaseFuture[T]):
         return self._derive(_recover, (self,), self, error, fn)
 
     def zip(self, other: Future[U], /) -> Future[tuple[T, U]]:
-        """Return the future of both results.
+        """Return a future of both results.
 
         It fails as soon as one of the two fails; the other one goes on.
 
@@ -310,7 +309,7 @@ class Future(BaseFuture[T]):
     ) -> Future[Any]:
         """Run `await fn(*args)` where the call of this future runs."""
         if self._host is None:
-            raise InvalidStateError(f"{self!r} is not of an executor: nothing can run after it")
+            raise InvalidStateError(f"{self!r} belongs to no executor that could run more calls")
         host = self._host.local
         derivation = Derivation(fn)
         derivation.sources = [(source, source._waves_asked) for source in sources]

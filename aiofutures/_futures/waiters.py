@@ -69,12 +69,12 @@ def wait(future: Awaited, timeout: float | None, caller: Caller | None = None) -
 
 
 def not_done(future: Awaited, seconds: float | None) -> TimeoutError:
-    """Return the error for a call that was not done in so many seconds."""
+    """Return the error for a call that did not finish in this number of seconds."""
     name = future._call_name()
     if name is None:
         # As the standard library's.
         return TimeoutError()
-    return TimeoutError(f"{name}() was not done in {seconds} seconds")
+    return TimeoutError(f"{name}() did not finish in {seconds} seconds")
 
 
 def _block(future: Awaited, timeout: float | None, caller: Caller | None = None) -> bool:
@@ -107,8 +107,8 @@ def refuse_on_own_loop(future: Awaited) -> None:
     host = future._host
     if host is not None and host.is_current():
         raise DeadlockError(
-            f"waiting for {future!r} here would block the event loop {host.loop_in_words}, "
-            "for ever; use 'await future' instead"
+            f"waiting for {future!r} here would never end: it blocks the event loop "
+            f"{host.loop_in_words}; use 'await future' instead"
         )
 
 
@@ -248,7 +248,7 @@ class StdlibWaiters:
 
 
 class LendingEvent(Event):
-    """An event whose waiters lend their places meanwhile, as waiters of a future do."""
+    """An event whose waiters lend their places while they wait, as those of a future do."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -362,7 +362,7 @@ class OutcomeWaiter(AsyncWaiter):
         elif error is None:
             self.set_result(self._awaited._result)
         elif issubclass(type(error), StopIteration):
-            self.set_exception(RuntimeError(f"the future has raised {error!r}"))
+            self.set_exception(RuntimeError(f"the future raised {error!r}"))
         else:
             self.set_exception(error)
 
@@ -393,7 +393,7 @@ class Awaiters:
             self._show(awaiter, task)
 
     def remove(self, awaiter: asyncio.Task[Any]) -> None:
-        """Note that `awaiter` awaits it no more."""
+        """Note that `awaiter` no longer awaits it."""
         task = self._awaited.pop(awaiter)
         if task is not None:
             _discard_from_awaited_by(task, awaiter)

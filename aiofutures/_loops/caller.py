@@ -19,8 +19,8 @@ from .limit import pause
 from .worker_future import TakesOutcomes, WorkerFuture, call_soon
 
 _REFUSAL: Final = (
-    "the thread that called a to_sync function, in which this was to run, has stopped waiting: its "
-    "time was up, or an exception was raised there"
+    "the thread in which this was to run has stopped waiting in its to_sync call: its time was up, "
+    "or an exception was raised there"
 )
 
 

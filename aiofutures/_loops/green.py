@@ -36,6 +36,5 @@ def _refuse(module: str, replaced: str) -> None:
         raise RuntimeError(
             f"{name} has replaced the standard library's {replaced}, but the event loop of "
             "aiofutures needs real threads: use workers that have them, such as 'gthread' of "
-            "gunicorn and 'threads' or 'prefork' of Celery, or have neither threads nor select "
-            "replaced"
+            "gunicorn and 'threads' or 'prefork' of Celery, or leave threads and select unpatched"
         )

@@ -138,7 +138,7 @@ class Thread(threading.Thread):
                 spare = _spares.pop()
             except IndexError:
                 raise InvalidStateError(
-                    "cannot schedule new futures: the interpreter is ending"
+                    "cannot schedule new futures: the interpreter is exiting"
                 ) from None
             self._is_handed = True
             spare.take_over(self)
@@ -277,8 +277,8 @@ def _first_busy() -> Waits | None:
 
 def _warn() -> None:
     log_warning(
-        "the end of the interpreter waits for %s. Ctrl-C cancels them; an executor that was made "
-        "with cancel_at_exit=True does not wait",
+        "the interpreter cannot exit before these calls end: %s. Ctrl-C cancels them; with "
+        "AsyncExecutor(cancel_at_exit=True) they are cancelled instead of waited for",
         in_words(name for loop_thread in snapshot(loop_threads) for name in loop_thread.names()),
     )
 

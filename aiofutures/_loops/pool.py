@@ -234,4 +234,4 @@ def _deliver(ended: list[PoolItem]) -> None:
         while ended:
             ended.pop().deliver()
     except BaseException as error:
-        log_error(error, "the outcome of a call in a worker thread has nowhere to go")
+        log_error(error, "cannot deliver the outcome of a call in a worker thread")

@@ -291,7 +291,7 @@ class LoopThread:
         """Return the error for a call that comes too late."""
         if run.closing:
             return run.refusal(self._advice(self))
-        return InvalidStateError("cannot schedule new futures: the interpreter is ending")
+        return InvalidStateError("cannot schedule new futures: the interpreter is exiting")
 
     def _refuses(self, run: Run) -> bool:
         """Tell whether a guarded run takes nothing of the caller's.
@@ -425,19 +425,19 @@ def refuse_if_async(fn: object) -> None:
     else:
         is_async = iscoroutinefunction(fn)
     if is_async:
-        raise TypeError(f"{fn!r} is async already: await it instead")
+        raise TypeError(f"{fn!r} is already async: await it instead")
 
 
 def _refuse_if_not_new(loop: object) -> None:
     """Raise an error if this, which `loop_factory` has returned, is no loop or has another use."""
     if not isinstance(loop, asyncio.AbstractEventLoop):
-        raise TypeError(f"loop_factory has to return a new event loop, not {loop!r}")
+        raise TypeError(f"loop_factory must return a new event loop, not {loop!r}")
     if loop.is_closed():
-        raise RuntimeError(f"loop_factory has to return a new event loop; {loop!r} is closed")
+        raise RuntimeError(f"loop_factory must return a new event loop; {loop!r} is closed")
     if not _is_free(loop):
         raise RuntimeError(
-            f"loop_factory has to return a new event loop; {loop!r} runs already. To run "
-            "coroutines there, use asyncio.run_coroutine_threadsafe"
+            f"loop_factory must return a new event loop; {loop!r} is already running. To run "
+            "coroutines on it, use asyncio.run_coroutine_threadsafe"
         )
 
 

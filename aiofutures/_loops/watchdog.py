@@ -49,7 +49,7 @@ class Watchdog:
             watching.start()
         except RuntimeError as error:
             # There is no thread left. The work matters more.
-            log_warning("the event loop %s is not watched: %s", self._name, error)
+            log_warning("cannot watch the event loop %s: %s", self._name, error)
             yield
             return
         try:
@@ -111,7 +111,7 @@ class Watchdog:
         summary = traceback.StackSummary.extract(
             (frame, line) for frame, line in reversed(stack) if frame.f_code.co_filename not in ours
         )
-        where = "a callback that is not in Python"
+        where = "a callback not written in Python"
         if summary:
             where = f"{summary[-1].name}() in {summary[-1].filename}:{summary[-1].lineno}"
         message = "the event loop %s has been blocked for %.2f seconds by %s\n%s"

@@ -196,7 +196,7 @@ def _end_unrun(box: list[WorkerFuture[Any]], outcome: concurrent.futures.Future[
         if outcome.cancelled():
             box.pop().fail(asyncio.CancelledError())
         else:
-            box.pop().fail(outcome.exception() or RuntimeError("the pool has not run the call"))
+            box.pop().fail(outcome.exception() or RuntimeError("the pool did not run the call"))
 
 
 class _Here(threading.local):

@@ -1,1 +1,1 @@
-"""The synchronous face of async functions, generators and context managers."""
+"""The synchronous side of async functions, generators and context managers."""

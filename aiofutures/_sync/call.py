@@ -83,21 +83,21 @@ def wait(
         caller.leave()
         loop = "that has to run it" if future._host is None else future._host.loop_in_words
         raise DeadlockError(
-            f"{name}() was called on the event loop {loop}: it would wait for ever. "
-            "Await the async function itself there, which is its __wrapped__"
+            f"{name}() was called on the event loop {loop}, and would wait forever. "
+            "Await the async function itself there, its __wrapped__"
         ) from None
     except BaseException:
         _cancel_and_wait(future, caller)
         raise
     else:
-        raise TimeoutError(f"{name}() was cancelled: it was not done in {timeout} seconds")
+        raise TimeoutError(f"{name}() was cancelled: it did not finish in {timeout} seconds")
     finally:
         # The traceback of its exception holds this frame.
         del future
 
 
 def _is_done_when_cancelled(future: Future[Any], caller: Caller) -> bool:
-    """Cancel a call; tell whether it was done when its event loop took the cancellation."""
+    """Cancel a call; return whether it was done before its event loop got the cancellation."""
     is_taken = Event()
     was_done: list[bool] = []
 
@@ -169,9 +169,9 @@ class SyncCall(Caller):
                 return Openable(aiter(result), is_iterator=True)
             refuse_decorated(result)
             raise TypeError(
-                f"{self.fn!r} returned {result!r}, which is neither awaitable nor an async context "
-                "manager nor an async iterator. It is a sync function and has just blocked the "
-                "event loop: call it as it is"
+                f"{self.fn!r} returned {result!r}, which is not an awaitable, an async context "
+                "manager or an async iterator. It is a sync function, and blocked the event loop: "
+                "call it directly"
             )
         finally:
             if self.context is None:
@@ -179,7 +179,7 @@ class SyncCall(Caller):
 
 
 class RemoteCall:
-    """An async function as `to_sync` calls it in another process, to which its caller belongs."""
+    """An async function as `to_sync` calls it when its caller is in another process."""
 
     def __init__(self, fn: Callable[..., Any], name: str) -> None:
         self.fn = fn
@@ -195,15 +195,15 @@ class RemoteCall:
         # Not isinstance: the `__class__` of a result may raise.
         if type(result) is Openable:
             raise TypeError(
-                f"{self.__qualname__}() returns what is iterated or entered, and that cannot leave "
-                "its process: do it in an async function and submit that, or run it on an "
+                f"{self.__qualname__}() returns something to loop over or enter, which cannot "
+                "leave its process: use it in an async function and submit that, or run it on an "
                 "AsyncExecutor"
             )
         return result
 
 
 def have_asgiref_find_caller() -> None:
-    """Have asgiref run thread-sensitive calls of this task in the thread that waits."""
+    """Make asgiref run thread-sensitive calls of this task in the waiting thread."""
     host = LoopThread.running()
     if host is not None:
         _asgiref.use(_asgiref.CallerExecutor(host.run_in_caller))
@@ -221,7 +221,7 @@ class ContextChanges:
         self._tokens: dict[ContextVar[Any], Token[Any]] = {}
 
     def take_over(self, context: Context) -> None:
-        """Apply to the current context what has changed in `context` since the last time."""
+        """Apply what has changed in `context` since the last time to the current context."""
         seen, self._seen = self._seen, context
         # This saves a step a twentieth of its time.
         if len(context) == (waiting_caller in context) and not self._tokens:
@@ -244,7 +244,7 @@ class ContextChanges:
 async def run_in_caller(
     host: LoopThread, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> T:
-    """Run a function in the thread that waits, and take over the context variables it has set."""
+    """Run a function in the waiting thread, and take over the context variables it sets."""
     refuse_if_async(fn)
     changes = ContextChanges()
     future = host.run_in_caller(fn, *args, **kwargs)

@@ -29,7 +29,7 @@ _lifetime: ContextVar[ref[Lifetime[Any]] | None] = ContextVar("_lifetime", defau
 
 
 class AskAgainError(Exception):
-    """The lifetime has ended, or was given up, before there was an answer."""
+    """The lifetime ended, or was given up, before there was an answer."""
 
 
 class Lifetime(Generic[T]):
@@ -106,11 +106,11 @@ class Lifetime(Generic[T]):
         return asker
 
     def close_soon(self) -> None:
-        """Have the client closed, which is open."""
+        """Start closing the client, which is open."""
         self.host.call_soon(self._begin_closing)
 
     def _answer(self, asker: Future[T]) -> None:
-        """Finish the future of somebody who asks."""
+        """Finish the future of a caller."""
         # Read once: `_leave` may drop it.
         error = self.opened._exception
         if error is not None:
@@ -191,7 +191,7 @@ class Lifetime(Generic[T]):
             del self
 
     def _end(self, turns: Turns, task: asyncio.Task[None]) -> None:
-        """Tell what has become of the client. Loop thread only."""
+        """Settle the futures at the end of the client. Loop thread only."""
         self.host.closers.pop(self.closed, None)
         error, self._error = self._error, None
         if self.opened._task is not None:
@@ -221,8 +221,8 @@ class Lifetime(Generic[T]):
             self._needs = None
             asker.cancel()
             raise DeadlockError(
-                f"{self._name} would wait for itself, for ever: what opens or closes a shared "
-                "client cannot await it, nor another one that does"
+                f"{self._name} would wait for itself, forever: the code that opens or closes a "
+                "shared client cannot await it, nor another client that does"
             )
 
     def _need_nothing(self, _: object) -> None:
@@ -245,7 +245,7 @@ class Lifetime(Generic[T]):
             self._report("failed to close", error)
 
     def _report(self, what: str, error: BaseException) -> None:
-        """Report an error that nobody gets."""
+        """Report an error that no caller receives."""
         self.host.report({"message": f"{self._name} {what}", "exception": error})
 
 

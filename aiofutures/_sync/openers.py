@@ -1,4 +1,4 @@
-"""The opening of what a function returns: it is entered, or iterated, where it is used."""
+"""The opening of what a function returns, by entering or iterating over it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _MOST_LAYERS: Final = 100
 def entering(
     fn: Callable[..., Any], name: str
 ) -> Callable[..., AbstractAsyncContextManager[Any, Any]]:
-    """Return a function of an async context manager that, on entering, calls `fn`."""
+    """Return a function whose async context manager calls `fn` when it is entered."""
 
     @asynccontextmanager
     async def entered(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         result = fn(*args, **kwargs)
         if not can_be_entered(result):
             raise _wrong_kind(
-                f"{name}() returned {result!r}, which is not an async context manager: to_sync() "
-                "awaits or iterates what is one of those, and a sync function is called as it is",
+                f"{name}() returned {result!r}, which is not an async context manager: use "
+                "to_sync() to await or iterate over it, and call a sync function directly",
                 result,
             )
         async with result as value:
@@ -36,7 +36,7 @@ def entering(
 
 
 def iterating(fn: Callable[..., Any], name: str) -> Callable[..., AsyncGenerator[Any, None]]:
-    """Return an async generator function that calls `fn` and iterates what comes of it."""
+    """Return an async generator function that calls `fn` and iterates over the result."""
 
     async def iterate(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         async with AsyncExitStack() as stack:
@@ -66,7 +66,7 @@ def iterating(fn: Callable[..., Any], name: str) -> Callable[..., AsyncGenerator
 
 
 async def _open(stack: AsyncExitStack, value: Any, name: str) -> AsyncIterator[Any]:
-    """Await and enter `value` and what comes of it, until that can only be iterated."""
+    """Await or enter `value`, and then the result, until that can only be iterated over."""
     # Clients give themselves.
     used: list[object] = []
     while len(used) < _MOST_LAYERS and not any(value is each for each in used):
@@ -77,8 +77,8 @@ async def _open(stack: AsyncExitStack, value: Any, name: str) -> AsyncIterator[A
             value = await value
     if not hasattr(type(value), "__aiter__"):
         raise _wrong_kind(
-            f"{name}() gave {value!r}, which is not an async iterable: to_sync() awaits, "
-            "to_sync_context() enters, and a sync function is called as it is",
+            f"{name}() gave {value!r}, which is not an async iterable: use to_sync() to await it, "
+            "to_sync_context() to enter it, and call a sync function directly",
             value,
         )
     return aiter(value)

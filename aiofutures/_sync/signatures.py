@@ -129,7 +129,7 @@ def iterated(fn: Callable[..., Any]) -> Any:
 
 
 class _LateSignature(inspect.Signature):
-    """A signature that is made anew whenever somebody looks at it."""
+    """A signature that is computed every time it is looked at."""
 
     def __init__(
         self, fn: Callable[..., Any], annotations_of_wrapper: Callable[[int], dict[str, Any]]

@@ -1,4 +1,4 @@
-"""A task that takes one step after another, each for a synchronous caller that waits."""
+"""A task that takes one step after another, each for a waiting synchronous caller."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .call import ContextChanges, have_asgiref_find_caller, wait
 
 
 class EndedError(Exception):
-    """There is no task any more that could take the step."""
+    """The task that should take the step has ended."""
 
 
 _ENDS: Final = (GeneratorExit, StopAsyncIteration, EndedError)
@@ -200,7 +200,7 @@ class StepTask:
             if is_last:
                 raise EndedError
             raise concurrent.futures.BrokenExecutor(
-                f"{self.__qualname__} runs in the process that was forked; begin it again here"
+                f"{self.__qualname__} runs in the process that was forked; start it again here"
             )
         if self._changes is None:
             self._begin()
@@ -233,9 +233,9 @@ class StepTask:
         host = self._given_host
         if host is None or host.local is not host:
             raise TypeError(
-                f"{self.__qualname__}() returns what is iterated or entered, one step after "
-                "another in one task, and its executor has no event loop of its own here: run it "
-                "on an AsyncExecutor, or await it in an async function and submit that"
+                f"{self.__qualname__}() returns something to loop over or enter, step by step in "
+                "one task, and its executor has no event loop in this process: run it on an "
+                "AsyncExecutor, or use it in an async function and submit that"
             )
         self._loop_host = host
         self._changes = ContextChanges()

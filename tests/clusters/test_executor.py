@@ -172,7 +172,7 @@ class TestMap:
         results = executor.map(remote.wait_for_file, [str(tmp_path / "no")] * 3, timeout=0.1)
         futures = results.futures
 
-        with pytest.raises(TimeoutError, match=r"wait_for_file\(\) was not done in 0.1 seconds"):
+        with pytest.raises(TimeoutError, match=r"wait_for_file\(\) did not finish in 0.1 seconds"):
             next(results)
 
         concurrent.futures.wait(futures, LIMIT)
@@ -465,7 +465,9 @@ class TestDecorators:
         """What is iterated or entered cannot leave its process: the error names the function."""
         decorated: Any = to_sync(executor=executor)(fn)
 
-        with pytest.raises(TypeError, match=rf"^{fn.__name__}\(\) returns what is iterated or"):
+        with pytest.raises(
+            TypeError, match=rf"^{fn.__name__}\(\) returns something to loop over or"
+        ):
             next(decorated(1)) if fn is remote.items else decorated()
 
     @pytest.mark.parametrize("decorator", [to_sync_context, to_sync_iter])

@@ -127,7 +127,7 @@ class TestWorkers:
         """Calls wait for a worker, for as long as their caller does."""
         with start_cluster(n_workers=0) as client, DaskExecutor(client) as executor:
             future = executor.submit(remote.add, 1)
-            with pytest.raises(TimeoutError, match=r"add\(\) was not done in 0.2 seconds"):
+            with pytest.raises(TimeoutError, match=r"add\(\) did not finish in 0.2 seconds"):
                 future.result(0.2)
             waiting = executor.submit(remote.add, 2)
             assert waiting.cancel()
@@ -440,7 +440,9 @@ class TestExit:
         with scheduler() as (address, _):
             output = run(script.replace("ADDRESS", repr(address)))
 
-        assert output.startswith("the end of the interpreter waits for pid_after (2). Ctrl-C")
+        assert output.startswith(
+            "the interpreter cannot exit before these calls end: pid_after (2). Ctrl-C"
+        )
 
     def test_interrupted(self, tmp_path: Path) -> None:
         """Ctrl-C there cancels them, and waits for their cleanup."""

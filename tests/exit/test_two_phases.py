@@ -325,7 +325,7 @@ threading.Timer(5.5, lambda: load("late")).start()
             interpreter(script), capture_output=True, text=True, timeout=30, check=False
         )
 
-        assert process.stderr.count("the end of the interpreter waits for") == 1
+        assert process.stderr.count("the interpreter cannot exit before these calls end: ") == 1
         line = process.stderr.splitlines()[0]
         assert "Bot.run (2)" in line
         assert "slow" in line
@@ -550,4 +550,4 @@ atexit.register(submit)
 """
         )
 
-        assert output == "taken over\ncannot schedule new futures: the interpreter is ending\n"
+        assert output == "taken over\ncannot schedule new futures: the interpreter is exiting\n"

@@ -1100,9 +1100,9 @@ class TestDirectUse:
             setting = in_thread(halt.call, future.set_result, 1)
             halt.arrived()
 
-            with pytest.raises(InvalidStateError, match="is done already"):
+            with pytest.raises(InvalidStateError, match="is already done"):
                 future.set_result(2)
-            with pytest.raises(InvalidStateError, match="is done already"):
+            with pytest.raises(InvalidStateError, match="is already done"):
                 future.set_exception(OSError())
 
             halt.go_on()
@@ -1159,7 +1159,7 @@ class TestDirectUse:
                 gate.open()
                 until(future.done)
 
-            with pytest.raises(InvalidStateError, match="is done already"):
+            with pytest.raises(InvalidStateError, match="is already done"):
                 setting.result(LIMIT)
 
         assert str(future.exception()) == "lost"

@@ -59,7 +59,7 @@ def test_timeout(
         with pytest.raises(TimeoutError) as caught:
             wait(future, timeout)
 
-    assert str(caught.value) == f"Shop.load() was not done in {timeout} seconds"
+    assert str(caught.value) == f"Shop.load() did not finish in {timeout} seconds"
 
 
 def test_timeout_of_a_future_made_by_hand() -> None:
@@ -81,7 +81,7 @@ def test_timeout_of_map(executor: AsyncExecutor, take: Callable[[Any], object]) 
         with pytest.raises(TimeoutError) as caught:
             take(results)
 
-    assert str(caught.value) == "Shop.load() was not done in 0.01 seconds"
+    assert str(caught.value) == "Shop.load() did not finish in 0.01 seconds"
 
 
 def test_name_in_each_state(make_executor: MakeExecutor) -> None:
@@ -120,7 +120,7 @@ def test_name(executor: AsyncExecutor, submit: Callable[[Any, Any], Any], name: 
     with Gate() as gate:
         future = submit(executor, Shop(gate))
 
-        with pytest.raises(TimeoutError, match=rf"^{re.escape(name)}\(\) was not done in 0 sec"):
+        with pytest.raises(TimeoutError, match=rf"^{re.escape(name)}\(\) did not finish in 0 sec"):
             future.result(0)
 
         future.cancel()
@@ -161,7 +161,7 @@ def test_set_twice() -> None:
     with pytest.raises(InvalidStateError) as caught:
         future.set_result(2)
 
-    assert _words(caught.value) == f"{_words(expected.value)} is done already"
+    assert _words(caught.value) == f"{_words(expected.value)} is already done"
 
 
 def _length(_: object) -> int:

@@ -176,7 +176,7 @@ def test_outcome_that_cannot_be_delivered(
     assert submit(len, "ab").result(LIMIT) == 2
     assert len(pool._threads) == 1
     assert [record.getMessage() for record in logged_errors] == [
-        "the outcome of a call in a worker thread has nowhere to go"
+        "cannot deliver the outcome of a call in a worker thread"
     ]
     logged_errors.clear()
 

@@ -126,7 +126,7 @@ def test_callback_that_is_not_in_python(executor: AsyncExecutor, log: Log) -> No
 
     executor.submit(work).result(LIMIT)
 
-    assert "by a callback that is not in Python" in log.arrived()
+    assert "by a callback not written in Python" in log.arrived()
 
 
 def test_every_block_once(executor: AsyncExecutor, log: Log) -> None:
@@ -215,7 +215,7 @@ def test_no_thread_to_be_had(
         result = executor.submit(echo, 1).result(LIMIT)
 
     assert result == 1
-    assert log.messages == ["the event loop web is not watched: can't start new thread"]
+    assert log.messages == ["cannot watch the event loop web: can't start new thread"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")

@@ -149,7 +149,7 @@ class TestSyncToAsync:
         """An async function is refused: it can be awaited."""
 
         async def work() -> None:
-            with pytest.raises(TypeError, match="is async already: await it instead"):
+            with pytest.raises(TypeError, match="is already async: await it instead"):
                 _ = executor.sync_to_async(fn)
 
         executor.submit(work).result(LIMIT)

@@ -57,7 +57,9 @@ class TestInAnotherProcess:
         """What is iterated or entered cannot leave its process: the error names the function."""
         call = pickle.loads(pickle.dumps(SyncCall(fn, "Shop.load")))
 
-        with pytest.raises(TypeError, match=r"^Shop.load\(\) returns what is iterated or entered"):
+        with pytest.raises(
+            TypeError, match=r"^Shop.load\(\) returns something to loop over or enter"
+        ):
             asyncio.run(call())
 
     def test_sync_function(self) -> None:

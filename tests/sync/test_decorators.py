@@ -404,7 +404,7 @@ class TestOptions:
                     cancelled.set()
 
             with pytest.raises(
-                TimeoutError, match=r"work\(\) was cancelled: it was not done in 0.01 seconds"
+                TimeoutError, match=r"work\(\) was cancelled: it did not finish in 0.01 seconds"
             ):
                 work()
 

@@ -376,7 +376,7 @@ class TestOutcome:
             await in_caller_thread(fn)
 
         for fn in (where, functools.partial(where)):
-            with pytest.raises(TypeError, match="is async already: await it instead"):
+            with pytest.raises(TypeError, match="is already async: await it instead"):
                 call(fn)
 
     def test_context(self) -> None:

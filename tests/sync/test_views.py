@@ -304,7 +304,7 @@ class TestWhatIsReturned:
         half: Callable[[], Any] = Half
         view: Any = sync(half)
 
-        with pytest.raises(TypeError, match="neither awaitable nor an async context manager"):
+        with pytest.raises(TypeError, match="not an awaitable, an async context manager or"):
             view()
 
     @pytest.mark.parametrize("value", [5, [1], None])
@@ -2007,7 +2007,7 @@ class TestProcess:
         assert lines == [
             "generator",
             "generator",
-            "items runs in the process that was forked; begin it again here",
+            "items runs in the process that was forked; start it again here",
             "child is done",
             "manager",
             "2",
