@@ -14,7 +14,10 @@ from aiofutures import to_sync, to_sync_context
 def main(url: str) -> None:
     """Let each thread ask the database, as the threads of a web server do."""
     open_pool = to_sync_context(asyncpg.create_pool)
-    with open_pool(url, min_size=1, max_size=5) as pool, ThreadPoolExecutor(50) as threads:
+    with (
+        open_pool(url, min_size=1, max_size=5) as pool,
+        ThreadPoolExecutor(50) as threads,
+    ):
         fetch_value = to_sync(pool.fetchval)
         query = "SELECT $1::integer * 2 FROM pg_sleep(0.01)"
         print(sum(threads.map(lambda number: fetch_value(query, number), range(500))))
