@@ -393,10 +393,14 @@ def _blocking(
 
 
 def _generating(
-    fn: Callable[..., Any], name: str, timeout: float | None, executor: SubmitsCalls | None
+    fn: Callable[..., Any],
+    name: str,
+    timeout: float | None,
+    executor: SubmitsCalls | None,
+    make_view: Callable[[Openable, Host | None, float | None, str], Any] = view,
 ) -> Callable[..., Generator[Any, Any, None]]:
     """Return a generator function over an async one; it calls that when the first item is asked."""
-    open_ = _blocking(fn, name, timeout, executor, stacklevel=3)
+    open_ = _blocking(fn, name, timeout, executor, make_view, stacklevel=3)
 
     def generating(*args: Any, **kwargs: Any) -> Generator[Any, Any, None]:
         generator = open_(*args, **kwargs)
