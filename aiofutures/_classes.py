@@ -65,6 +65,8 @@ def sync_class(
       tuple, set or dict. One original has one twin. An argument that is a twin is passed on as its
       original.
 
+    `python -m aiofutures.twin` writes a stub with the exact types.
+
     Args:
         cls: The async class.
         executor: Where its objects live; None means the default executor when each is made.
