@@ -125,6 +125,14 @@ def stress(session: nox.Session) -> None:
 
 
 @nox.session(python=TOOLS)
+def twins(session: nox.Session) -> None:
+    """Call whole clients through their twins, and see how exact their stubs are."""
+    session.install(*group("types"), *group("twins"), "-e", ".[test]")
+    session.run("python", "-m", "pytest", "tests/twins", *(session.posargs or ["-n", "2"]))
+    session.run("python", "tests/twins/exactness.py")
+
+
+@nox.session(python=TOOLS)
 def coverage(session: nox.Session) -> None:
     """Put what was measured together, of `tests` and `cluster`: every branch has run."""
     session.install("coverage[toml]")

@@ -52,7 +52,7 @@ def kind_of(value: object) -> Kind:
     kind = _kinds.get(cls)
     if kind is None:
         kind = kind_of_class(cls)
-        if kind is Kind.PLAIN and any(map(is_async_function, _attributes(value))):
+        if kind is Kind.PLAIN and any(map(_comes_of_async, _attributes(value))):
             kind = Kind.TWIN
         _kinds[cls] = kind
     return kind
@@ -68,6 +68,13 @@ def _attributes(value: object) -> list[Any]:
     except AttributeError:
         return []
     return [each for name, each in list(own.items()) if not name.startswith("_")]
+
+
+def _comes_of_async(value: object) -> bool:
+    """Tell whether it is an async function, or what a decorator has made of one."""
+    return isinstance(value, (types.FunctionType, types.MethodType)) and is_async_function(
+        inspect.unwrap(value)
+    )
 
 
 def kind_of_class(cls: type) -> Kind:

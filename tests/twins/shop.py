@@ -5,7 +5,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from functools import cached_property
+from functools import cached_property, wraps
 from types import TracebackType
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
@@ -145,6 +145,17 @@ class Part:
         self.shop = shop
 
 
+class Wrapped:
+    """What has but what a decorator has made of an async function."""
+
+    def __init__(self, shop: "Shop") -> None:
+        @wraps(shop.item)
+        def reply(name: str) -> Reply:
+            return Reply(name)
+
+        self.reply = reply
+
+
 class Shop:
     """An async client.
 
@@ -169,6 +180,7 @@ class Shop:
         self.contexts: list[str] = []
         self._items = [Item(f"item {number}") for number in range(items)]
         self.part = Part(self)
+        self.wrapped = Wrapped(self)
 
     async def __aenter__(self) -> Self:
         self.tasks.append(asyncio.current_task())

@@ -210,6 +210,11 @@ class TestMembers:
 
         assert [item.name for item in twin.other()] == ["item 0", "item 1"]
 
+    def test_attribute_that_a_decorator_has_made(self, twin: Any) -> None:
+        """What a decorator has made of an async function makes its object async, too."""
+        with twin.wrapped.reply("x") as reply:
+            assert reply.price() == 1
+
     def test_private_member(self, twin: Any) -> None:
         """A private member is there as well, for derived classes."""
         assert twin._unsaid("x").name == "x"
