@@ -232,7 +232,7 @@ def _executed(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
 
 def _condition(test: ast.expr) -> bool | None:
     """Return whether a condition holds for a type checker; None if it cannot tell."""
-    names = {"TYPE_CHECKING": True, "sys": sys, "typing": _Typing, "t": _Typing}
+    names = {"TYPE_CHECKING": True, "sys": sys, "typing": _Typing, "t": _Typing, "__name__": ""}
     for node in ast.walk(test):
         if not isinstance(node, _CONDITIONS) or (
             isinstance(node, ast.Name) and node.id not in names

@@ -10,7 +10,6 @@ from typing import Any
 
 from .classes import Class, Context, class_of, type_parameters
 from .modules import Assigned, Binding, Defined, Function, Module, Target
-from .names import subscript
 from .references import Reference
 from .types import Position, Types
 
@@ -31,14 +30,14 @@ class Rest:
         """Yield the statements for all but these names."""
         for name, binding in self._module.scope.items():
             is_public = name in self._listed if self._listed else not name.startswith("_")
-            if name not in twins and (is_public or self._is_used(binding)):
+            if name not in twins and (is_public or self._is_used(name, binding)):
                 yield from self._written(name, binding)
 
-    def _is_used(self, binding: Binding) -> bool:
-        """Tell whether what is private may be named in a type."""
-        return isinstance(binding, ast.ClassDef) or (
-            isinstance(binding, Assigned) and not isinstance(binding.value, ast.Constant)
-        )
+    def _is_used(self, name: str, binding: Binding) -> bool:
+        """Tell whether what is private may be named in a type: a class, an alias, a variable."""
+        value = getattr(self._live, name, None)
+        is_type = isinstance(value, type) or type(value).__module__ in {"typing", "types"}
+        return isinstance(binding, ast.ClassDef) or (isinstance(binding, Assigned) and is_type)
 
     def _written(self, name: str, binding: Binding) -> Iterator[ast.stmt]:
         context = Context(self._module.name)
@@ -152,12 +151,10 @@ class Rest:
         cls = type(value)
         if cls in _PLAIN:
             return Reference("builtins", cls.__name__)
-        if "<" in cls.__qualname__ or value is None or getattr(cls, "__type_params__", None):
-            return Reference("typing", "Any")
         found = class_of(Target(cls.__module__, cls.__qualname__))
-        if found is None or found.parameters:
+        if found is None or found.parameters or cls.__module__ == "builtins":
             return Reference("typing", "Any")
-        return subscript(Reference(cls.__module__, cls.__qualname__), [])
+        return Reference(cls.__module__, cls.__qualname__)
 
 
 def _default(node: ast.expr) -> ast.expr:

@@ -34,8 +34,8 @@ AT_LEAST: Final = {
     "httpx.AsyncClient": (23, 23, 23, 23, 23, 23),
     "mcp.ClientSession": (28, 28, 26, 25, 28, 25),
     "aiohttp.ClientSession": (27, 27, 18, 26, 27, 18),
-    "openai.AsyncOpenAI": (55, 55, 48, 48, 50, 50),
-    "redis.asyncio.Redis": (387, 387, 394, 390, 391, 394),
+    "openai.AsyncOpenAI": (56, 56, 49, 53, 53, 53),
+    "redis.asyncio.Redis": (393, 393, 394, 390, 391, 394),
 }
 
 _BIN: Final = Path(sysconfig.get_path("scripts"))
