@@ -99,8 +99,7 @@ def _free_name(cls: Class, taken: set[str]) -> str:
 def formatted(source: str, path: Path | None) -> str:
     """Return source as ruff formats it."""
     try:
-        # It says no types.
-        from ruff import find_ruff_bin  # type: ignore[import-untyped]  # noqa: PLC0415
+        from ruff import find_ruff_bin  # noqa: PLC0415
     except ImportError:
         raise missing("ruff") from None
     command = find_ruff_bin()

@@ -162,7 +162,8 @@ def _stub(name: str) -> Path | None:
             from typeshed_client import get_stub_file  # noqa: PLC0415
         except ImportError:
             raise missing("typeshed_client") from None
-        return get_stub_file(name)
+        found: Path | None = get_stub_file(name)
+        return found
     path = _found(name)
     if path is not None and path.with_suffix(".pyi").is_file():
         return path.with_suffix(".pyi")

@@ -294,6 +294,16 @@ MEMBERS = [
     pytest.param("def get(self) -> Lent[str]: ...", "get(self) -> str", id="generic awaitable"),
     pytest.param("def get(self) -> Opened: ...", "get(self) -> SyncOpened", id="gives itself"),
     pytest.param("def get(self) -> Started: ...", "get(self) -> SyncStarted", id="starts itself"),
+    *(
+        pytest.param(f"def get(self) -> {name}: ...", f"get(self) -> {expected}", id=name)
+        for name, expected in {
+            **{name: f"Sync{name}" for name in ("Hooked", "Maybe", "Perhaps", "ByAlias", "Found")},
+            **{name: name for name in ("Ring", "Unknown")},
+            **dict.fromkeys(("Lost", "Stopped"), "Any"),
+            "Coming": "Generator[int, None, None]",
+            **dict.fromkeys(("Bare", "Wrong", "Silent"), "Generator[Any, None, None]"),
+        }.items()
+    ),
     pytest.param("def get(self) -> Either: ...", "get(self) -> SyncOther | None", id="alias"),
     pytest.param(
         "def get(self, a: Either, b: Plain) -> Listed[Other]: ...",
@@ -518,6 +528,38 @@ class Started(Opened):
     async def start(self: T) -> T: ...
     def __await__(self): return self.start().__await__()
 
+class Hooked:
+    hook: Callable[[], Awaitable[int]]
+class Maybe:
+    def get(self) -> "Other | None": ...
+class Perhaps:
+    @property
+    def get(self) -> Optional[Other]: ...
+class ByAlias:
+    def get(self) -> Either: ...
+class Ring:
+    def get(self) -> Again: ...
+class Unknown:
+    def get(self) -> (lambda: 1): ...
+    other: 3
+class Coming:
+    def __aiter__(self): ...
+    def __anext__(self) -> Awaitable[int]: ...
+class Bare(Coming):
+    def __anext__(self) -> "Awaitable": ...
+class Wrong(Coming):
+    def __anext__(self) -> List[int]: ...
+class Silent(Coming):
+    def __anext__(self): ...
+class Lost(Opened):
+    def __await__(self): return self.missing().__await__()
+class Found(Opened):
+    async def start(self): return self
+    def __await__(self): return self.start().__await__()
+class Stopped(Opened):
+    async def start(self): return self.x.y
+    def __await__(self): return self.start().__await__()
+
 Either = Union[Awaitable[Other], Optional[Other]]
 Plain = Union[int, str]
 Listed = List[T]
@@ -613,6 +655,33 @@ class TestMembers:
         )
 
         assert methods(stub)["get"] == "get(self) -> bytes"
+
+    def test_what_cannot_be_read(self, write: Write) -> None:
+        """Where there are two ways to a name, the one that can be read counts."""
+        stub = write(
+            CLIENT,
+            library="""
+            Value = int
+            Value: object = int
+            Value = str
+            try:
+                from _json import make_encoder as Scanner
+            except ImportError:
+                Scanner = None
+            class Scanner: ...
+            try:
+                from gone import Scanner as Other
+            except ImportError:
+                Other = Scanner
+            class Part:
+                same: int
+                same = 3
+            class AsyncClient:
+                async def get(self, a: Scanner, b: Other) -> Part: ...
+            """,
+        )
+
+        assert methods(stub)["get"].startswith("get(self, a: Scanner, b: ")
 
     def test_conditions(self, write: Write) -> None:
         """What type checkers take for executed counts, and the first where that cannot be told."""
