@@ -350,12 +350,14 @@ def _blocking(
     timeout: float | None,
     executor: SubmitsCalls | None,
     make_view: Callable[[Openable, Host | None, float | None, str], Any] = view,
+    finish: Callable[[Any, Any], Any] | None = None,
     *,
     stacklevel: int = 2,
 ) -> Callable[..., Any]:
     """Return a function that calls `fn` on an event loop and waits for what comes of it.
 
-    `make_view` makes of an iterator or a context manager what the caller gets.
+    `make_view` makes of an iterator or a context manager what the caller gets; `finish` does so of
+    anything else, with the first argument.
     """
     _check_seconds(timeout)
 
@@ -387,7 +389,7 @@ def _blocking(
         # Not isinstance: the `__class__` of a result may raise.
         if type(result) is Openable:
             return make_view(result, host, timeout, name)
-        return result
+        return result if finish is None else finish(result, args[0])
 
     return blocking
 

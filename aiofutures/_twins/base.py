@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import copy_context
-from operator import is_
+from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 from weakref import ref
 
 from .._contract import Host
 from .._futures.future import Future
+from .._snapshot import snapshot
 from .._sync.call import SubmitsCalls, SyncCall
-from .._sync.views import ContextManager
-from .._typing import override
-from .kinds import ATOMS
+from .._typing import T, override
+from .kinds import ATOMS, CONTAINERS
 
 if TYPE_CHECKING:
     from .family import Family
 
-#: The twins of originals, by the ids of these: a twin keeps its original, and so its id.
-_twins: dict[int, _Reference] = {}
+#: The twins of originals, by the ids of these: a twin keeps its original, and so its id. The dead
+#: are swept out when there are many: a callback for each would cost as much as a twin.
+_twins: dict[int, ref[Twin]] = {}
+# Held where an entry is replaced or removed. A finalizer that runs meanwhile may do so, too.
+_replacing: Final = RLock()
+_FEW: Final = 1000
+_sweep_above = _FEW
 
 # What stands for an async method has its synchronous name.
 SYNC_NAMES: Final = {
@@ -68,15 +74,16 @@ class Homes:
 
     def submit(self, call: SyncCall, twin: Twin, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Call it with the original of `twin` and the other arguments."""
-        original, args = original_of(twin), bare_all(args)
+        original, home = origin_of(twin)
+        if args:
+            args = bare_all(args)
         if self._name is None:
             args = (original, *args)
         else:
             call.fn = getattr(original, self._name)
-        kwargs_or_none = bare_named(kwargs) if kwargs else None
-        host = twin._aiofutures_home.host
-        future: Future[Any] = Future(host, call, args, kwargs_or_none, copy_context())
-        host.submit(future)
+        named = bare_named(kwargs) if kwargs else None
+        future: Future[Any] = Future(home.host, call, args, named, copy_context())
+        home.host.submit(future)
         return future
 
 
@@ -95,25 +102,27 @@ class Twin:
     The slots have long names because all other names are those of the original.
     """
 
-    __slots__ = ("__weakref__", "_aiofutures_entered", "_aiofutures_home", "_aiofutures_original")
+    __slots__ = (*("__weakref__", "_aiofutures_entered", "_aiofutures_lent", "_aiofutures_origin"),)
 
     _aiofutures_family: ClassVar[Family]
     _aiofutures_class: ClassVar[type]
 
     __wrapped__ = _Wrapped()
 
-    _aiofutures_home: Home
-    _aiofutures_original: Any
-    _aiofutures_entered: list[ContextManager]
+    # One slot for both is set faster.
+    _aiofutures_origin: tuple[Any, Home]
+    _aiofutures_entered: list[AbstractContextManager[Any, Any]]
+    _aiofutures_lent: Any
 
     def __init__(self, /, *args: Any, **kwargs: Any) -> None:
         family = self._aiofutures_family
         home = family.home()
         original = family.make(self._aiofutures_class, home, args, kwargs)
-        register(self, original, home)
+        twin_of(original, type(self), home, None, self)
 
     def __getattr__(self, name: str) -> Any:
-        if name in _SLOTS:
+        # That of the original is not looked into: it may have anything in it.
+        if name in _SLOTS or name == "__dict__":
             raise AttributeError(name)
         return self._aiofutures_family.attribute(self, name)
 
@@ -149,7 +158,7 @@ class Twin:
 
     @override
     def __repr__(self) -> str:
-        original = getattr(self, "_aiofutures_original", "nothing")
+        original, _ = getattr(self, "_aiofutures_origin", ("nothing", None))
         return f"<{type(self).__qualname__} of {original!r}>"
 
     @override
@@ -160,8 +169,7 @@ class Twin:
 
 
 # Faster than `__setattr__`.
-_set_home: Final[Any] = vars(Twin)["_aiofutures_home"].__set__
-_set_original: Final[Any] = vars(Twin)["_aiofutures_original"].__set__
+_set_origin: Final[Any] = vars(Twin)["_aiofutures_origin"].__set__
 _SLOTS: Final = frozenset(Twin.__slots__) - {"__weakref__"}
 _HIDDEN: Final = frozenset({"_aiofutures_class", "_aiofutures_family"})
 
@@ -175,14 +183,14 @@ def _is_own(twin: Twin, name: str) -> bool:
         own = object.__getattribute__(twin, "__dict__")
     except AttributeError:
         return False
-    is_made = hasattr(twin, "_aiofutures_original")
+    is_made = hasattr(twin, "_aiofutures_origin")
     return name in own or not is_made or not hasattr(original_of(twin), name)
 
 
-def original_of(twin: Twin) -> Any:
-    """Return the original of a twin."""
+def origin_of(twin: Twin) -> tuple[Any, Home]:
+    """Return the original of a twin, and where that lives."""
     try:
-        return twin._aiofutures_original
+        return twin._aiofutures_origin
     except AttributeError:
         raise RuntimeError(
             f"{type(twin).__qualname__}.__init__() has not made the original: call "
@@ -190,83 +198,95 @@ def original_of(twin: Twin) -> Any:
         ) from None
 
 
+def original_of(twin: Twin) -> Any:
+    """Return the original of a twin."""
+    return origin_of(twin)[0]
+
+
 def home_of(twin: Twin) -> Home:
     """Return where the original of a twin lives."""
-    original_of(twin)
-    return twin._aiofutures_home
+    return origin_of(twin)[1]
 
 
-def twin_of(original: object, cls: type[Twin], home: Home) -> Twin:
-    """Return the twin of an original; make one of a class if it has none."""
-    reference = _twins.get(id(original))
-    if reference is not None:
+def twin_of(
+    original: object, cls: type[Twin], home: Home, like: type[Twin] | None, new: Twin | None = None
+) -> Twin:
+    """Return the twin of an original; make one if it has none.
+
+    Args:
+        original: The original.
+        cls: The class of the twin.
+        home: Where the original lives.
+        like: A class to be taken instead where a user has derived it from that.
+        new: An object that is to be the twin.
+    """
+    key = id(original)
+    reference = _twins.get(key)
+    if reference is not None and new is None:
         known = reference()
         if known is not None:
             return known
-    return register(_new(cls), original, home)
+    if new is None:
+        new = _new(like if like is not None and issubclass(like, cls) else cls)
+    _set_origin(new, (original, home))
+    mine = ref(new)
+    # Atomic: of two threads that come at once, one has the twin of both.
+    if reference is None and _twins.setdefault(key, mine) is mine:
+        if len(_twins) > _sweep_above:
+            _sweep()
+        return new
+    with _replacing:
+        reference = _twins.get(key)
+        known = None if reference is None else reference()
+        if known is None:
+            _twins[key] = mine
+    return new if known is None else known
 
 
 _new: Final[Callable[[type[Twin]], Twin]] = object.__new__
 
 
-def register(twin: Twin, original: Any, home: Home) -> Twin:
-    """Make `twin` that of an original, unless that has one already; return its twin."""
-    _set_home(twin, home)
-    _set_original(twin, original)
-    reference = _Reference(twin, _forget)
-    reference.key = id(original)
-    while True:
-        # Atomic: of two threads that come at once, one has the twin of both.
-        current = _twins.setdefault(reference.key, reference)
-        if current is reference:
-            return twin
-        known = current()
-        if known is not None:
-            return known
-        _forget(current)
+def _sweep() -> None:
+    """Remove the dead, and wait until there are twice as many twins as now."""
+    global _sweep_above  # noqa: PLW0603
+    with _replacing:
+        for key, reference in snapshot(_twins.items()):
+            if reference() is None and _twins.get(key) is reference:
+                del _twins[key]
+        _sweep_above = max(_FEW, 2 * len(_twins))
 
 
-class _Reference(ref[Twin]):
-    __slots__ = ("key",)
+def bare(value: Any, within: tuple[object, ...] = (), _: None = None) -> Any:
+    """Return the original of a twin, also in plain containers; anything else as it is.
 
-    key: int
-
-
-def _forget(reference: _Reference) -> None:
-    if _twins.get(reference.key) is reference:
-        _twins.pop(reference.key, None)
-
-
-def bare(value: Any) -> Any:
-    """Return the original of a twin, also in plain containers; anything else as it is."""
-    return _bare(value, ())
-
-
-def _bare(value: Any, within: tuple[object, ...]) -> Any:
+    `within` has the containers that it is in.
+    """
     if type(value) in ATOMS:
         return value
     if isinstance(value, Twin):
         return original_of(value)
     if isinstance(value, type) and issubclass(value, Twin):
         return vars(value).get("_aiofutures_class", value)
-    return mapped(value, _bare, within)
+    return mapped(value, within, bare, None)
 
 
 def bare_all(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return positional arguments without twins."""
     for arg in args:
         if type(arg) not in ATOMS:
-            return tuple(map(bare, args))
+            return tuple([bare(each) for each in args])
     return args
 
 
 def bare_named(kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return keyword arguments without twins."""
-    return {name: bare(value) for name, value in kwargs.items()} if kwargs else kwargs
+    for value in kwargs.values():
+        if type(value) not in ATOMS:
+            return {name: bare(each) for name, each in kwargs.items()}
+    return kwargs
 
 
-#: The plain containers. One may be in itself, and so the fast look ends somewhere.
-CONTAINERS: Final = frozenset({dict, frozenset, list, set, tuple})
+# A container may be in itself, and so the fast look ends somewhere.
 _DEPTH: Final = 20
 
 
@@ -286,30 +306,33 @@ def holds_nothing(value: Any, depth: int = 0) -> bool:
 
 
 def mapped(
-    value: Any, change: Callable[[Any, tuple[object, ...]], Any], within: tuple[object, ...]
+    value: Any,
+    within: tuple[object, ...],
+    change: Callable[[Any, tuple[object, ...], T], Any],
+    for_: T,
 ) -> Any:
     """Return a plain container with its items changed; the same one where none changes.
 
     Args:
         value: It may be anything; what is no plain container stays as it is.
-        change: Gets an item and the containers that it is in.
         within: The containers that `value` is in.
+        change: Gets an item, the containers that it is in, and `for_`.
+        for_: See there.
     """
     kind = type(value)
-    is_named = issubclass(kind, tuple) and hasattr(kind, "_make")
-    if not (kind in CONTAINERS or is_named) or any(value is each for each in within):
+    is_named = kind not in CONTAINERS
+    if is_named and not (issubclass(kind, tuple) and hasattr(kind, "_make")):
+        return value
+    if within and any(value is each for each in within):
         return value
     within = (*within, value)
+    is_same, new = True, []
+    for item in [part for pair in value.items() for part in pair] if kind is dict else value:
+        changed = change(item, within, for_)
+        is_same = is_same and changed is item
+        new.append(changed)
+    if is_same:
+        return value
     if kind is dict:
-        items = [part for pair in value.items() for part in pair]
-        new = [change(each, within) for each in items]
-        make = _pairs
-    else:
-        items = [*value]
-        new = [change(each, within) for each in items]
-        make = kind._make if is_named else kind
-    return value if all(map(is_, items, new)) else make(new)
-
-
-def _pairs(items: list[Any]) -> dict[Any, Any]:
-    return dict(zip(items[::2], items[1::2], strict=True))
+        return dict(zip(new[::2], new[1::2], strict=True))
+    return new if kind is list else kind._make(new) if is_named else kind(new)

@@ -12,7 +12,7 @@ from types import (
     MethodType,
     MethodWrapperType,
 )
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from .._coroutines import is_async_generator_function, name_of
 from .._decorators import _blocking, _generating
@@ -23,7 +23,6 @@ from .._sync.steps import StepTask
 from .._sync.views import ContextManager, opened, view
 from .._typing import override
 from .base import (
-    CONTAINERS,
     Home,
     Twin,
     bare_all,
@@ -34,11 +33,26 @@ from .base import (
     original_of,
     twin_of,
 )
-from .kinds import ATOMS, ROOTS, Kind, is_async_function, is_pending, kind_of, kind_of_class
-from .members import members_of
+from .kinds import (
+    ATOMS,
+    CONTAINERS,
+    ROOTS,
+    Kind,
+    Lent,
+    is_async_function,
+    is_pending,
+    kind_of,
+    kind_of_class,
+    settled,
+)
+from .members import lending_class, members_of
 
 # What is called of what an attribute may give.
 _CALLED: Final = (FunctionType, MethodType, BuiltinFunctionType, MethodWrapperType, partial)
+
+
+# Where an original lives, and what class its twin may have.
+_Place: TypeAlias = tuple[Home, type[Twin] | None]
 
 
 class _TwinTask(StepTask):
@@ -67,6 +81,8 @@ class Family:
         self._classes: dict[type, type[Twin]] = {}
         # Those of what was seen to be async: a base of it need not be.
         self._seen: dict[type, type[Twin]] = {}
+        # Those of what can be entered only where it is lent.
+        self._lending: dict[type[Twin], type[Twin]] = {}
 
     def home(self) -> Home:
         """Return where an original is made now."""
@@ -92,13 +108,15 @@ class Family:
 
     # What goes to the caller.
 
-    def wrap(
-        self,
-        value: Any,
-        home: Home,
-        like: type[Twin] | None = None,
-        within: tuple[object, ...] = (),
-    ) -> Any:
+    def finish(self, value: Any, twin: Twin) -> Any:
+        """Return what stands for what a method of a twin has returned."""
+        made = self._seen.get(type(value))
+        _, home = twin._aiofutures_origin
+        if made is None:
+            return self._wrap(value, (), (home, type(twin)))
+        return twin_of(value, made, home, type(twin))
+
+    def wrap(self, value: Any, home: Home, like: type[Twin] | None = None) -> Any:
         """Return what stands for `value` in synchronous code.
 
         Args:
@@ -106,32 +124,43 @@ class Family:
             home: Where it lives.
             like: The class of the twin that has returned it: one that a user has derived is that
                 of other twins of such originals, too.
-            within: The containers that `value` is in.
         """
-        cls = type(value)
-        if cls in ATOMS or (cls in CONTAINERS and holds_nothing(value)):
-            return value
-        if cls not in self._seen:
-            if isinstance(value, Twin):
-                return value
-            kind = kind_of(value)
-            if kind is not Kind.TWIN:
-                return self._wrap(kind, value, home, like, within)
-            self._seen[cls] = self.twin_class(cls)
-        made = self._seen[cls]
-        return twin_of(value, made if like is None or not issubclass(like, made) else like, home)
+        return self._wrap(value, (), (home, like))
 
-    def _wrap(
-        self,
-        kind: Kind,
-        value: Any,
-        home: Home,
-        like: type[Twin] | None,
-        within: tuple[object, ...],
-    ) -> Any:
-        """Do as `wrap` for what has no twin."""
-        if kind is Kind.PLAIN:
-            return mapped(value, lambda each, within: self.wrap(each, home, like, within), within)
+    def _wrap(self, value: Any, within: tuple[object, ...], place: _Place) -> Any:
+        """Do as `wrap` for what is in the containers `within`."""
+        cls = type(value)
+        made = self._seen.get(cls)
+        if made is None:
+            if cls in ATOMS or isinstance(value, Twin):
+                return value
+            if cls in CONTAINERS:
+                if holds_nothing(value):
+                    return value
+                return mapped(value, within, self._wrap, place)
+            if cls is Lent:
+                return self._lend(value, place)
+            kind = kind_of(value)
+            if kind is Kind.PLAIN:
+                return mapped(value, within, self._wrap, place)
+            if kind is not Kind.TWIN:
+                return self._viewed(kind, value, place[0])
+            made = self._seen[cls] = self.twin_class(cls)
+        return twin_of(value, made, *place)
+
+    def _lend(self, lent: Lent, place: _Place) -> Any:
+        """Return the twin of what was entered, which a `with` block leaves."""
+        twin = self._wrap(lent.value, (), place)
+        if isinstance(twin, Twin):
+            cls = type(twin)
+            if not hasattr(cls, "__enter__"):
+                self._lending.setdefault(cls, lending_class(cls, self))
+                object.__setattr__(twin, "__class__", self._lending[cls])
+            twin._aiofutures_lent = lent.manager
+        return twin
+
+    def _viewed(self, kind: Kind, value: Any, home: Home) -> Any:
+        """Return the synchronous view of an async iterator, or context manager."""
         name = name_of(value)
         if kind is Kind.ITERATOR:
             return self.generating(lambda: value, name, home)()
@@ -159,7 +188,7 @@ class Family:
         if type(result) in ATOMS:
             return result
         if is_pending(result):
-            result = _blocking(lambda: result, name, self.timeout, home, stacklevel=4)()
+            result = _blocking(lambda: settled(result), name, self.timeout, home, stacklevel=4)()
         return self.wrap(result, home, like)
 
     # Attributes.

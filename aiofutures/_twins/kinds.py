@@ -11,15 +11,19 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, 
 from contextlib import AbstractAsyncContextManager
 from enum import Enum, auto
 from functools import cached_property, partial, partialmethod
-from typing import Any, Final, Generic, Protocol, Self, TypeAlias
+from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeAlias
 from weakref import WeakKeyDictionary
 
+from .. import _decorators
 from .._coroutines import is_async_generator_function
 from .._sync.call import can_be_entered
 from .._sync.signatures import returned_type
 
 #: The types whose values no twin can be in, the most common first.
 ATOMS: Final = frozenset({str, type(None), int, bytes, bool, float, complex, bytearray})
+
+#: The plain containers.
+CONTAINERS: Final = frozenset({dict, frozenset, list, set, tuple})
 
 #: Classes that twins do without.
 ROOTS: Final = (object, Generic, Protocol)
@@ -71,9 +75,11 @@ def _attributes(value: object) -> list[Any]:
 
 
 def _comes_of_async(value: object) -> bool:
-    """Tell whether it is an async function, or what a decorator has made of one."""
-    return isinstance(value, (types.FunctionType, types.MethodType)) and is_async_function(
-        inspect.unwrap(value)
+    """Tell whether it is an async function, or what a decorator has made of one, but for ours."""
+    return (
+        isinstance(value, (types.FunctionType, types.MethodType))
+        and value.__code__.co_filename != _decorators.__file__
+        and is_async_function(inspect.unwrap(value))
     )
 
 
@@ -128,7 +134,9 @@ def _is_async_member(raw: object, cls: type, outer: frozenset[type]) -> bool:
         getter = getter_of(raw)
         return getter is not None and _is_async_type(returned_type(getter), outer)
     function = function_of(raw)
-    return function is not None and (is_async_function(function) or returns_async(function, outer))
+    return function is not None and (
+        is_async_function(function) or _comes_of_async(function) or returns_async(function, outer)
+    )
 
 
 def getter_of(raw: property | cached_property[Any]) -> Function | None:
@@ -185,18 +193,56 @@ def is_pending(value: object) -> bool:
     return inspect.isawaitable(value) and (kind_of(value) is not Kind.TWIN or can_be_entered(value))
 
 
+class Lent(NamedTuple):
+    """What was entered, and what leaves it.
+
+    That could be awaited instead, but a `with` block may follow: a connection that a pool lends is
+    given back only by what lent it.
+    """
+
+    value: Any
+    manager: Any
+
+
+async def settled(result: Any) -> Any:
+    """Return what synchronous code gets of what a sync method has returned.
+
+    Loop thread only.
+    """
+    if not is_pending(result):
+        return result
+    if can_be_entered(result):
+        return Lent(await type(result).__aenter__(result), result)
+    return await result
+
+
 def is_for_loop_thread(name: str, function: Function | None, cls: type) -> bool:
     """Tell whether a class says that a sync member of it belongs on the loop thread.
 
     It says so by `__loop_thread__`, the names of such members, by what the function returns, or by
-    being one of the event loop's own.
+    being one of the event loop's own or what a decorator has made of an async one.
     """
     if name in getattr(cls, "__loop_thread__", ()):
         return True
     if function is None:
         return False
     module = getattr(function, "__module__", None) or ""
-    return module.split(".")[0] in _LOOP_BOUND or returns_async(function)
+    return (
+        module.split(".")[0] in _LOOP_BOUND or _comes_of_async(function) or returns_async(function)
+    )
+
+
+def returns_atoms(function: Function) -> bool:
+    """Tell whether the annotations of a function say that no twin can be in what it returns."""
+    return _has_atoms_alone(returned_type(function))
+
+
+def _has_atoms_alone(kind: Any) -> bool:
+    """Tell whether objects of a type, also all that are in its containers, are plain values."""
+    origin = typing.get_origin(kind)
+    if origin in CONTAINERS or origin in {typing.Union, types.UnionType}:
+        return all(each is ... or _has_atoms_alone(each) for each in typing.get_args(kind))
+    return kind is None or kind in ATOMS
 
 
 def may_return(function: Function, cls: type) -> bool:

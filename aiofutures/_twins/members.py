@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from inspect import Signature
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +13,7 @@ from .._decorators import _blocking
 from .._sync.call import Openable
 from .._sync.signatures import awaited_or_viewed, copy_signature, returned_type
 from .._sync.views import ContextManager
+from .._typing import override
 from .base import (
     SYNC_NAMES,
     Home,
@@ -24,13 +26,13 @@ from .base import (
     original_of,
 )
 from .kinds import (
-    ATOMS,
     function_of,
     is_async_function,
     is_for_loop_thread,
-    is_pending,
     may_return,
     mro,
+    returns_atoms,
+    settled,
 )
 
 if TYPE_CHECKING:
@@ -55,7 +57,10 @@ _homes: Final[Any] = Homes()
 
 def members_of(cls: type, family: Family) -> dict[str, Any]:
     """Return the members of the twin of a class, but for what that inherits."""
-    replaced = {sync for name, sync in SYNC_NAMES.items() if hasattr(cls, name)}
+    # A class that can be awaited and called keeps its call.
+    replaced = {
+        sync for name, sync in SYNC_NAMES.items() if hasattr(cls, name) and name != "__await__"
+    }
     members: dict[str, Any] = {}
     if "__init__" in vars(cls) or "__new__" in vars(cls):
         members["__init__"] = _init(cls)
@@ -91,24 +96,16 @@ def _method(name: str, function: Callable[..., Any], cls: type, family: Family) 
     if is_async_generator_function(raw):
         make = _generator
     elif is_async_function(raw):
-        make = _coroutine
+        make = partial(_coroutine, is_plain=returns_atoms(function))
     elif is_for_loop_thread(name, function, cls):
         make = _on_loop
     return _signed(make(name, title, family), function)
 
 
-def _coroutine(name: str, title: str, family: Family) -> Callable[..., Any]:
+def _coroutine(name: str, title: str, family: Family, *, is_plain: bool) -> Callable[..., Any]:
     executor: Any = Homes(name)
-    blocking = _blocking(executor.submit, title, family.timeout, executor, stacklevel=3)
-    wrap = family.wrap
-
-    def method(self: Twin, /, *args: Any, **kwargs: Any) -> Any:
-        result = blocking(self, *args, **kwargs)
-        if type(result) in ATOMS:
-            return result
-        return wrap(result, self._aiofutures_home, type(self))
-
-    return method
+    finish = None if is_plain else family.finish
+    return _blocking(executor.submit, title, family.timeout, executor, finish=finish)
 
 
 def _generator(name: str, title: str, family: Family) -> Callable[..., Any]:
@@ -124,8 +121,7 @@ def _generator(name: str, title: str, family: Family) -> Callable[..., Any]:
 
 def _on_loop(name: str, title: str, family: Family) -> Callable[..., Any]:
     def call(original: Any, /, *args: Any, **kwargs: Any) -> Any:
-        result = getattr(original, name)(*args, **kwargs)
-        return result if is_pending(result) else _found(result)
+        return settled(getattr(original, name)(*args, **kwargs))
 
     blocking = _blocking(call, title, family.timeout, _homes, stacklevel=3)
 
@@ -152,10 +148,6 @@ def _as_it_is(name: str, title: str, family: Family) -> Callable[..., Any]:
     return method
 
 
-async def _found(value: Any) -> Any:
-    return value
-
-
 def _class_member(
     name: str, raw: classmethod[Any, Any, Any] | staticmethod[Any, Any], cls: type, family: Family
 ) -> Any:
@@ -168,8 +160,7 @@ def _class_member(
     on_loop = is_for_loop_thread(name, fn, cls) or (is_class_method and may_return(fn, cls))
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        result = fn(*args, **kwargs)
-        return result if is_pending(result) else _found(result)
+        return settled(fn(*args, **kwargs))
 
     def method(owner: type[Twin] | None, *args: Any, **kwargs: Any) -> Any:
         home = family.home()
@@ -216,8 +207,39 @@ def _renamed(name: str, cls: type, family: Family) -> Any:
     return _signed(_RENAMED[name](title, family), getattr(cls, name))
 
 
+def lending_class(cls: type[Twin], family: Family) -> type[Twin]:
+    """Return a class of twins that can be entered where they were lent."""
+    title = f"{cls.__qualname__}.__aexit__"
+    namespace: dict[str, Any] = {
+        "__slots__": (),
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__enter__": _enter(title, family),
+        "__exit__": _exit(title, family),
+        "_aiofutures_class": cls._aiofutures_class,
+    }
+    return type(cls.__name__, (cls,), namespace)
+
+
+class _Lease(AbstractContextManager[Any, Any]):
+    """Leaves what a call has entered."""
+
+    def __init__(self, leave: Callable[..., Any]) -> None:
+        self._leave = leave
+
+    @override
+    def __exit__(self, *args: object) -> Any:
+        return self._leave(*args)
+
+
 def _enter(title: str, family: Family) -> Callable[..., Any]:
     def enter(self: Twin) -> Any:
+        if hasattr(self, "_aiofutures_lent"):
+            lent = self._aiofutures_lent
+            del self._aiofutures_lent
+            leave = _blocking(lent.__aexit__, title, family.timeout, home_of(self))
+            _entered(self).append(_Lease(leave))
+            return self
         manager = ContextManager(family.opening(original_of(self), title, home_of(self)))
         entered = manager.__enter__()
         # Atomic, as the `pop` of the exit.
@@ -227,7 +249,7 @@ def _enter(title: str, family: Family) -> Callable[..., Any]:
     return enter
 
 
-def _entered(twin: Twin) -> list[ContextManager]:
+def _entered(twin: Twin) -> list[AbstractContextManager[Any, Any]]:
     """Return what was entered and not yet left."""
     if not hasattr(twin, "_aiofutures_entered"):
         twin._aiofutures_entered = []
@@ -253,7 +275,7 @@ def _iter(title: str, family: Family) -> Callable[..., Any]:
 
 
 def _next(title: str, family: Family) -> Callable[..., Any]:
-    step = _coroutine("__anext__", title, family)
+    step = _coroutine("__anext__", title, family, is_plain=False)
 
     def following(self: Twin) -> Any:
         try:

@@ -88,6 +88,73 @@ class Request:
         await self._reply.__aexit__(kind, error, traceback)
 
 
+class Connection:
+    """What a pool lends."""
+
+    async def number(self) -> int:
+        """Return a number."""
+        return 1
+
+
+class Lending:
+    """A connection that is lent, to be awaited or entered, as asyncpg has it."""
+
+    def __init__(self, pool: "Pool") -> None:
+        self._pool = pool
+        self._connection: Connection | None = None
+
+    async def __aenter__(self) -> Connection:
+        self._connection = await self
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._connection is not None
+        self._pool.release(self._connection)
+
+    def __await__(self) -> Generator[Any, Any, Connection]:
+        return self._pool.take().__await__()
+
+
+class Number:
+    """A number that is lent."""
+
+    async def __aenter__(self) -> int:
+        return 2
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    def __await__(self) -> Generator[Any, Any, int]:
+        return self.__aenter__().__await__()
+
+
+class Pool:
+    """A pool that lends two connections."""
+
+    def __init__(self) -> None:
+        self._free = [Connection(), Connection()]
+
+    @property
+    def free(self) -> int:
+        """How many are left."""
+        return len(self._free)
+
+    async def take(self) -> Connection:
+        """Return one of them."""
+        return self._free.pop()
+
+    def acquire(self) -> Lending:
+        """Lend one of them."""
+        return Lending(self)
+
+    def release(self, connection: Connection) -> None:
+        """Take one back."""
+        self._free.append(connection)
+
+    def size(self) -> Number:
+        """Return how many there are."""
+        return Number()
+
+
 class Query:
     """What is built step by step, and then awaited."""
 

@@ -5,13 +5,16 @@ import collections
 import copy
 import gc
 import inspect
+import os
 import pickle
 import pydoc
+import rlcompleter
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import partial, wraps
 from types import GeneratorType
 from typing import Any, Self
 
@@ -253,6 +256,56 @@ class TestMembers:
         assert twin[0] is twin.item(0)
         assert twin.item(0) in twin
 
+    def test_decorated_methods(self, executor: AsyncExecutor) -> None:
+        """What a decorator has made of an async method is async, but for what `to_sync` makes."""
+
+        def guarded(fn: Any) -> Any:
+            @wraps(fn)
+            def call(*args: Any) -> Any:
+                asyncio.get_running_loop()
+                return fn(*args)
+
+            return call
+
+        class Cursor:
+            @guarded
+            async def fetch(self) -> int:
+                return 3
+
+        class Sync:
+            @to_sync(executor=executor)
+            async def fetch(self) -> int:
+                return 4
+
+        class Client:
+            def cursor(self) -> Any:
+                return Cursor()
+
+            async def sync(self) -> Any:
+                return Sync()
+
+        twin = sync_class(Client, executor=executor)()
+
+        assert twin.cursor().fetch() == 3
+        assert type(twin.sync()) is Sync
+        assert twin.sync().fetch() == 4
+
+    def test_awaitable_that_is_called(self, executor: AsyncExecutor) -> None:
+        """What can be awaited and called keeps its call."""
+
+        class Job:
+            def __await__(self) -> Any: ...
+
+            def __call__(self, number: int) -> int:
+                return number
+
+            async def name(self) -> str:
+                return "job"
+
+        twin = sync_class(Job, executor=executor)()
+
+        assert (twin(3), twin.name()) == (3, "job")
+
     def test_generic_class(self, executor: AsyncExecutor) -> None:
         """A generic class stays one, and one with slots has no other attributes."""
         Box = sync_class(shop.Box, executor=executor)
@@ -434,19 +487,44 @@ class TestIdentity:
 
         assert len({id(part) for part in parts}) == 1
 
-    def test_twin_that_is_about_to_go(self, twin: Any) -> None:
-        """A dead twin that is still noted is no twin any more."""
-        original = shop.Item("x")
-        home = base.home_of(twin)
-        first = base.twin_of(original, type(twin[0]), home)
+    def test_dead_twin(self, twin: Any) -> None:
+        """One that is dead and still noted is no twin any more."""
+        original, home = shop.Item("x"), base.home_of(twin)
+        first = base.twin_of(original, type(twin[0]), home, None)
         reference = base._twins[id(original)]
         del first
-        base._twins[id(original)] = reference
 
-        second = base.twin_of(original, type(twin[0]), home)
+        second = base.twin_of(original, type(twin[0]), home, None)
 
         assert unwrap(second) is original
         assert base._twins[id(original)] is not reference
+
+    def test_threads_with_a_dead_twin(self, twin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of two threads that find the same dead twin, one has the new one of both."""
+        original, home = shop.Item("x"), base.home_of(twin)
+        cls = type(twin[0])
+        base.twin_of(original, cls, home, None)
+        gc.collect()
+        others: list[Any] = []
+
+        class Lock:
+            def __enter__(self) -> None:
+                monkeypatch.undo()
+                others.append(base.twin_of(original, cls, home, None))
+
+            def __exit__(self, *_: object) -> None: ...
+
+        monkeypatch.setattr(base, "_replacing", Lock())
+
+        assert base.twin_of(original, cls, home, None) is others[0]
+
+    def test_dead_twins_are_swept_out(self, twin: Any) -> None:
+        """However many twins there were, few dead ones are noted."""
+        for _ in range(3):
+            items = [shop.Item("x") for _ in range(2 * base._FEW)]
+            assert [unwrap(each) for each in twin.take(items)[0]] == items
+
+        assert len(base._twins) < 5 * base._FEW
 
     def test_isinstance(self, Shop: Any, twin: Any, executor: AsyncExecutor) -> None:
         """A twin is an object of its class, and a derived class gives twins of the base's, too."""
@@ -593,6 +671,36 @@ class TestClasses:
         assert {"item", "items", "first", "name", "part", "__enter__"} <= {*dir(twin)}
         assert not {"__aenter__", "_aiofutures_home"} & {*dir(twin)}
 
+    def test_no_dict(self, twin: Any) -> None:
+        """What the original has in its `__dict__` is not shown as the twin's."""
+        with pytest.raises(TypeError):
+            vars(twin)
+        assert "name" in dir(twin)
+
+    def test_completion(self, twin: Any) -> None:
+        """What completes names finds the members, and calls none of them."""
+        matches = rlcompleter.Completer({"twin": twin}).attr_matches("twin.it")
+
+        assert {"twin.item(", "twin.items()"} <= {*matches}
+
+    def test_decorated_inits(self, executor: AsyncExecutor) -> None:
+        """The class of a dataclass takes its fields, which can be set as they can be there."""
+
+        @dataclass
+        class Client:
+            url: str
+            retries: int = 3
+
+            async def get(self) -> int:
+                return self.retries
+
+        twin = sync_class(Client, executor=executor)("x")
+        twin.retries = 5
+
+        assert str(inspect.signature(type(twin))) == "(url: str, retries: int = 3)"
+        assert (twin.url, twin.get(), replace(unwrap(twin), url="y").retries) == ("x", 5, 5)
+        assert repr(twin).endswith("Client(url='x', retries=5)>")
+
     def test_repr(self, Shop: Any, twin: Any) -> None:
         """The class names itself and the original."""
         assert repr(twin) == f"<{Shop.__qualname__} of {unwrap(twin)!r}>"
@@ -626,6 +734,24 @@ class TestBlocks:
             assert tenant.get() == "corner"
 
         assert twin.contexts == ["corner"]
+
+    def test_lent_object(self, executor: AsyncExecutor) -> None:
+        """What is lent, to be awaited or entered, is given back by what lent it."""
+        Pool = sync_class(shop.Pool, executor=executor)
+        pool = Pool()
+
+        with pool.acquire() as connection:
+            assert connection.number() == 1
+            assert pool.free == 1
+        assert pool.free == 2
+        with pytest.raises(AttributeError, match="__aexit__"), connection:
+            raise AssertionError
+        with pytest.raises(ZeroDivisionError), pool.acquire():
+            raise ZeroDivisionError
+        alone = pool.acquire()
+        assert (pool.free, alone.number()) == (1, 1)
+        pool.release(alone)
+        assert pool.free == pool.size() == 2
 
     def test_errors_travel(self, executor: AsyncExecutor) -> None:
         """The exit gets the error of the block, and may suppress it."""
@@ -776,3 +902,54 @@ class TestLikeToSync:
         )
 
         assert output.split("\n")[:2] == ["cleaned up", "interrupted"]
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+    def test_fork(self) -> None:
+        """In a forked child a twin works on; what was begun in the parent is refused there."""
+        output = run_python(
+            """
+            import sys, warnings
+            sys.path.insert(0, "tests")
+            from aiofutures import BrokenExecutor, sync_class
+            from support import in_child
+            from twins import shop
+            warnings.simplefilter("ignore", DeprecationWarning)
+            twin = sync_class(shop.Shop)("corner")
+            items = twin.items()
+            next(items)
+
+            def check():
+                assert twin.add(1, 2) == 3
+                assert twin.item().price() == len(twin.item().name)
+                with twin as entered:
+                    assert entered is twin
+                try:
+                    next(items)
+                except BrokenExecutor:
+                    return
+                raise AssertionError
+
+            in_child(check)
+            print(next(items).name, twin.add(1, 2))
+            """
+        )
+
+        assert output.endswith(" 3\n")
+
+    def test_end_of_the_interpreter(self) -> None:
+        """A twin works in an exit function, and one that is left open there ends in silence."""
+        output = run_python(
+            """
+            import atexit, sys
+            sys.path.insert(0, "tests")
+            from aiofutures import sync_class
+            from twins import shop
+            twin = sync_class(shop.Shop)("corner")
+            items = twin.items()
+            next(items)
+            twin.__enter__()
+            atexit.register(lambda: print(twin.add(1, 2)))
+            """
+        )
+
+        assert output == "3\n"
