@@ -264,9 +264,13 @@ def is_type_variable(target: Target) -> bool:
     if target.name is not None and "." in target.name and target.binding is None:
         owner = class_of(resolve(target.module, target.name.rpartition(".")[0]))
         return owner is not None and target.name.rpartition(".")[2] in owner.parameters_of_syntax
-    value = target.binding.value if isinstance(target.binding, Assigned) else None
+    binding = target.binding
+    if binding is None and target.name is not None and (source := load(target.module)):
+        # Of a module whose names have a meaning of their own.
+        binding = source.scope.get(target.name)
+    value = binding.value if isinstance(binding, Assigned) else None
     if not isinstance(value, ast.Call):
-        return target.module in {"typing", "typing_extensions"} and target.name == "AnyStr"
+        return False
     return ast.unparse(value.func).rpartition(".")[2] in _VARIABLES
 
 

@@ -44,8 +44,6 @@ def inferred(binding: Assigned, member: Member) -> list[Made] | list[Bound]:
     method = (
         binding.node if isinstance(binding.node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
     )
-    if binding.value is None:
-        return []
     made = _made(binding.value, method, member.context)
     return made or _types_of(binding.value, method, member.context)
 
@@ -81,7 +79,7 @@ def _nodes_of(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
             yield from _nodes_of([*ast.iter_child_nodes(node)])
 
 
-def _types_of(node: ast.expr, method: Function | None, context: Context) -> list[Bound]:
+def _types_of(node: ast.expr | None, method: Function | None, context: Context) -> list[Bound]:
     """Return the types of a union that an expression has; none if that is not plain."""
     match node:
         case ast.Constant(value=None):
@@ -158,7 +156,7 @@ def _called(
     return []
 
 
-def _made(node: ast.expr, method: Function | None, context: Context) -> list[Made]:
+def _made(node: ast.expr | None, method: Function | None, context: Context) -> list[Made]:
     """Return what a function makes of the method of a parameter that it is given."""
     match node:
         case ast.Call(func=called, args=[ast.Attribute(value=ast.Name(owner), attr=name)]):

@@ -131,11 +131,6 @@ def load(name: str) -> Module | None:
     return module
 
 
-def forget() -> None:
-    """Read what has changed anew."""
-    load.cache_clear()
-
-
 def _source(name: str) -> Path | None:
     path = _found(name)
     return path if path is not None and path.suffix == ".py" else None

@@ -53,7 +53,9 @@ class Rest:
             yield ast.ImportFrom(binding.module, [ast.alias(binding.name, name)], 0)
 
     def _class(self, cls: Class) -> ast.ClassDef:
-        live = getattr(self._live, cls.name, None)
+        live: Any = self._live
+        for part in cls.name.split("."):
+            live = getattr(live, part, None)
         body: list[ast.stmt] = _docstring(cls.node)
         for name, binding in cls.scope.items():
             if isinstance(binding, Defined):
@@ -61,6 +63,8 @@ class Rest:
             elif isinstance(binding, Assigned) and name != "__slots__":
                 value = inspect.getattr_static(live, name, None)
                 body.append(self._assigned(name, binding, cls.context, value))
+            elif isinstance(binding, ast.ClassDef):
+                body.append(self._class(Class(cls.module, f"{cls.name}.{name}", binding, cls)))
         for name, assigned in cls.assigned.items():
             if name not in cls.scope and assigned.annotation is not None:
                 body.append(self._assigned(name, assigned, cls.context, None))
@@ -70,7 +74,9 @@ class Rest:
             for each in cls.node.keywords
         ]
         decorators = [self._value(each, cls.context) for each in cls.node.decorator_list]
-        new = ast.ClassDef(cls.name, bases, keywords, body or [ast.Expr(_ELLIPSIS)], decorators)
+        new = ast.ClassDef(
+            cls.node.name, bases, keywords, body or [ast.Expr(_ELLIPSIS)], decorators
+        )
         if type_parameters(cls.node):
             vars(new)["type_params"] = type_parameters(cls.node)
         return new
@@ -135,16 +141,15 @@ class Rest:
             # The value of an alias is its meaning.
             kept = binding.value if ast.unparse(binding.annotation).endswith("TypeAlias") else None
             return ast.AnnAssign(target, kind, kept and self._translated(kept, context), 1)
-        if isinstance(binding.node, ast.Assign) and binding.value is not None:
-            is_type = isinstance(value, type) or type(value).__module__ in {"typing", "types"}
-            if is_type and isinstance(
-                binding.value, (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp)
-            ):
-                return ast.Assign([target], self._translated(binding.value, context), lineno=0)
-            if is_type and isinstance(binding.value, ast.Call):
-                return ast.Assign([target], self._value(binding.value, context), lineno=0)
-        elif not isinstance(binding.node, ast.Assign):
+        if not isinstance(binding.node, ast.Assign):
             return binding.node
+        is_type = isinstance(value, type) or type(value).__module__ in {"typing", "types"}
+        if is_type and isinstance(
+            binding.value, (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp)
+        ):
+            return ast.Assign([target], self._translated(binding.value, context), lineno=0)
+        if is_type and isinstance(binding.value, ast.Call):
+            return ast.Assign([target], self._value(binding.value, context), lineno=0)
         return ast.AnnAssign(target, self._type_of(value), None, 1)
 
     def _type_of(self, value: object) -> ast.expr:

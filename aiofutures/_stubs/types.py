@@ -108,8 +108,6 @@ class Types:
     def translate(self, node: ast.expr, context: Context, position: Position) -> ast.expr:
         """Return a type as the stub has it."""
         match node:
-            case Reference():
-                return node
             case ast.Constant(value=str(text)):
                 return self.translate(_parsed(text), context, position)
             case ast.Name() | ast.Attribute():
@@ -145,14 +143,14 @@ class Types:
             return named
         if isinstance(named, ast.Name) and named.id in context.names:
             return self.bound(context.names[named.id], position)
+        if isinstance(named, ast.Attribute) and named.attr in {"args", "kwargs"}:
+            return self._parameters(named, context)
         target = context.target(named)
         if target is None or target.name is None:
-            return named
+            return Reference("typing", "Any")
         if target.module in _SPECIAL:
             return self._special(target, args, context, position)
-        if is_type_variable(target) or (
-            "." in target.name and is_type_variable(target._replace(name=target.name.split(".")[0]))
-        ):
+        if is_type_variable(target):
             return self._variable(target, context, position)
         cls = class_of(target)
         if cls is not None:
@@ -232,10 +230,16 @@ class Types:
         bound = context.known.get((target.module, name))
         if bound is not None:
             return self.bound(bound, position)
-        if owner and last in {"args", "kwargs"}:
-            return ast.Attribute(Reference(target.module, owner), last)
         # In brackets after the name of the class, which has it in the stub as well.
         return ast.Name(last) if owner else Reference(target.module, name)
+
+    def _parameters(self, node: ast.Attribute, context: Context) -> ast.expr:
+        """Return those that a variable stands for, or the ones of a class without the variable."""
+        variable = self.translate(node.value, context, Position.KEPT)
+        is_known = isinstance(variable, Reference) and variable.module == "typing"
+        if is_known or not isinstance(variable, ast.Name):
+            return Reference("typing", "Any")
+        return ast.Attribute(variable, node.attr)
 
     def _alias(
         self, target: Target, args: list[ast.expr], context: Context, position: Position
@@ -326,25 +330,27 @@ class Types:
             member = members.get(name)
             if member is None or not isinstance(member.binding, Defined):
                 continue
-            returned = member.binding.nodes[-1].returns
-            if returned is None:
+            node = member.binding.nodes[-1]
+            if node.returns is None:
                 continue
+            returned = Bound(node.returns, member.context)
+            if name == "__anext__" and isinstance(node, ast.AsyncFunctionDef):
+                return returned
             if name == "__anext__":
-                return self._result(member.binding.nodes[-1], member.context) or UNKNOWN
-            found = self._inner(Bound(returned, member.context), _ITERABLE)
-            if found is not None:
-                return found
+                return self._inner(returned, frozenset(_AWAITABLE)) or UNKNOWN
+            return self._inner(returned, _ITERABLE) or self._iterated_by(returned, cls)
         return self._of_special(cls, known, _ITERABLE, 0) or UNKNOWN
 
-    def _result(
-        self, node: ast.FunctionDef | ast.AsyncFunctionDef, context: Context
-    ) -> Bound | None:
-        """Return what awaiting the result of a function gives."""
-        if node.returns is None:
-            return None
-        if isinstance(node, ast.AsyncFunctionDef):
-            return Bound(node.returns, context)
-        return self._inner(Bound(node.returns, context), frozenset({"Awaitable", "Coroutine"}))
+    def _iterated_by(self, iterator: Bound, cls: Class) -> Bound:
+        """Return the type of the items of what `__aiter__` of a class returns."""
+        node = unquoted(iterator.node)
+        args = arguments_of(node) if isinstance(node, ast.Subscript) else []
+        target = iterator.context.target(node.value if isinstance(node, ast.Subscript) else node)
+        other = None if target is None else class_of(target)
+        if other is None or other == cls:
+            return UNKNOWN
+        given = [Bound(each, iterator.context) for each in args]
+        return self.iterated(other, dict(zip(other.parameters, given, strict=False)))
 
     def _inner(self, bound: Bound, names: frozenset[str]) -> Bound | None:
         """Return the argument of a special generic type."""
@@ -487,7 +493,9 @@ def itself(function: Function, context: Context) -> frozenset[str]:
         return frozenset()
     annotation = unquoted(parameters[0].annotation)
     if isinstance(annotation, ast.Subscript):
-        annotation = unquoted(annotation.slice)
+        target = context.target(annotation.value)
+        is_class = target is not None and target.name in {"type", "Type"}
+        annotation = unquoted(annotation.slice) if is_class else None
     if not isinstance(annotation, ast.Name):
         return frozenset()
     target = context.target(annotation)

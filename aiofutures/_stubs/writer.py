@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import builtins
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from inspect import isfunction, signature
+from typing import Any, Final
 
 from .._twins.base import SYNC_NAMES
 from .._twins.members import OWN
@@ -69,6 +71,8 @@ class Writer:
         # Below a decorator, the async class has no name of its own.
         if cls.key not in self._decorated:
             body += self._original(cls)
+        if not {"__init__", "__new__"} & members.keys():
+            body += self._init(cls, members)
         for each, member in _sorted(shown):
             body += self._member(each, member, cls)
         written = ast.ClassDef(name, self._bases(cls), [], body or [_ELLIPSIS], [])
@@ -81,6 +85,7 @@ class Writer:
         is_special = name.startswith("__") and name.endswith("__")
         if is_special:
             replaced = {sync for each, sync in SYNC_NAMES.items() if each in members}
+            replaced.discard("__call__")
             is_function = isinstance(member.binding, Defined)
             is_own = name in OWN - {"__init__", "__new__", "__getattr__"}
             hides_new = name == "__new__" and "__init__" in members
@@ -115,6 +120,35 @@ class Writer:
         """Yield the property that tells type checkers what `unwrap` gives."""
         kind = subscript(self._types.original(cls), variables_of(cls))
         yield _function("__wrapped__", _arguments(["self"]), kind, [ast.Name("property")])
+
+    def _init(self, cls: Class, members: dict[str, Member]) -> Iterator[ast.stmt]:
+        """Yield the `__init__` that a decorator, as that of a dataclass, makes of attributes."""
+        live: Any = sys.modules.get(cls.module.name)
+        for part in cls.name.split("."):
+            live = getattr(live, part, None)
+        if not isfunction(getattr(live, "__init__", None)):
+            return
+        args = _arguments(["self"])
+        for parameter in signature(live).parameters.values():
+            name = parameter.name
+            member = members.get(name) or members.get(f"_{name}")
+            kind = None if member is None else self._field(member)
+            is_last = parameter.kind is parameter.KEYWORD_ONLY
+            (args.kwonlyargs if is_last else args.args).append(ast.arg(name, kind))
+            default = None if parameter.default is parameter.empty else _DOTS
+            if is_last:
+                args.kw_defaults.append(default)
+            elif default is not None:
+                args.defaults.append(default)
+        yield _function("__init__", args, ast.Constant(None), [])
+
+    def _field(self, member: Member) -> ast.expr | None:
+        """Return the type of the parameter for an attribute."""
+        binding = member.binding
+        node = unquoted(binding.annotation) if isinstance(binding, Assigned) else None
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("InitVar"):
+            node = node.slice
+        return node and self._types.translate(node, member.context, Position.TAKEN)
 
     # Members.
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -27,24 +29,27 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     """Writes modules, makes the stub of the first one, and returns it."""
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    names: set[str] = set()
+    with ExitStack() as stack:
 
-    def write(source: str, target: str = "clients", **others: str) -> str:
-        for name, text in {"clients": source, **others}.items():
-            path = tmp_path / (name.replace(".", "/") + ".py")
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(textwrap.dedent(text), encoding="utf-8")
-            names.add(name.removesuffix(".__init__"))
-        importlib.invalidate_caches()
-        forget()
-        status = twin.main([target])
-        assert status == 0
-        return (tmp_path / "clients.pyi").read_text(encoding="utf-8")
+        def write(source: str, target: str = "clients", **others: str) -> str:
+            return stack.enter_context(contextmanager(written)(tmp_path, source, target, **others))
 
-    yield write
+        yield write
+
+
+def written(folder: Path, source: str, target: str = "clients", **others: str) -> Iterator[str]:
+    """Write modules, make the stub of the first one, and yield it; then forget them."""
+    for name, text in {"clients": source, **others}.items():
+        path = folder / (name.replace(".", "/") + ".py")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+    importlib.invalidate_caches()
     forget()
-    for name in names:
-        sys.modules.pop(name, None)
+    assert twin.main([target]) == 0
+    yield (folder / "clients.pyi").read_text(encoding="utf-8")
+    forget()
+    for name in ("clients", *others):
+        sys.modules.pop(name.removesuffix(".__init__"), None)
 
 
 def forget() -> None:
@@ -112,11 +117,13 @@ class TestModule:
             from aiofutures import sync_class
 
             __all__ = ["Client", "Mine", "Point", "PREFIX", "path", "log", "pick", "steps",
-                       "Name", "ids", "table", "nothing", "both", "items", "unknown", "Ids"]
+                       "Name", "ids", "table", "nothing", "both", "items", "unknown", "Ids",
+                       "Picked"]
             PREFIX: Final = "x"
             Name = NewType("Name", str)
             Ids = list[int]
             ids: Ids = [1]
+            Picked = int if PREFIX else str
             table = OrderedDict[str, int]()
             nothing = None
             both = unknown = lambda: None
@@ -151,7 +158,10 @@ class TestModule:
                     self.later = 2
                 def more(self) -> int:
                     return self.get()
-                class Inner: ...
+                Kind = int
+                class Inner:
+                    Kind = int
+                    size: int = 3
             """
         )
 
@@ -163,11 +173,13 @@ class TestModule:
         assert "ids: Ids" in body
         assert "nothing: Any" in body
         assert "table: Any" in body
+        assert "Picked: Any" in body
         assert "from os import path" in stub
         assert "separator" not in body.replace("sep: str = ...", "")
         assert "_private" not in body
         assert body.count("def pick") == 2
         assert "def steps(count: int = -1):" in body
+        assert "    class Inner:\n        Kind = int\n        size: int = 3\n" in body
         assert "@dataclass(frozen=True)\nclass Point:" in body
         assert "    x: int\n    y: int" in body
         assert "class Mine(Client, metaclass=type):" in body
@@ -298,10 +310,13 @@ MEMBERS = [
         pytest.param(f"def get(self) -> {name}: ...", f"get(self) -> {expected}", id=name)
         for name, expected in {
             **{name: f"Sync{name}" for name in ("Hooked", "Maybe", "Perhaps", "ByAlias", "Found")},
-            **{name: name for name in ("Ring", "Unknown")},
+            **{name: f"Sync{name}" for name in ("Point", "Rows", "Twice", "Nest")},
+            **{name: name for name in ("Ring", "Unknown", "Vague", "Odd")},
+            "Turned": "Generator[int, None, None]",
+            "Spun[str]": "Generator[str, None, None]",
             **dict.fromkeys(("Lost", "Stopped"), "Any"),
             "Coming": "Generator[int, None, None]",
-            **dict.fromkeys(("Bare", "Wrong", "Silent"), "Generator[Any, None, None]"),
+            **dict.fromkeys(("Bare", "Wrong", "Silent", "Lonely"), "Generator[Any, None, None]"),
         }.items()
     ),
     pytest.param("def get(self) -> Either: ...", "get(self) -> SyncOther | None", id="alias"),
@@ -450,6 +465,12 @@ MEMBERS = [
         id="__await__",
     ),
     pytest.param(
+        "def __await__(self) -> Generator[Any, Any, int]: ...\n"
+        "    def __call__(self, a: bytes) -> str: ...",
+        "__call__(self, a: bytes) -> str",
+        id="__await__ and __call__",
+    ),
+    pytest.param(
         "def __aiter__(self) -> AsyncGenerator[int, str]: ...",
         "__iter__(self) -> Generator[int, str, None]",
         id="__aiter__",
@@ -466,6 +487,62 @@ MEMBERS = [
     ),
     pytest.param("__slots__ = ('a',)\n    a: int", "a: int", id="slots"),
     pytest.param("a: ClassVar[Final[int]] = 1", "a: ClassVar[Final[int]]", id="constant"),
+    pytest.param(
+        "def __init__(self):\n        self.get: int = 1\n"
+        "    def reset(self):\n        new = 2\n        self.get = new",
+        "get: int",
+        id="annotated before",
+    ),
+    pytest.param(
+        "def get(self):\n        def inner(): return 1\n        return self",
+        "get(self) -> Self",
+        id="function in a function",
+    ),
+    pytest.param("def get(self): return (lambda: 1)()", "get(self)", id="calls a lambda"),
+    pytest.param(
+        "def __init__(self, o: Other):\n        self.get = partial(o.step)",
+        "get: Any",
+        id="class of a method",
+    ),
+    pytest.param(
+        "@Marked\n    async def get(self, a: int) -> str: ...",
+        "get(self, a: int) -> str",
+        id="class as a decorator",
+    ),
+    pytest.param(
+        "@counted(3)\n    def get(self, a: int) -> str: ...",
+        "get(self, a: int) -> str",
+        id="decorator of async functions",
+    ),
+    pytest.param(
+        "@(lambda fn: fn)\n    async def get(self, a: int) -> str: ...",
+        "get(self, a: int) -> str",
+        id="lambda as a decorator",
+    ),
+    pytest.param(
+        "X = 1\n    def get(self, a=X, b=int().real): ...",
+        "get(self, a=..., b=...) -> None",
+        id="defaults of the class",
+    ),
+    pytest.param(
+        "async def get(self, a: asyncio) -> None: ...", "get(self, a: Any) -> None", id="module"
+    ),
+    pytest.param(
+        "async def get(self, a: UserId) -> UserId: ...",
+        "get(self, a: UserId) -> UserId",
+        id="new type",
+    ),
+    pytest.param("def get(self) -> Renamed: ...", "get(self) -> SyncOther", id="other name"),
+    pytest.param("from os import sep as get\n    a: int", "a: int", id="import in a class"),
+    pytest.param(
+        "@overload\n    async def get(self: 'Gone', a: int) -> int: ...\n"
+        "    @overload\n    async def get(self: 'Other', a: str) -> str: ...\n"
+        "    @overload\n    async def get(self: 'Plainly', a: bytes) -> bytes: ...\n"
+        "    async def get(self, a): ...\n    plain: int",
+        "@overload\ndef get(self, a: int) -> int; @overload\ndef get(self, a: str) -> str; "
+        "@overload\ndef get(self, a: bytes) -> bytes",
+        id="overloads for this class",
+    ),
 ]
 
 LIBRARY = """
@@ -474,7 +551,8 @@ import asyncio
 from asyncio import Future, AbstractEventLoop as Loop
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from functools import cached_property
+from functools import cached_property, partial
+from collections import namedtuple
 from os import sep
 from typing import *
 from typing_extensions import deprecated
@@ -482,7 +560,8 @@ from typing_extensions import deprecated
 __all__ = ["AsyncClient"]
 LIMIT = 3
 T = TypeVar("T")
-S = TypeVar("S", bound="AsyncClient")
+S = TypeVar("S")
+Listed_ = List[int]
 P = ParamSpec("P")
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
@@ -492,6 +571,10 @@ class Fits(Protocol):
     marker: Literal[True]
 class Lacks(Protocol):
     other: int
+class Plainly(Protocol):
+    plain: int
+class Marked:
+    def __init__(self, fn): ...
 class Differs(Protocol):
     marker: Literal[False]
 
@@ -560,32 +643,72 @@ class Stopped(Opened):
     async def start(self): return self.x.y
     def __await__(self): return self.start().__await__()
 
+class Point(namedtuple("Point", "x")):
+    async def move(self) -> None: ...
+class Rows(Listed_):
+    async def more(self) -> None: ...
+class Twice:
+    async def one(self) -> None: ...
+class Twice(Twice):
+    async def two(self) -> None: ...
+class Nest:
+    class Inner: ...
+    async def open(self) -> None: ...
+class Vague:
+    def get(self) -> "Gone": ...
+class Turned:
+    def __aiter__(self) -> Numbers: ...
+class Lonely:
+    def __aiter__(self) -> "Gone": ...
+class Spun(Generic[T]):
+    def __aiter__(self) -> Steps[T]: ...
+
 Either = Union[Awaitable[Other], Optional[Other]]
 Plain = Union[int, str]
 Listed = List[T]
 Listed = list[T]
 Again = Union[int, "Again"]
+UserId = NewType("UserId", int)
+Renamed = Other
+Odd = int().real
 
 class AsyncClient:
     async def always(self) -> None: ...
-    # here
 """
+
+
+@pytest.fixture(scope="module")
+def stub(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The stub of a module with a class for each member: one is made faster than many."""
+    folder = tmp_path_factory.mktemp("members")
+    library, clients = LIBRARY, "from library import *\nfrom aiofutures import sync_class\n"
+    for number, each in enumerate(MEMBERS):
+        library += f"class C{number}:\n    async def always(self) -> None: ...\n"
+        library += f"    {each.values[0]}\n"
+        clients += f"Client{number} = sync_class(C{number})\n"
+    library = library.replace('__all__ = ["AsyncClient"]\n', "")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.chdir(folder)
+        (stub,) = written(folder, clients, library=library)
+    return stub
 
 
 class TestMembers:
     """Each kind of member, as it is in the source and in the stub."""
 
-    @pytest.mark.parametrize(("source", "expected"), MEMBERS)
-    def test_member(self, write: Write, source: str, expected: str) -> None:
+    @pytest.mark.parametrize(
+        ("number", "expected"),
+        [pytest.param(n, each.values[1], id=each.id) for n, each in enumerate(MEMBERS)],
+    )
+    def test_member(self, stub: str, number: int, expected: str) -> None:
         """A member has the types that synchronous code sees."""
-        stub = write(CLIENT, library=LIBRARY.replace("    # here", f"    {source}"))
-
-        assert expected in methods(stub).values()
+        assert expected in methods(stub, f"Client{number}").values()
 
     def test_member_with_the_name_of_a_builtin(self, write: Write) -> None:
         """A builtin class that a member hides is named in full."""
         member = "async def set(self, a: set[int], b: float) -> 'list[int]': ..."
-        stub = write(CLIENT, library=LIBRARY.replace("    # here", f"    {member}"))
+        stub = write(CLIENT, library=f"class AsyncClient:\n    {member}")
 
         assert methods(stub)["set"] == "set(self, a: builtins.set[int], b: float) -> list[int]"
         assert "import builtins" in stub
@@ -601,6 +724,63 @@ class TestMembers:
         assert '"""One.\n\n    Two."""' in stub
         assert '"""Three."""' in stub
 
+    def test_init_that_is_made(self, write: Write) -> None:
+        """The `__init__` that a decorator makes of attributes is in the stub."""
+        stub = write(
+            CLIENT,
+            library="""
+            from dataclasses import KW_ONLY, InitVar, dataclass, field
+            from typing import ClassVar
+            class Other:
+                async def get(self) -> int: ...
+            @dataclass
+            class Base:
+                url: "str"
+            @dataclass
+            class AsyncClient(Base):
+                kinds: ClassVar[int] = 1
+                other: Other | None = None
+                parts: list[Other] = field(default_factory=list)
+                late: int = field(init=False)
+                _: KW_ONLY
+                key: InitVar[bytes]
+                limit: int = 3
+                async def get(self) -> int: ...
+            """,
+        )
+
+        assert methods(stub)["__init__"] == (
+            "__init__(self, url: str, other: Other | SyncOther | None=..., "
+            "parts: list[Other]=..., *, key: bytes, limit: int=...) -> None"
+        )
+
+    def test_init_of_attrs(self, write: Write) -> None:
+        """That of attrs is, too, where private attributes are public parameters."""
+        pytest.importorskip("attrs")
+        stub = write(
+            CLIENT,
+            library="""
+            import attrs
+            def old(cls):
+                def __init__(self, *, known, _x: int = 3): ...
+                cls.__init__ = __init__
+                return cls
+            @attrs.define
+            class AsyncClient:
+                url: str
+                _key: bytes | None = None
+                async def get(self) -> "Old": ...
+            @old
+            class Old:
+                async def get(self) -> int: ...
+            """,
+        )
+
+        assert methods(stub)["__init__"] == (
+            "__init__(self, url: str, key: bytes | None=...) -> None"
+        )
+        assert methods(stub, "SyncOld")["__init__"] == "__init__(self, *, known, _x=...) -> None"
+
     def test_bases(self, write: Write) -> None:
         """What is inherited is in the stub, over modules and with its type arguments."""
         stub = write(
@@ -613,16 +793,26 @@ class TestMembers:
             class Middle(B[K, int], Named, Generic[K]):
                 async def middle(self) -> K: ...
                 async def named(self) -> int: ...
-            class AsyncClient(Middle[str], lower.Plain, dict): ...
+            class AsyncClient(Middle[str], lower.Plain, dict):
+                value = 3
+                async def short(self) -> lower.Short: ...
             class Other(Alias): ...
             """,
             lower="""
             from typing import Generic, TypeVar
             K = TypeVar("K")
-            V = TypeVar("V")
+            from typing import overload
+            import typing_extensions
+            V = typing_extensions.TypeVar("V", default=str)
             class Base(Generic[K, V]):
                 value: V
+                @overload
+                async def pick(self: "Base[bytes, int]") -> bytes: ...
+                @overload
+                async def pick(self: "Base[str, int]") -> str: ...
+                async def pick(self): ...
                 async def get(self, key: K) -> V: ...
+            class Short(Base[str]): ...
             class Named:
                 async def named(self) -> str: ...
             class Plain(Base):
@@ -637,7 +827,32 @@ class TestMembers:
             "middle(self) -> str",
             "named(self) -> int",
             "plain(self) -> str",
+            "pick(self) -> str",
         } <= {*methods(stub).values()}
+        assert methods(stub, "SyncShort")["pick"] == "pick(self) -> str"
+
+    def test_type_arguments_of_self(self, write: Write) -> None:
+        """Overloads of a generic class keep those of which they are."""
+        stub = write(
+            CLIENT,
+            library="""
+            from typing import Generic, TypeVar, overload
+            T = TypeVar("T")
+            class AsyncClient(Generic[T]):
+                @overload
+                async def get(self: "AsyncClient[int]") -> int: ...
+                @overload
+                async def get(self: "AsyncClient[str]", a: T) -> str: ...
+                async def get(self, a=None): ...
+                async def same(self: "AsyncClient[T]") -> T: ...
+            """,
+        )
+
+        assert methods(stub)["same"] == "same(self: Client[T]) -> T"
+        assert methods(stub)["get"] == (
+            "@overload\ndef get(self: Client[int]) -> int; "
+            "@overload\ndef get(self: Client[str], a: T) -> str"
+        )
 
     def test_base_by_an_alias(self, write: Write) -> None:
         """An alias of a generic class is a base, too."""
@@ -656,19 +871,27 @@ class TestMembers:
 
         assert methods(stub)["get"] == "get(self) -> bytes"
 
-    def test_what_cannot_be_read(self, write: Write) -> None:
-        """Where there are two ways to a name, the one that can be read counts."""
+    def test_what_cannot_be_read(self, write: Write, tmp_path: Path) -> None:
+        """Where there are two ways to a name, the one that can be read counts.
+
+        A compiled module can be read if it has a stub beside it.
+        """
+        for name in ("compiled", "documented"):
+            (tmp_path / f"{name}{EXTENSION_SUFFIXES[0]}").touch()
+        (tmp_path / "documented.pyi").write_text("class Thing:\n    async def a(self): ...")
         stub = write(
             CLIENT,
             library="""
             Value = int
             Value: object = int
             Value = str
-            try:
-                from _json import make_encoder as Scanner
-            except ImportError:
-                Scanner = None
+            from typing import TYPE_CHECKING
+            if TYPE_CHECKING:
+                from compiled import *
+                from documented import Thing
             class Scanner: ...
+            if TYPE_CHECKING:
+                from compiled import Scanner
             try:
                 from gone import Scanner as Other
             except ImportError:
@@ -678,10 +901,13 @@ class TestMembers:
                 same = 3
             class AsyncClient:
                 async def get(self, a: Scanner, b: Other) -> Part: ...
+                async def thing(self) -> "Thing": ...
             """,
         )
 
         assert methods(stub)["get"].startswith("get(self, a: Scanner, b: ")
+        assert "from library import " in stub
+        assert methods(stub)["thing"] == "thing(self) -> SyncThing"
 
     def test_conditions(self, write: Write) -> None:
         """What type checkers take for executed counts, and the first where that cannot be told."""
@@ -708,6 +934,8 @@ class TestMembers:
                     async def d(self) -> int: ...
                 else:
                     async def d(self) -> str: ...
+                if TYPE_CHECKING and sys.gone:
+                    async def g(self) -> int: ...
                 if sys.maxsize > "x" if False else True:
                     async def e(self) -> int: ...
                 with contextlib.nullcontext():
@@ -719,7 +947,7 @@ class TestMembers:
         assert found["a"] == "a(self) -> int"
         assert not {"b", "c"} & found.keys()
         assert found["d"] == "d(self) -> int"
-        assert {"e", "f"} <= found.keys()
+        assert {"e", "f", "g"} <= found.keys()
 
     def test_stub_of_the_source(self, write: Write, tmp_path: Path) -> None:
         """A stub beside the source is read, and so is one in a package of stubs."""
@@ -777,20 +1005,29 @@ class TestMembers:
                 from ._impl import *
                 from ._impl import Kind as Kind, Hidden
                 from . import _impl as impl
+                class Named: ...
                 """,
+                "_own.parts": "class Part: ...",
+                "apart.parts": "class Part: ...",
                 "shop._impl": """
+                from _own.parts import Part
+                from apart import parts
                 __all__ = ["AsyncClient", "Listed"]
                 class Listed: ...
+                class Named: ...
                 class Kind: ...
                 class Hidden: ...
                 class AsyncClient:
                     async def get(self, a: Listed, b: Kind, c: Hidden) -> None: ...
+                    async def put(self, a: Named, b: Part, c: parts.Part) -> None: ...
                 """,
             },
         )
 
         assert "from shop import AsyncClient, Kind, Listed" in stub
-        assert "from shop._impl import Hidden" in stub
+        assert "from shop._impl import Hidden, Named" in stub
+        assert "from _own.parts import Part" in stub
+        assert "from apart.parts import Part as parts_Part" in stub
 
     @later
     def test_new_syntax(self, write: Write) -> None:
@@ -798,6 +1035,7 @@ class TestMembers:
         stub = write(
             CLIENT,
             library="""
+            from __future__ import annotations
             type Pair[X] = tuple[X, Other]
             class Other:
                 async def get(self) -> int: ...
@@ -808,6 +1046,11 @@ class TestMembers:
                 async def two[S](self: S) -> S: ...
                 async def pair(self) -> Pair[int]: ...
                 async def fresh(self) -> "AsyncClient[int, str, [bytes]]": ...
+                async def call(self, *args: P.args, **kwargs: P.kwargs) -> None: ...
+                async def known(self) -> Calls[[int, str]]: ...
+            class Called[**P]:
+                async def call(self, *args: P.args, **kwargs: P.kwargs) -> None: ...
+            class Calls[**P](Called[P]): ...
             """,
         )
 
@@ -818,6 +1061,44 @@ class TestMembers:
         assert methods(stub)["pair"] == "pair(self) -> tuple[int, SyncOther]"
         assert methods(stub)["fresh"] == "fresh(self) -> Client[int, str, [bytes]]"
         assert "def __wrapped__(self) -> AsyncClient[T, *Ts, P]" in stub
+        call = "call(self, *args: P.args, **kwargs: P.kwargs) -> None"
+        assert methods(stub)["call"] == methods(stub, "SyncCalls")["call"] == call
+
+    @later
+    def test_new_syntax_in_the_module(self, write: Write) -> None:
+        """Classes, functions and aliases of the module keep theirs, too."""
+        stub = write(
+            """
+            from aiofutures import sync_class
+            type Pair[X] = tuple[X, X]
+            class Box[T]:
+                def get(self) -> T: ...
+            def pick[T](a: T) -> T: ...
+            class AsyncClient:
+                async def get(self) -> Pair[int]: ...
+            Client = sync_class(AsyncClient)
+            """
+        )
+
+        for line in ("type Pair[X] = tuple[X, X]", "class Box[T]:", "def pick[T](a: T) -> T: ..."):
+            assert line in stub
+
+    @later
+    def test_parameters_that_are_known(self, write: Write) -> None:
+        """Those of a base that has fixed them are any: nothing else can say that."""
+        stub = write(
+            CLIENT,
+            library="""
+            class Called[**P]:
+                async def call(self, *args: P.args, **kwargs: P.kwargs) -> None: ...
+            class AsyncClient(Called[[int]]):
+                async def loose(self) -> "Loose": ...
+            class Loose(Called): ...
+            """,
+        )
+
+        call = "call(self, *args: Any, **kwargs: Any) -> None"
+        assert methods(stub)["call"] == methods(stub, "SyncLoose")["call"] == call
 
 
 class TestCommand:
