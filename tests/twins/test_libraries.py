@@ -1,5 +1,7 @@
 """Whole clients of other libraries, against servers on this machine."""
 
+import asyncio
+import importlib
 import inspect
 import json
 import sys
@@ -18,6 +20,12 @@ from support import LIMIT
 from typing_extensions import override
 
 from aiofutures import AsyncExecutor, sync_class, to_sync_context, unwrap
+
+# The group of dependencies that `nox -s twins` installs; other sessions have some of them.
+NEEDED = ("IPython", "aiohttp", "asyncpg", "httpx", "mcp", "openai", "redis")
+missing = [name for name in NEEDED if find_spec(name) is None]
+if missing:
+    pytest.skip(f"needs {', '.join(missing)}", allow_module_level=True)
 
 Call = Callable[[Any], Any]
 
@@ -99,16 +107,10 @@ def url() -> Iterator[str]:
     thread.join()
 
 
-def needs(*names: str) -> pytest.MarkDecorator:
-    """Skip where a package is missing."""
-    missing = [name for name in names if find_spec(name) is None]
-    return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")
-
-
 def compare(executor: AsyncExecutor, twin: Any, calls: dict[str, Call], body: str) -> None:
     """See that each call gives through the twin what awaiting it on the original gives.
 
-    `body` is the name of the method that gives the body of a response.
+    What it raises counts, too. `body` is the name of the method that gives the body of a response.
     """
     original = unwrap(twin)
 
@@ -116,9 +118,17 @@ def compare(executor: AsyncExecutor, twin: Any, calls: dict[str, Call], body: st
         return await finish_async(call(original), body)
 
     for name, call in calls.items():
-        mine = finish(call(twin), body)
-        theirs = executor.submit(call_original, call).result(LIMIT)
+        mine = outcome(lambda: finish(call(twin), body))
+        theirs = outcome(executor.submit(call_original, call).result)
         assert mine == theirs, name
+
+
+def outcome(call: Callable[[], Any]) -> Any:
+    """Return what a call returns, or the error that it raises as text."""
+    try:
+        return call()
+    except Exception as error:
+        return type(error).__name__, str(error)
 
 
 def finish(result: Any, body: str) -> Any:
@@ -175,7 +185,6 @@ def public(twin: Any) -> set[str]:
     return {name for name in dir(twin) if not name.startswith("_")}
 
 
-@needs("httpx")
 def test_httpx(executor: AsyncExecutor, url: str) -> None:
     """Each member of httpx.AsyncClient gives what it gives when it is awaited."""
     import httpx
@@ -210,7 +219,6 @@ def test_httpx(executor: AsyncExecutor, url: str) -> None:
     assert {*calls, "aclose"} == public(client)
 
 
-@needs("aiohttp")
 def test_aiohttp(executor: AsyncExecutor, url: str) -> None:
     """Each member of aiohttp.ClientSession gives what it gives when it is awaited."""
     import aiohttp
@@ -241,9 +249,11 @@ def test_aiohttp(executor: AsyncExecutor, url: str) -> None:
             session.ws_connect("/socket")
     assert session.closed
     session.close()
+    with pytest.warns(DeprecationWarning, match=r"loop property"):
+        assert isinstance(session.loop, asyncio.AbstractEventLoop)
+    session.detach()
 
 
-@needs("aiohttp", "websockets")
 def test_aiohttp_websocket(executor: AsyncExecutor) -> None:
     """A WebSocket of aiohttp sends, receives, is iterated and closed."""
     import aiohttp
@@ -258,11 +268,10 @@ def test_aiohttp_websocket(executor: AsyncExecutor) -> None:
         assert socket.closed
 
 
-@needs("mcp")
 @pytest.mark.skipif(sys.platform == "win32", reason="the child is left to itself there")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 def test_mcp(executor: AsyncExecutor) -> None:
-    """Each kind of member of mcp.ClientSession gives what it gives when it is awaited."""
+    """Each member of mcp.ClientSession gives what it gives when it is awaited."""
     import mcp
     from mcp import types
     from mcp.client.stdio import StdioServerParameters, stdio_client
@@ -282,6 +291,24 @@ def test_mcp(executor: AsyncExecutor) -> None:
             types.PromptReference(name="ask"), {"name": "what", "value": "x"}
         ),
         "send_ping": lambda session: session.send_ping(),
+        # The server refuses some, as others do that have more: in the same way to both.
+        "discover": lambda session: session.discover(),
+        "send_discover": lambda session: session.send_discover("2026-07-28"),
+        "set_logging_level": lambda session: session.set_logging_level("error"),
+        "subscribe_resource": lambda session: session.subscribe_resource("shop://items"),
+        "unsubscribe_resource": lambda session: session.unsubscribe_resource("shop://items"),
+        "send_request": lambda session: session.send_request(
+            types.PingRequest(), types.EmptyResult
+        ),
+        "send_notification": lambda session: session.send_notification(
+            types.RootsListChangedNotification()
+        ),
+        "send_progress_notification": lambda session: session.send_progress_notification("a", 0.5),
+        "send_roots_list_changed": lambda session: session.send_roots_list_changed(),
+        "dispatch_input_request": lambda session: session.dispatch_input_request(
+            None, types.ListRootsRequest()
+        ),
+        "adopt": lambda session: session.adopt(session.initialize_result),
     }
     for name in (
         *("initialize_result", "discover_result", "protocol_version", "server_info"),
@@ -295,11 +322,11 @@ def test_mcp(executor: AsyncExecutor) -> None:
         compare(executor, session, calls, "no body")
         result = session.call_tool("add", {"one": 1, "other": 2})
         session.validate_tool_result("add", result)
+        assert {*calls, "initialize", "validate_tool_result"} == public(session)
         with pytest.raises(mcp.MCPError):
             session.get_prompt("missing")
 
 
-@needs("openai")
 def test_openai(executor: AsyncExecutor, url: str) -> None:
     """Each shape of call of openai.AsyncOpenAI gives what it gives when it is awaited."""
     import openai
@@ -323,6 +350,18 @@ def test_openai(executor: AsyncExecutor, url: str) -> None:
         "base_url": lambda client: str(client.base_url),
         "max_retries": lambda client: client.max_retries,
         "is_closed": lambda client: client.is_closed(),
+        "put": lambda client: client.put("/things", cast_to=object, body={"a": 1}),
+        "patch": lambda client: client.patch("/things", cast_to=object, body={"a": 1}),
+        "delete_thing": lambda client: client.delete("/things", cast_to=object),
+        "headers": lambda client: sorted(client.default_headers),
+        "user_agent": lambda client: client.user_agent,
+        "auth_headers": lambda client: client.auth_headers,
+        "raw_list": lambda client: client.models.with_raw_response.list(),
+        "raw_create": lambda client: client.chat.completions.with_raw_response.create(**asked),
+        "several": lambda client: client.embeddings.create(model="a", input=["b", "c"], user="d"),
+        "extra": lambda client: client.models.retrieve("a", extra_headers={"x": "y"}, timeout=9),
+        "refused": lambda client: client.models.retrieve(""),
+        "unknown": lambda client: client.chat.completions.create(model="a"),
     }
 
     with Client(api_key="x", base_url=url, max_retries=0) as client:
@@ -338,7 +377,6 @@ def test_openai(executor: AsyncExecutor, url: str) -> None:
         assert client.chat is client.chat
 
 
-@needs("redis")
 def test_redis(executor: AsyncExecutor) -> None:
     """Each shape of call of redis.asyncio.Redis gives what it gives when it is awaited."""
     import redis.asyncio
@@ -370,11 +408,34 @@ def test_redis(executor: AsyncExecutor) -> None:
         "keys": lambda client: client.keys("a"),
         "ttl": lambda client: client.ttl("missing"),
         "dbsize": lambda client: client.dbsize(),
-        "time": lambda client: type(client.get_connection_kwargs()).__name__,
+        "get_connection_kwargs": lambda client: type(client.get_connection_kwargs()).__name__,
+        "setex": lambda client: client.setex("a", 100, "1"),
+        "getex": lambda client: client.getex("a", ex=100),
+        "expire": lambda client: client.expire("a", 100, nx=True),
+        "append": lambda client: client.append("missing", ""),
+        "lrange": lambda client: client.lrange("l", 0, -1),
+        "rpush": lambda client: client.rpush("l"),
+        "blpop": lambda client: client.blpop(["missing"], timeout=0.01),
+        "hmget": lambda client: client.hmget("h", ["x", "y"]),
+        "hget": lambda client: client.hget("h", "x"),
+        "zscore": lambda client: client.zscore("z", "m"),
+        "zscan_iter": lambda client: client.zscan_iter("z"),
+        "sscan_iter": lambda client: client.sscan_iter("s"),
+        "sinter": lambda client: client.sinter(["s"]),
+        "pfcount": lambda client: client.pfcount("missing"),
+        "xlen": lambda client: client.xlen("missing"),
+        "xrange": lambda client: client.xrange("missing", count=1),
+        "geosearch": lambda client: client.geosearch(
+            "missing", longitude=1, latitude=1, radius=1, unit="km"
+        ),
+        "bitcount": lambda client: client.bitcount("a"),
+        "info": lambda client: client.info("errorstats"),
+        "refused": lambda client: client.incr("h"),
+        "echo": lambda client: client.echo("x"),
     }
     with servers.redis_server() as address, Client.from_url(address) as client:
         # What the first call changes, the second one finds changed.
-        for name in ("set", "mset", "hset", "sadd", "zadd"):
+        for name in ("expire", "set", "mset", "hset", "sadd", "zadd"):
             calls[name](client)
         compare(executor, client, calls, "no body")
         with client.pipeline() as pipeline:
@@ -392,3 +453,58 @@ def test_redis(executor: AsyncExecutor) -> None:
         script = client.register_script("return ARGV[1]")
         assert type(script).__name__.endswith("AsyncScript")
         client.aclose()
+
+
+def test_asyncpg(executor: AsyncExecutor) -> None:
+    """A pool of asyncpg lends connections, by `with` and without, and has transactions."""
+    asyncpg: Any = importlib.import_module("asyncpg")
+    for name in ("initdb", "postgres"):
+        try:
+            servers.find_program(name)
+        except FileNotFoundError:
+            pytest.skip(f"needs {name}")
+    Pool = sync_class(asyncpg.Pool, executor=executor, timeout=LIMIT)
+    options: dict[str, Any] = dict.fromkeys(("connect", "setup", "init", "reset", "loop"))
+    options |= {"min_size": 1, "max_size": 2, "max_queries": 100}
+    options |= {"connection_class": asyncpg.Connection, "record_class": asyncpg.Record}
+    options["max_inactive_connection_lifetime"] = 60
+    with servers.postgresql_server() as address, Pool(address, **options) as pool:
+        assert pool.fetchval("SELECT $1::integer * 2", 3) == 6
+        with pool.acquire() as connection:
+            with connection.transaction():
+                assert [row["n"] for row in connection.cursor("SELECT 1 AS n").fetch(3)] == [1]
+            assert connection.fetchrow("SELECT 1 AS n")["n"] == 1
+        connection = pool.acquire()
+        assert connection.fetchval("SELECT 1") == 1
+        pool.release(connection)
+        with pytest.raises(asyncpg.UndefinedTableError):
+            pool.fetch("SELECT * FROM missing")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_completion_in_ipython(executor: AsyncExecutor) -> None:
+    """IPython completes the members of a twin, and shows their documentation."""
+    from IPython.core import completer as completers
+    from IPython.core.oinspect import Inspector
+
+    twin = sync_class(Client, executor=executor)()
+    make: Any = completers.IPCompleter
+    completer = make(namespace={"client": twin})
+    with completers.provisionalcompleter():
+        found = {each.text for each in completer.completions("client.fet", 10)}
+
+    assert {"fetch", "fetch_all"} <= found
+    info = Inspector(theme_name="nocolor").info(twin.fetch, oname="client.fetch")
+    assert info["docstring"] == "Fetch a page."
+
+
+class Client:
+    """A client."""
+
+    async def fetch(self) -> str:
+        """Fetch a page."""
+        return ""
+
+    async def fetch_all(self) -> list[str]:
+        """Fetch all of them."""
+        return []
