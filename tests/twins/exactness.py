@@ -24,7 +24,7 @@ from types import UnionType
 from typing import Any, Final, NamedTuple, Union, get_args, get_origin
 
 from aiofutures import twin
-from aiofutures._sync.signatures import is_manager_function, returned_type
+from aiofutures._sync.signatures import returned_type
 from aiofutures._twins.kinds import is_async_function
 
 CHECKERS: Final = ("pyright", "basedpyright", "mypy", "ty", "pyrefly", "zuban")
@@ -139,9 +139,7 @@ def _is_called(cls: type, name: str) -> bool:
     member = getattr(cls, name, None)
     if not inspect.isroutine(member):
         return False
-    return (
-        is_async_function(member) or is_manager_function(member) or _is_async(returned_type(member))
-    )
+    return is_async_function(member) or _is_async(returned_type(member))
 
 
 def _is_async(kind: Any) -> bool:
