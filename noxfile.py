@@ -75,7 +75,9 @@ def free_threaded_python(session: nox.Session) -> None:
 def free_threaded(session: nox.Session) -> None:
     """Run the tests without the GIL, and the races, which are millions of futures then."""
     extras = PYPROJECT["project"]["optional-dependencies"]
-    packages = [name for extra in ("examples", "integration", "test") for name in extras[extra]]
+    packages = [
+        name for extra in ("examples", "integration", "test", "twin") for name in extras[extra]
+    ]
     there = [name for name in packages if not name.startswith(("aiofutures", *WITH_GIL))]
     session.install("--only-binary", ":all:", "-e", ".", *there)
     session.env["PYTHON_GIL"] = "0"
@@ -122,6 +124,20 @@ def stress(session: nox.Session) -> None:
     clusters = "tests/clusters"
     for tests in ([f"--ignore={clusters}"], ["-n", "2", clusters]):
         session.run("python", "-m", "pytest", "--slow", "-m", "slow", *tests, *session.posargs)
+
+
+@nox.session(python=TOOLS)
+def twins(session: nox.Session) -> None:
+    """Call whole clients through their twins."""
+    session.install(*group("twins"), "-e", ".[test]")
+    session.run("python", "-m", "pytest", "tests/twins/test_libraries.py", *session.posargs)
+
+
+@nox.session(python=TOOLS, default=False)
+def exactness(session: nox.Session) -> None:
+    """See how exact the stubs of twins are, in six checkers; this takes some minutes."""
+    session.install(*group("types"), *group("twins"), "-e", ".[test]")
+    session.run("python", "tests/twins/exactness.py", *session.posargs)
 
 
 @nox.session(python=TOOLS)

@@ -2,6 +2,7 @@
 
 from concurrent.futures import BrokenExecutor, CancelledError, TimeoutError
 
+from ._classes import sync_class, unwrap
 from ._combinators import first, gather
 from ._decorators import in_executor, to_sync, to_sync_context, to_sync_iter
 from ._default import (
@@ -39,8 +40,10 @@ __all__ = [
     "run_async",
     "set_default_executor",
     "shared",
+    "sync_class",
     "sync_to_async",
     "to_sync",
     "to_sync_context",
     "to_sync_iter",
+    "unwrap",
 ]

@@ -354,12 +354,14 @@ def _blocking(
     timeout: float | None,
     executor: SubmitsCalls | None,
     make_view: Callable[[Openable, Host | None, float | None, str], Any] = view,
+    finish: Callable[[Any, Any], Any] | None = None,
     *,
     stacklevel: int = 2,
 ) -> Callable[..., Any]:
     """Return a function that calls `fn` on an event loop and waits for the result.
 
-    `make_view` turns an iterator or a context manager into what the caller gets.
+    `make_view` turns an iterator or a context manager into what the caller gets; `finish` does the
+    same for anything else, given the first argument.
     """
     _check_seconds(timeout)
 
@@ -391,16 +393,20 @@ def _blocking(
         # Not isinstance: the `__class__` of a result may raise.
         if type(result) is Openable:
             return make_view(result, host, timeout, name)
-        return result
+        return result if finish is None else finish(result, args[0])
 
     return blocking
 
 
 def _generating(
-    fn: Callable[..., Any], name: str, timeout: float | None, executor: SubmitsCalls | None
+    fn: Callable[..., Any],
+    name: str,
+    timeout: float | None,
+    executor: SubmitsCalls | None,
+    make_view: Callable[[Openable, Host | None, float | None, str], Any] = view,
 ) -> Callable[..., Generator[Any, Any, None]]:
     """Return a generator function that calls an async one when asked for the first item."""
-    open_ = _blocking(fn, name, timeout, executor, stacklevel=3)
+    open_ = _blocking(fn, name, timeout, executor, make_view, stacklevel=3)
 
     def generating(*args: Any, **kwargs: Any) -> Generator[Any, Any, None]:
         generator = open_(*args, **kwargs)

@@ -49,8 +49,8 @@ intersphinx_mapping = {"python": ("https://docs.python.org/3", "python.inv")}
 # Type parameters, what is private, and what the standard library does not document.
 nitpick_ignore_regex = [
     (r"py:.*", r"distributed\.[\w.]+"),
-    (r"py:.*", r"(aiofutures\.[\w.]+\.)?(P(\.args|\.kwargs)?|[A-Z])"),
-    (r"py:.*", r"aiofutures\.[\w.]+\.(InExecutor|SubmitsCalls|ToSync\w*)"),
+    (r"py:.*", r"(aiofutures\.[\w.]+\.)?(P(\.args|\.kwargs)?|[A-Z](_co)?)"),
+    (r"py:.*", r"aiofutures\.[\w.]+\.(HasOriginal|InExecutor|SubmitsCalls|ToSync\w*)"),
     (r"py:.*", r"concurrent\.futures\.(_base\.)?Error"),
 ]
 

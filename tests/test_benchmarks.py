@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import _lines, _table, proportion, stages, submit, worker
+from benchmarks import _lines, _table, proportion, stages, submit, twin, worker
 from benchmarks import map as map_question
 from benchmarks.__main__ import QUESTIONS, main, measure
 from benchmarks._child import ChildError, in_child
@@ -139,6 +139,7 @@ TARGETS: dict[tuple[str, str], list[float | None]] = {
     ("watchdog", "not watched"): [0.98],
     ("worker", "asyncio.to_thread"): [1, 1.3],
     ("worker", "an empty `to_sync` call"): [0.67],
+    ("twin", "`to_sync` of the method"): [1.15] * 7,
     ("web", "Flask's own way"): [2, 2],
     ("web", "Django's own way"): [2, 2],
     ("web", "a sync view"): [None, None],
@@ -166,7 +167,7 @@ def test_every_line_is_there() -> None:
 
 @pytest.mark.parametrize(
     "each",
-    [submit.LINES[1], map_question.LINES[0], *worker.LINES, *proportion.LINES],
+    [submit.LINES[1], map_question.LINES[0], *worker.LINES, *twin.LINES, *proportion.LINES],
     ids=lambda each: each.work,
 )
 def test_a_line_runs(each: Line) -> None:

@@ -67,6 +67,22 @@ def test_fetch_many_runs_on_uvloop() -> None:
     assert table["aiofutures, uvloop"][2] <= 3
 
 
+def test_shop_has_two_faces() -> None:
+    """The small SDK works by its synchronous face, and its stub is up to date."""
+    done = run("shop.py")
+    checked = subprocess.run(
+        [sys.executable, "-m", "aiofutures.twin", "shop", "--check"],
+        cwd=EXAMPLES,
+        capture_output=True,
+        text=True,
+        timeout=2 * LIMIT,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == ("14\n", "")
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
 def test_table_in_the_readme_is_of_today(small: "subprocess.CompletedProcess[str]") -> None:
     """The README shows the columns that `fetch_many` prints."""
     readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")

@@ -36,13 +36,13 @@ def test_all_is_documented() -> None:
 
 
 def test_modules_are_private() -> None:
-    """Users import from `aiofutures` only: other modules begin with an underscore, but for wings.
+    """Users import from `aiofutures` only: others begin with an underscore, but wings and commands.
 
     In these, which have what is imported from them in `__all__`, all modules do.
     """
     modules = {module.name for module in pkgutil.iter_modules(aiofutures.__path__)}
 
-    assert {name for name in modules if not name.startswith("_")} == PUBLIC_WINGS
+    assert {name for name in modules if not name.startswith("_")} == PUBLIC_WINGS | {"twin"}
     for wing in PUBLIC_WINGS:
         inside = list(pkgutil.iter_modules([str(Path(aiofutures.__path__[0], wing))]))
         assert inside

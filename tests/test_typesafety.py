@@ -81,6 +81,21 @@ MUTATIONS: Final[dict[str, tuple[dict[str, str], list[str]]]] = {
     ),
 }
 
+# Of each way to spoil a member in a stub of twins: what is replaced by what, and a use that breaks.
+SPOILED_MEMBERS: Final = {
+    "result": (r"(def fetch.*?) -> int", r"\1 -> Any", 'client.fetch("a"), int'),
+    "parameter": (r"(def fetch\(self, key): str", r"\1", "client.fetch(1)"),
+    "keyword": (r"\*\*options: Unpack\[Options\]", "**options: Any", 'timeout="1"'),
+    "overload": (r"    @overload\n    def find\(self.*?Literal\[False\].*?\n", "", 'find("a"), '),
+    "property": (r"    @property\n(    def size)", r"\1", "client.size, int"),
+    "deprecated": (r"    @deprecated\(.*?\n", "", "client.search()"),
+    "twin": (r"-> SyncCursor", "-> Cursor", "list(step), list[Record]"),
+    "Self": (r"(def connect\(cls.*?) -> Self", r"\1 -> Any", 'Client.connect("url")'),
+    "generator": (r"-> Generator\[SyncCursor, None, None\]", "-> Any", ".send(1)"),
+    "generic": (r"SyncResponse\[list\[int\]\]", "SyncResponse[Any]", "page().read()"),
+    "call": (r"    def __call__\(self, x: int\) -> str: \.\.\.\n", "", "client(1), str"),
+}
+
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -115,6 +130,28 @@ def test_spoiled_signatures(workspace: Path, spoiled: str, request: pytest.Fixtu
         lines = (USES / f"{name}.py").read_text().splitlines()
         numbers = [int(number) for number in re.findall(rf"{name}\.py:(\d+): should be ", found)]
         assert any(call in lines[number - 1] for number in numbers), use
+
+
+@pytest.mark.parametrize("spoiled", SPOILED_MEMBERS)
+def test_spoiled_members(workspace: Path, spoiled: str, request: pytest.FixtureRequest) -> None:
+    """A member of a twin that a stub has in another way than the original is found."""
+    pattern, replacement, use = SPOILED_MEMBERS[spoiled]
+    path = workspace / checkers.USES / "twins.pyi"
+    source = path.read_text()
+    request.addfinalizer(partial(path.write_text, source))
+    changed, count = re.subn(pattern, replacement, source, flags=re.DOTALL)
+    assert count
+    path.write_text(f"{changed}\nfrom typing import Any\n")
+
+    found = "\n".join(checkers.deviations("mypy", workspace))
+
+    numbers = re.findall(r"_twin_stubs\.py:(\d+): should be ", found)
+    names = re.findall(r"(\w+_twin_stubs)\.py:\d+: should be ", found)
+    lines = [
+        (USES / f"{name}.py").read_text().splitlines()[int(number) - 1]
+        for name, number in zip(names, numbers, strict=True)
+    ]
+    assert any(use in line for line in lines), lines
 
 
 def test_unreachable_assertions(workspace: Path, request: pytest.FixtureRequest) -> None:

@@ -109,6 +109,14 @@ def awaited_or_viewed(fn: Callable[..., Any]) -> Any:
     return _generator(kind, *sent)
 
 
+def returned_type(fn: Callable[..., Any]) -> Any:
+    """Return the type of what `fn` returns, and of an `async def` what awaiting that gives."""
+    kind = _returned(fn)
+    *_, function = _layers(fn)
+    is_coroutine = inspect.iscoroutinefunction(function) and _origin(kind) is Coroutine
+    return typing.get_args(kind)[-1] if is_coroutine else kind
+
+
 def entered(fn: Callable[..., Any]) -> Any:
     """Return the type of the context manager that enters what `fn` returns, if that is known."""
     return _manager(_returned(fn))

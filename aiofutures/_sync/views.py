@@ -18,9 +18,15 @@ from .steps import EndedError, StepTask
 Opened: TypeAlias = tuple[Any, Callable[[Callable[[BaseException], Awaitable[Any]]], StepTask]]
 
 
-def view(openable: Openable, host: Host | None, timeout: float | None, name: str) -> Any:
+def view(
+    openable: Openable,
+    host: Host | None,
+    timeout: float | None,
+    name: str,
+    make_task: Callable[..., StepTask] = StepTask,
+) -> Any:
     """Return a generator or a context manager whose steps `host` runs."""
-    value, new_task = opening = opened(openable, host, timeout, name)
+    value, new_task = opening = opened(openable, host, timeout, name, make_task)
     if not openable.is_iterator:
         return ContextManager(lambda: opening)
     generator: Any = _generate(value, new_task(partial(_cancel, value)))
@@ -28,9 +34,15 @@ def view(openable: Openable, host: Host | None, timeout: float | None, name: str
     return generator
 
 
-def opened(openable: Openable, host: Host | None, timeout: float | None, name: str) -> Opened:
+def opened(
+    openable: Openable,
+    host: Host | None,
+    timeout: float | None,
+    name: str,
+    make_task: Callable[..., StepTask] = StepTask,
+) -> Opened:
     """Return what a view needs of what was opened."""
-    return openable.value, partial(StepTask, host, timeout, name)
+    return openable.value, partial(make_task, host, timeout, name)
 
 
 def _generate(iterator: AsyncIterator[Any], task: StepTask) -> Generator[Any, Any, None]:

@@ -1,0 +1,1 @@
+"""The generator of stubs for the synchronous twins of async classes."""

@@ -1,0 +1,375 @@
+"""Classes as their source has them: bases, type parameters and members."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from itertools import repeat
+from typing import Any, Final, TypeAlias
+
+from .._typing import override
+from .modules import (
+    Assigned,
+    Binding,
+    Defined,
+    Function,
+    Module,
+    Target,
+    decorator_names,
+    load,
+    resolve,
+    resolve_expression,
+    scope_of,
+)
+from .references import Reference
+
+#: The type variables of a class, by where they are defined.
+Key: TypeAlias = tuple[str, str]
+
+_PARAMETRIC: Final = frozenset({"Generic", "Protocol"})
+_VARIABLES: Final = frozenset({"TypeVar", "ParamSpec", "TypeVarTuple"})
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A type as it stands somewhere, and what its names mean there."""
+
+    node: ast.expr
+    context: Context
+
+
+@dataclass(frozen=True)
+class Context:
+    """What names mean: in a module, in classes in it, and with type parameters that are known.
+
+    Attributes:
+        module: The name of the module.
+        classes: The classes, the outermost first.
+        known: What stands for type variables here.
+        own: The names of type parameters, and what stands for the class itself.
+        is_self: Names of type variables that mean the class itself.
+        names: What stands for the type parameters of an alias.
+    """
+
+    module: str
+    classes: tuple[Class, ...] = ()
+    known: dict[Key, Bound] = field(default_factory=dict)
+    own: frozenset[str] = frozenset()
+    is_self: frozenset[str] = frozenset()
+    names: dict[str, Bound] = field(default_factory=dict)
+
+    def target(self, node: ast.expr) -> Target | None:
+        """Return what a dotted name stands for."""
+        first = node
+        while isinstance(first, ast.Attribute):
+            first = first.value
+        if not isinstance(first, ast.Name):
+            return None
+        for cls in reversed(self.classes):
+            if first.id in cls.parameters_of_syntax:
+                return Target(cls.module.name, f"{cls.name}.{first.id}")
+            binding = cls.scope.get(first.id)
+            if isinstance(binding, ast.ClassDef) and first is node:
+                return Target(cls.module.name, f"{cls.name}.{first.id}", binding)
+        return resolve_expression(node, self.module)
+
+
+Known: TypeAlias = dict[Key, Bound]
+
+#: A type that is not said.
+UNKNOWN: Final = Bound(ast.Name("Any"), Context("typing"))
+
+
+@dataclass(frozen=True)
+class Class:
+    """A class as it stands in a module."""
+
+    module: Module
+    name: str
+    node: ast.ClassDef
+    outer: Class | None = None
+
+    @override
+    def __hash__(self) -> int:
+        return hash((self.module.name, self.name))
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Class) and self.key == other.key
+
+    @property
+    def key(self) -> Key:
+        """Where it is defined."""
+        return self.module.name, self.name
+
+    @cached_property
+    def scope(self) -> dict[str, Binding]:
+        """What its body gives names to; another name of a function is that function."""
+        scope = scope_of(self.node.body, self.module)
+        for name, binding in scope.items():
+            if isinstance(binding, Assigned) and isinstance(binding.value, ast.Name):
+                same = scope.get(binding.value.id)
+                if isinstance(same, Defined) and binding.annotation is None:
+                    scope[name] = same
+        return scope
+
+    @cached_property
+    def assigned(self) -> dict[str, Assigned]:
+        """The attributes that its methods give its objects."""
+        found: dict[str, Assigned] = {}
+        for binding in self.scope.values():
+            if not isinstance(binding, Defined):
+                continue
+            method = binding.nodes[-1]
+            is_bound = not {"staticmethod", "classmethod"} & {*decorator_names(method)}
+            for name, assigned in _assigned_in(method) if is_bound else ():
+                known = found.get(name)
+                if known is None or known.annotation is None:
+                    found[name] = known or assigned
+                    if assigned.annotation is not None:
+                        found[name] = assigned
+        return found
+
+    @cached_property
+    def context(self) -> Context:
+        """What names mean in it."""
+        outer = self.outer.context.classes if self.outer else ()
+        return Context(self.module.name, (*outer, self))
+
+    @cached_property
+    def parameters_of_syntax(self) -> dict[str, Any]:
+        """The type parameters in brackets after its name."""
+        return {each.name: each for each in type_parameters(self.node)}
+
+    @cached_property
+    def parameters(self) -> list[Key]:
+        """The type variables over which it is generic."""
+        if self.parameters_of_syntax:
+            return [(self.module.name, f"{self.name}.{each}") for each in self.parameters_of_syntax]
+        named: list[Key] = []
+        others: list[Key] = []
+        for base in self.node.bases:
+            if isinstance(base, ast.Subscript):
+                target = self.context.target(base.value)
+                is_list = target is not None and target.name in _PARAMETRIC
+                variables = list(variables_in(base.slice, self.context))
+                (named if is_list else others).extend(variables)
+        return list(dict.fromkeys(named or others))
+
+    def bases(self) -> Iterator[tuple[Class | Target, list[ast.expr]]]:
+        """Iterate over its bases and their type arguments."""
+        context = Context(self.module.name, self.context.classes[:-1]) if self.outer else None
+        for base in self.node.bases:
+            named = base.value if isinstance(base, ast.Subscript) else base
+            target = (context or self.context).target(named)
+            arguments = arguments_of(base) if isinstance(base, ast.Subscript) else []
+            if target is None:
+                continue
+            target, more = through_alias(target)
+            found = class_of(target)
+            yield (found or target), (more or arguments)
+
+    def ancestry(self, known: Known | None = None) -> list[tuple[Class | Target, Context]]:
+        """Return itself and all that it inherits from, in the order in which Python looks there.
+
+        Each has a context in which its type variables are known. `known` has its own ones.
+        """
+        contexts = {self.key: replace(self.context, known=known or {})}
+        order = _linearized(self, contexts, ())
+        return [
+            (each, contexts[each.key] if isinstance(each, Class) else Context(each.module))
+            for each in order
+        ]
+
+
+def variable_of(key: Key) -> tuple[ast.expr, bool]:
+    """Return the name of a type variable, and whether it stands for several types."""
+    module, name = key
+    owner, _, last = name.rpartition(".")
+    cls = _class_named(module, owner) if owner else None
+    if cls is not None:
+        kind = type(cls.parameters_of_syntax[last]).__name__
+        return ast.Name(last), kind == "TypeVarTuple"
+    binding = resolve(module, name).binding
+    value = binding.value if isinstance(binding, Assigned) else None
+    is_several = isinstance(value, ast.Call) and ast.unparse(value.func).endswith("TypeVarTuple")
+    return Reference(module, name), is_several
+
+
+def variables_of(cls: Class) -> list[ast.expr]:
+    """Return the type variables over which a class is generic, as arguments of it."""
+    found = map(variable_of, cls.parameters)
+    return [ast.Starred(node) if is_several else node for node, is_several in found]
+
+
+def type_parameters(node: ast.AST) -> list[Any]:
+    """Return what stands in brackets after a name, since Python 3.12."""
+    found: list[Any] = getattr(node, "type_params", [])
+    return found
+
+
+def variables_in(node: ast.expr, context: Context) -> Iterator[Key]:
+    """Iterate over the type variables in a type."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Name):
+            target = context.target(each)
+            if target is not None and target.name and is_type_variable(target):
+                yield target.module, target.name
+
+
+def through_alias(target: Target) -> tuple[Target, list[ast.expr]]:
+    """Return the class, and its arguments, behind an alias of a class."""
+    binding = target.binding
+    if isinstance(binding, Assigned) and isinstance(binding.value, ast.Subscript):
+        found = resolve_expression(binding.value.value, target.module)
+        if found is not None and isinstance(found.binding, ast.ClassDef):
+            return found, arguments_of(binding.value)
+    return target, []
+
+
+def arguments_of(node: ast.Subscript) -> list[ast.expr]:
+    """Return what stands in the brackets."""
+    return [*node.slice.elts] if isinstance(node.slice, ast.Tuple) else [node.slice]
+
+
+def class_of(target: Target) -> Class | None:
+    """Return the class that a name stands for."""
+    # Those have a meaning of their own, which their source does not tell.
+    if target.name is None or target.module in {"collections.abc", "typing", "typing_extensions"}:
+        return None
+    return _class_named(target.module, target.name)
+
+
+@cache
+def _class_named(module_name: str, name: str) -> Class | None:
+    module = load(module_name)
+    if module is None:
+        return None
+    outer: Class | None = None
+    scope, path = module.scope, ""
+    for part in name.split("."):
+        binding = scope.get(part)
+        if not isinstance(binding, ast.ClassDef):
+            return None
+        path = f"{path}.{part}" if path else part
+        outer = Class(module, path, binding, outer)
+        scope = outer.scope
+    return outer
+
+
+def is_type_variable(target: Target) -> bool:
+    """Tell whether a name is that of a type variable."""
+    if target.name is not None and "." in target.name and target.binding is None:
+        owner = class_of(resolve(target.module, target.name.rpartition(".")[0]))
+        return owner is not None and target.name.rpartition(".")[2] in owner.parameters_of_syntax
+    binding = target.binding
+    if binding is None and target.name is not None and (source := load(target.module)):
+        # Of a module whose names have a meaning of their own.
+        binding = source.scope.get(target.name)
+    value = binding.value if isinstance(binding, Assigned) else None
+    if not isinstance(value, ast.Call):
+        return False
+    return ast.unparse(value.func).rpartition(".")[2] in _VARIABLES
+
+
+def _linearized(
+    cls: Class, contexts: dict[Key, Context], seen: tuple[Key, ...]
+) -> list[Class | Target]:
+    """Return the method resolution order, and note the contexts in `contexts`."""
+    lists: list[list[Class | Target]] = []
+    parents: list[Class | Target] = []
+    for base, arguments in cls.bases():
+        if isinstance(base, Class):
+            if base.key in (*seen, cls.key):
+                continue
+            known = dict(
+                zip(
+                    base.parameters,
+                    [Bound(each, contexts[cls.key]) for each in arguments] or repeat(UNKNOWN),
+                    strict=False,
+                )
+            )
+            context = Context(base.module.name, base.context.classes, known)
+            contexts.setdefault(base.key, context)
+            lists.append(_linearized(base, contexts, (*seen, cls.key)))
+        else:
+            lists.append([base._replace(binding=None)])
+        parents.append(lists[-1][0])
+    return [cls, *_merged([*lists, parents])]
+
+
+def _merged(lists: list[list[Class | Target]]) -> Iterator[Class | Target]:
+    """Merge orders as Python does; where they contradict each other, the first one counts."""
+    lists = [[*each] for each in lists if each]
+    while lists:
+        heads = [each[0] for each in lists]
+        head = next(
+            (each for each in heads if not any(each in other[1:] for other in lists)), heads[0]
+        )
+        yield head
+        lists = [[each for each in other if each != head] for other in lists]
+        lists = [each for each in lists if each]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a class, and what the names in it mean."""
+
+    name: str
+    binding: Binding
+    context: Context
+    owner: Class
+    is_of_instances: bool = False
+
+
+def members_of(cls: Class, known: Known | None = None) -> dict[str, Member]:
+    """Return the members of a class, also what it inherits and what its methods assign to."""
+    return _members_of(cls, known) if known else _members_of_generic(cls)
+
+
+@cache
+def _members_of_generic(cls: Class) -> dict[str, Member]:
+    return _members_of(cls, None)
+
+
+def _members_of(cls: Class, known: Known | None) -> dict[str, Member]:
+    members: dict[str, Member] = {}
+    for base, context in cls.ancestry(known):
+        if not isinstance(base, Class):
+            continue
+        found = {name: Member(name, binding, context, base) for name, binding in base.scope.items()}
+        for name, assigned in base.assigned.items():
+            found.setdefault(name, Member(name, assigned, context, base, is_of_instances=True))
+        for name, member in found.items():
+            first = members.setdefault(name, member)
+            # What a base declares holds for what a class assigns.
+            if _is_undeclared(first) and not _is_undeclared(member):
+                members[name] = member
+    return members
+
+
+def _is_undeclared(member: Member) -> bool:
+    return isinstance(member.binding, Assigned) and member.binding.annotation is None
+
+
+def _assigned_in(method: Function) -> Iterator[tuple[str, Assigned]]:
+    own = method.args.args[0].arg if method.args.args else None
+    for statement in ast.walk(method):
+        targets: list[ast.expr] = []
+        annotation: ast.expr | None = None
+        if isinstance(statement, ast.AnnAssign):
+            targets, annotation = [statement.target], statement.annotation
+        elif isinstance(statement, ast.Assign):
+            targets = statement.targets
+        else:
+            continue
+        for target in targets:
+            if (
+                isinstance(target, ast.Attribute)
+                and isinstance(target.value, ast.Name)
+                and target.value.id == own
+            ):
+                # The method itself, for the types of its parameters.
+                yield target.attr, Assigned(statement.value, annotation, method)

@@ -1,0 +1,119 @@
+"""The stub of a module, with the twins that it makes."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from pathlib import Path
+from types import ModuleType
+
+from .classes import Class, Key, class_of
+from .modules import MARK, Imported, StubError, load, missing, resolve
+from .names import Names
+from .rest import Rest
+from .types import Types
+from .writer import Writer
+
+
+def stub_of(
+    module: ModuleType, twins: dict[str, type], command: str, path: Path | None, *, is_whole: bool
+) -> str:
+    """Return the stub of a module.
+
+    Args:
+        module: The module.
+        twins: The async classes of which it has twins, by the names of these.
+        command: How to make the stub again.
+        path: Where it will be: there the formatter has its settings.
+        is_whole: Whether the stub has what else is in the module, too.
+    """
+    classes = {name: _source_of(cls) for name, cls in twins.items()}
+    names: dict[Key, str] = {cls.key: name for name, cls in reversed(classes.items())}
+    body = _written(module, classes, names, is_whole=is_whole)
+    own = _names_of(module) if is_whole else set()
+    settled = Names(module.__name__ if is_whole else "", own | {*names.values()}, names)
+    statements = [settled.settled_statement(each) for each in body]
+    tree = ast.Module([*settled.imports(), *statements], [])
+    source = ast.unparse(ast.fix_missing_locations(tree))
+    return formatted(f"{MARK} {command}`: do not edit it.\n\n{source}\n", path)
+
+
+def _source_of(cls: type) -> Class:
+    """Return the source of a class."""
+    first, _, rest = cls.__qualname__.partition(".")
+    # A package may show as its own what it only imports.
+    target = resolve(cls.__module__, first)
+    found = class_of(target._replace(name=f"{target.name}.{rest}" if rest else target.name))
+    if found is None:
+        raise StubError(
+            f"{cls.__module__}.{cls.__qualname__} has no source that can be read: it is compiled, "
+            "or made at run time. A stub of its module, beside it, would do"
+        )
+    return found
+
+
+def _names_of(module: ModuleType) -> set[str]:
+    """Return the names that a module defines itself."""
+    source = load(module.__name__)
+    scope = {} if source is None else source.scope
+    return {name for name, binding in scope.items() if not isinstance(binding, Imported)}
+
+
+def _written(
+    module: ModuleType, classes: dict[str, Class], names: dict[Key, str], *, is_whole: bool
+) -> list[ast.stmt]:
+    """Return the statements of the stub; note further twins in `names`."""
+    found: list[Class] = []
+    taken = _names_of(module) if is_whole else set()
+
+    def name_twin(cls: Class) -> str:
+        found.append(cls)
+        names[cls.key] = name = _free_name(cls, taken | {*names.values()})
+        return name
+
+    types = Types(names, name_twin)
+    decorated = {cls.key for name, cls in classes.items() if cls.key == (module.__name__, name)}
+    writer = Writer(types, frozenset(decorated))
+    written = [(cls, writer.written(cls, name)) for name, cls in classes.items()]
+    # What is found on the way is looked at, too.
+    written += ((cls, writer.written(cls, names[cls.key])) for cls in found)
+    # A class in another one comes before that, where it is an attribute.
+    written.sort(key=lambda pair: -pair[0].name.count("."))
+    body: list[ast.stmt] = [node for _, node in written]
+    source = load(module.__name__)
+    if is_whole and source is not None:
+        body += Rest(source, module, types).written(frozenset(classes))
+    return body
+
+
+def _free_name(cls: Class, taken: set[str]) -> str:
+    """Return the name of a twin for which the module has none."""
+    bare = cls.name.rpartition(".")[2].lstrip("_")
+    bare = bare.removeprefix("Async") or bare
+    parts = [each.strip("_").title().replace("_", "") for each in cls.module.name.split(".")]
+    candidates = [f"Sync{bare}", *(f"Sync{part}{bare}" for part in reversed(parts))]
+    candidates += [f"Sync{bare}{number}" for number in range(2, 1000)]
+    return next(each for each in candidates if each not in taken)
+
+
+def formatted(source: str, path: Path | None) -> str:
+    """Return source as ruff formats it."""
+    try:
+        from ruff import find_ruff_bin  # noqa: PLC0415
+    except ImportError:
+        raise missing("ruff") from None
+    command = find_ruff_bin()
+    for arguments in (
+        ["check", "--select", "I", "--fix", "--exit-zero", "--quiet"],
+        ["format", "--quiet"],
+    ):
+        done = subprocess.run(  # noqa: S603
+            [command, *arguments, "--stdin-filename", str(path or "stub.pyi"), "-"],
+            input=source,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=True,
+        )
+        source = done.stdout
+    return source

@@ -1,0 +1,240 @@
+"""The types of what has no annotation, where they are plain."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from .classes import Bound, Context, Member, arguments_of, class_of, members_of, variables_in
+from .modules import Assigned, Defined, Function, Target, decorator_names
+
+_PLAIN: Final = frozenset(
+    {
+        "classmethod",
+        "staticmethod",
+        "property",
+        "cached_property",
+        "deprecated",
+        "final",
+        "overload",
+    }
+    | {"override", "abstractmethod", "asynccontextmanager", "setter", "deleter", "wraps"}
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A function that another one has made of one: it has the parameters of that.
+
+    Attributes:
+        function: The one of which it was made.
+        context: What names mean there.
+        returns: What the new one returns.
+    """
+
+    function: Function
+    context: Context
+    returns: Bound
+
+
+def inferred(binding: Assigned, member: Member) -> list[Made] | list[Bound]:
+    """Return what an attribute is: a function with its overloads, or the types of a union."""
+    method = (
+        binding.node if isinstance(binding.node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
+    )
+    made = _made(binding.value, method, member.context)
+    return made or _types_of(binding.value, method, member.context)
+
+
+def default_of(arg: ast.arg, function: Function) -> ast.expr | None:
+    """Return the default value of a parameter."""
+    args = function.args
+    positional = [*args.posonlyargs, *args.args]
+    values = [None] * (len(positional) - len(args.defaults)) + args.defaults
+    pairs = [
+        *zip(positional, values, strict=True),
+        *zip(args.kwonlyargs, args.kw_defaults, strict=True),
+    ]
+    return next((value for each, value in pairs if each is arg), None)
+
+
+def returned_by(function: Function, context: Context) -> list[Bound]:
+    """Return the types of a union that a function returns; none if that is not plain."""
+    nodes = [*_nodes_of(function.body)]
+    if any(isinstance(each, (ast.Yield, ast.YieldFrom)) for each in nodes):
+        return []
+    values = [each.value for each in nodes if isinstance(each, ast.Return)]
+    none: ast.expr = ast.Constant(None)
+    found = [_types_of(each or none, function, context) for each in values or [none]]
+    return [each for part in found for each in part] if all(found) else []
+
+
+def _nodes_of(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
+    """Iterate over the nodes of a function, without the functions in it."""
+    for node in body:
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            yield from _nodes_of([*ast.iter_child_nodes(node)])
+
+
+def _types_of(node: ast.expr | None, method: Function | None, context: Context) -> list[Bound]:
+    """Return the types of a union that an expression has; none if that is not plain."""
+    match node:
+        case ast.Constant(value=None):
+            return [Bound(ast.Constant(None), context)]
+        case ast.Constant(value=value) if value is not ...:
+            return [Bound(ast.Name(type(value).__name__), _BUILTINS)]
+        case ast.JoinedStr():
+            return [Bound(ast.Name("str"), _BUILTINS)]
+        case ast.Compare() | ast.UnaryOp(op=ast.Not()):
+            return [Bound(ast.Name("bool"), _BUILTINS)]
+        case ast.IfExp():
+            parts = [_types_of(each, method, context) for each in (node.body, node.orelse)]
+            return [each for part in parts for each in part] if all(parts) else []
+        case ast.Name(id=name) if method is not None:
+            return _named(name, method, context)
+        case (
+            ast.Call(func=ast.Name("cls"))
+            | ast.Call(func=ast.Attribute(value=ast.Name("self"), attr="__class__"))
+        ):
+            return [SELF]
+        case ast.Call():
+            return _called(node, method, context)
+        case ast.Await(value=ast.Call() as call):
+            return _called(call, method, context, is_awaited=True)
+        case _:
+            return []
+
+
+_BUILTINS: Final = Context("typing")
+#: The class itself.
+SELF: Final = Bound(ast.Name("Self"), Context("typing"))
+
+
+def _named(name: str, method: Function, context: Context) -> list[Bound]:
+    """Return the type of a parameter, of the object itself, or of a variable set only once."""
+    positional = method.args.posonlyargs + method.args.args
+    if positional and name == positional[0].arg == "self":
+        return [SELF]
+    values = [
+        each.value
+        for each in _nodes_of(method.body)
+        if isinstance(each, ast.Assign) and [ast.unparse(part) for part in each.targets] == [name]
+    ]
+    known = _parameter(name, method, context)
+    if known or len(values) != 1 or ast.dump(values[0]) == ast.dump(ast.Name(name, ast.Load())):
+        return known
+    return _types_of(values[0], method, context)
+
+
+def _parameter(name: str, method: Function, context: Context) -> list[Bound]:
+    args = method.args
+    for arg in [*args.posonlyargs, *args.args, *args.kwonlyargs]:
+        if arg.arg == name and arg.annotation is not None:
+            return [Bound(arg.annotation, context)]
+    return []
+
+
+def _called(
+    node: ast.Call, method: Function | None, context: Context, *, is_awaited: bool = False
+) -> list[Bound]:
+    target = context.target(node.func)
+    if target is None:
+        return []
+    cls = class_of(target)
+    if cls is not None:
+        return [] if cls.parameters else [Bound(node.func, context)]
+    if isinstance(target.binding, Defined) and len(target.binding.nodes) == 1:
+        function = target.binding.nodes[0]
+        is_async = isinstance(function, ast.AsyncFunctionDef)
+        inner = Context(target.module)
+        if function.returns is not None and is_async == is_awaited:
+            is_open = [*variables_in(function.returns, inner)]
+            return [] if is_open else [Bound(function.returns, inner)]
+    return []
+
+
+def _made(node: ast.expr | None, method: Function | None, context: Context) -> list[Made]:
+    """Return what a function makes of the method of a parameter that it is given."""
+    match node:
+        case ast.Call(func=called, args=[ast.Attribute(value=ast.Name(owner), attr=name)]):
+            maker = context.target(called)
+        case _:
+            return []
+    if maker is None or not isinstance(maker.binding, Defined) or method is None:
+        return []
+    for kind in _parameter(owner, method, context):
+        target = kind.context.target(kind.node)
+        cls = None if target is None else class_of(target)
+        found = None if cls is None else members_of(cls).get(name)
+        if found is not None and isinstance(found.binding, Defined):
+            nodes = found.binding.nodes
+            overloads = [each for each in nodes if "overload" in decorator_names(each)]
+            made = [
+                _wrapped(_decorator(maker), Context(maker.module), each, found.context)
+                for each in overloads or nodes
+            ]
+            return [each for each in made if each is not None]
+    return []
+
+
+#: What a decorator takes, and what it returns.
+Signature: TypeAlias = tuple[ast.expr, ast.expr]
+
+
+def _decorator(target: Target, *, is_called: bool = False) -> Signature | None:
+    """Return the types of a decorator, or of what a function returns that makes one."""
+    if not isinstance(target.binding, Defined):
+        return None
+    function = target.binding.nodes[-1]
+    returns, args = function.returns, function.args.posonlyargs + function.args.args
+    if not is_called:
+        annotation = args[0].annotation if args else None
+        return None if annotation is None or returns is None else (annotation, returns)
+    match returns:
+        case ast.Subscript(slice=ast.Tuple(elts=[ast.List(elts=[taken]), given])):
+            return taken, given
+        case _:
+            return None
+
+
+def _wrapped(
+    signature: Signature | None, maker: Context, function: Function, context: Context
+) -> Made | None:
+    """Return what a decorator makes of a function; None where that has the same type."""
+    if signature is None:
+        return None
+    match signature:
+        case (
+            ast.Subscript(slice=ast.Tuple(elts=[ast.Name(ours), taken])),
+            ast.Subscript(slice=ast.Tuple(elts=[ast.Name(theirs), given])),
+        ) if ours == theirs and function.returns is not None:
+            pass
+        case _:
+            return None
+    variable = arguments_of(taken)[-1] if isinstance(taken, ast.Subscript) else taken
+    is_awaited = isinstance(taken, ast.Subscript)
+    is_async = isinstance(function, ast.AsyncFunctionDef)
+    target = maker.target(variable)
+    if target is None or target.name is None or is_awaited != is_async:
+        return None
+    known = {(target.module, target.name): Bound(function.returns, context)}
+    return Made(function, context, Bound(given, replace(maker, known=known)))
+
+
+def applied(node: Function, member: Member) -> Made | None:
+    """Return what its decorators make of a method; None where that has the same type."""
+    for decorator, name in zip(node.decorator_list, decorator_names(node), strict=True):
+        if name in _PLAIN:
+            continue
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        target = member.context.target(called)
+        if target is None:
+            continue
+        signature = _decorator(target, is_called=isinstance(decorator, ast.Call))
+        made = _wrapped(signature, Context(target.module), node, member.context)
+        if made is not None:
+            return made
+    return None

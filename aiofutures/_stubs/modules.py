@@ -1,0 +1,390 @@
+"""The source of modules, or their stubs, and what their names stand for."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple, TypeAlias
+
+Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+
+# Names from them have a meaning of their own, wherever they are defined.
+_TYPING: Final = frozenset(
+    {"abc", "builtins", "collections.abc", "contextlib", "functools", "types", "typing"}
+    | {"typing_extensions", "_typeshed", "warnings"}
+)
+_CONDITIONS: Final = (
+    *(ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.Compare, ast.cmpop, ast.Name),
+    *(ast.Attribute, ast.Constant, ast.Tuple, ast.Subscript, ast.Slice, ast.Load),
+)
+
+
+#: How a stub that was made here begins.
+MARK: Final = "# Made by `python -m aiofutures.twin"
+
+
+class Imported(NamedTuple):
+    """A name that an import statement gives: to a module, or to what a module defines."""
+
+    module: str
+    name: str | None
+    is_public: bool
+
+
+class Assigned(NamedTuple):
+    """A name that is annotated, or assigned to, or the name of a `type` statement."""
+
+    value: ast.expr | None
+    annotation: ast.expr | None
+    node: ast.stmt
+
+
+class Defined(NamedTuple):
+    """A function: its overloads, its implementation, and the setter of a property."""
+
+    nodes: list[Function]
+
+
+Binding: TypeAlias = Imported | Assigned | Defined | ast.ClassDef
+
+
+class Target(NamedTuple):
+    """What a name stands for: a module, or what is defined in one.
+
+    Attributes:
+        module: The name of the module.
+        name: The qualified name in it; None for the module itself.
+        binding: How it is defined; None where that cannot be read.
+    """
+
+    module: str
+    name: str | None
+    binding: Binding | None = None
+
+
+class StubError(Exception):
+    """No stub can be written; the message says why."""
+
+
+def missing(name: str) -> StubError:
+    """Return the error for a package that is not installed."""
+    return StubError(f"{name} is needed: python -m pip install 'aiofutures[twin]'")
+
+
+@dataclass
+class Module:
+    """A module that was read."""
+
+    name: str
+    path: Path
+    tree: ast.Module
+    is_package: bool
+    scope: dict[str, Binding] = field(default_factory=dict)
+
+    def absolute(self, level: int, name: str | None) -> str:
+        """Return the name of a module that is imported here."""
+        if level == 0:
+            return name or ""
+        parts = self.name.split(".")
+        kept = parts[: len(parts) - level + self.is_package]
+        return ".".join([*kept, *([name] if name else [])])
+
+    def exported(self) -> list[str]:
+        """Return the names that `from module import *` gives."""
+        listed = [name for each in _executed(self.tree.body) for name in _listed(each)]
+        return listed or [name for name in self.scope if not name.startswith("_")]
+
+
+def _listed(statement: ast.stmt) -> list[str]:
+    """Return the names that a statement adds to `__all__`."""
+    match statement:
+        case ast.Assign(targets=[ast.Name("__all__")], value=ast.List() | ast.Tuple() as value):
+            pass
+        case ast.AugAssign(target=ast.Name("__all__"), value=ast.List() | ast.Tuple() as value):
+            pass
+        case _:
+            return []
+    return [ast.literal_eval(each) for each in value.elts if isinstance(each, ast.Constant)]
+
+
+@cache
+def load(name: str) -> Module | None:
+    """Read a module; None where there is nothing to read."""
+    path = _stub(name)
+    # One that was made here says what synchronous code sees.
+    if path is None or path.read_text(encoding="utf-8").startswith(MARK):
+        path = _source(name)
+    if path is None:
+        return None
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), path)
+    except SyntaxError as error:
+        raise StubError(f"{path} cannot be read: line {error.lineno}: {error.msg}") from error
+    module = Module(name, path, tree, path.stem == "__init__")
+    module.scope.update(scope_of(tree.body, module))
+    return module
+
+
+def _source(name: str) -> Path | None:
+    path = _found(name)
+    return path if path is not None and path.suffix == ".py" else None
+
+
+def _found(name: str) -> Path | None:
+    """Return where a module is, without importing more than the packages that it is in."""
+    known = sys.modules.get(name)
+    spec = getattr(known, "__spec__", None)
+    try:
+        spec = spec or importlib.util.find_spec(name)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    origin = getattr(known, "__file__", None) if spec is None else spec.origin
+    return Path(origin) if origin and Path(origin).is_file() else None
+
+
+def _stub(name: str) -> Path | None:
+    """Return the stub of a module: beside it, in a package of stubs, or of the standard library."""
+    top, *rest = name.split(".")
+    if top in sys.stdlib_module_names:
+        # The extra has it.
+        try:
+            from typeshed_client import get_stub_file  # noqa: PLC0415
+        except ImportError:
+            raise missing("typeshed_client") from None
+        found: Path | None = get_stub_file(name)
+        return found
+    path = _found(name)
+    if path is not None and path.with_suffix(".pyi").is_file():
+        return path.with_suffix(".pyi")
+    if path is not None and path.name.partition(".")[0] != path.stem:
+        # Of a compiled module: `name.cpython-313.so`.
+        beside = path.with_name(path.name.partition(".")[0] + ".pyi")
+        if beside.is_file():
+            return beside
+    for directory in sys.path:
+        base = Path(directory or ".", f"{top}-stubs", *rest)
+        for candidate in (base.with_suffix(".pyi") if rest else base, base / "__init__.pyi"):
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+# Scopes.
+
+
+def scope_of(body: Sequence[ast.stmt], module: Module) -> dict[str, Binding]:
+    """Return what the statements of a module, or of a class, give names to."""
+    scope: dict[str, Binding] = {}
+    for statement in _executed(body):
+        for name, binding in _bindings(statement, module):
+            known = scope.get(name)
+            scope[name] = binding if known is None else _after(known, binding)
+    return scope
+
+
+def _after(known: Binding, new: Binding) -> Binding:
+    """Return what a name stands for that has stood for something else before."""
+    match known, new:
+        case _, Imported() if _is_compiled(new):
+            return known
+        case Defined(), Defined() if _belong_together(known.nodes, new.nodes[0]):
+            return Defined([*known.nodes, *new.nodes])
+        case Assigned(annotation=ast.expr() as annotation), Assigned(annotation=None):
+            return new._replace(annotation=annotation)
+        case _:
+            return new
+
+
+def _is_compiled(binding: Imported) -> bool:
+    """Tell whether a name comes from what cannot be read, where there is another way."""
+    path = _found(binding.module)
+    return path is not None and path.suffix not in {".py", ".pyi"} and _stub(binding.module) is None
+
+
+def _executed(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """Iterate over the statements that type checkers take for executed, here and now."""
+    for statement in body:
+        if isinstance(statement, ast.If):
+            condition = _condition(statement.test)
+            if condition is not True:
+                yield from _executed(statement.orelse)
+            if condition is not False:
+                yield from _executed(statement.body)
+        elif isinstance(statement, (ast.Try, ast.TryStar)):
+            for handler in statement.handlers:
+                yield from _executed(handler.body)
+            yield from _executed([*statement.body, *statement.orelse, *statement.finalbody])
+        elif isinstance(statement, ast.With):
+            yield from _executed(statement.body)
+        else:
+            yield statement
+
+
+def _condition(test: ast.expr) -> bool | None:
+    """Return whether a condition holds for a type checker; None if it cannot tell."""
+    names = {"TYPE_CHECKING": True, "sys": sys, "typing": _Typing, "t": _Typing, "__name__": ""}
+    for node in ast.walk(test):
+        if not isinstance(node, _CONDITIONS) or (
+            isinstance(node, ast.Name) and node.id not in names
+        ):
+            return None
+    try:
+        return bool(eval(compile(ast.Expression(test), "", "eval"), names))  # noqa: S307
+    except (AttributeError, TypeError):
+        return None
+
+
+class _Typing:
+    TYPE_CHECKING = True
+
+
+def _bindings(statement: ast.stmt, module: Module) -> Iterator[tuple[str, Binding]]:
+    match statement:
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            yield statement.name, Defined([statement])
+        case ast.ClassDef():
+            yield statement.name, statement
+        case ast.Import():
+            yield from map(_imported_module, statement.names)
+        case ast.ImportFrom():
+            yield from _imported(statement, module)
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            yield name, Assigned(statement.value, statement.annotation, statement)
+        case ast.Assign():
+            names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
+            yield from ((name, Assigned(statement.value, None, statement)) for name in names)
+        case _ if type(statement).__name__ == "TypeAlias":
+            # New in Python 3.12, as `type Name = ...`.
+            fields = dict(ast.iter_fields(statement))
+            yield fields["name"].id, Assigned(fields["value"], None, statement)
+        case _:
+            pass
+
+
+def _imported_module(alias: ast.alias) -> tuple[str, Binding]:
+    local = alias.asname or alias.name.partition(".")[0]
+    return local, Imported(alias.name if alias.asname else local, None, is_public=False)
+
+
+def _imported(statement: ast.ImportFrom, module: Module) -> Iterator[tuple[str, Binding]]:
+    source = module.absolute(statement.level, statement.module)
+    for alias in statement.names:
+        if alias.name != "*":
+            is_public = alias.asname == alias.name
+            yield alias.asname or alias.name, Imported(source, alias.name, is_public)
+        elif (imported := load(source)) is not None:
+            for name in imported.exported():
+                yield name, Imported(source, name, is_public=True)
+
+
+def decorator_names(node: Function | ast.ClassDef) -> list[str]:
+    """Return the last parts of the names of the decorators."""
+    calls = [each.func if isinstance(each, ast.Call) else each for each in node.decorator_list]
+    return [ast.unparse(each).rpartition(".")[2] for each in calls]
+
+
+def _belong_together(known: Iterable[Function], new: Function) -> bool:
+    """Tell whether a function goes on with its overloads, or a property with its setter."""
+    names = [decorator_names(each) for each in known]
+    if {"setter", "deleter"} & {*decorator_names(new)}:
+        return True
+    return "overload" in names[-1]
+
+
+# What names stand for.
+
+
+def resolve(module: str, name: str, seen: frozenset[tuple[str, str]] = frozenset()) -> Target:
+    """Return what a name in a module stands for, through imports."""
+    return _resolve(module, name, seen) if seen else _resolved(module, name)
+
+
+@cache
+def _resolved(module: str, name: str) -> Target:
+    return _resolve(module, name, frozenset())
+
+
+def _resolve(module: str, name: str, seen: frozenset[tuple[str, str]]) -> Target:
+    source = None if module in _TYPING or (module, name) in seen else load(module)
+    if source is None:
+        return Target(module, name)
+    binding = source.scope.get(name)
+    if isinstance(binding, Imported):
+        if binding.name is None:
+            return Target(binding.module, None)
+        found = resolve(binding.module, binding.name, seen | {(module, name)})
+        if found.binding is None and found.module == binding.module:
+            submodule = f"{binding.module}.{binding.name}"
+            if binding.module not in _TYPING and _is_module(submodule):
+                return Target(submodule, None)
+        return found
+    if binding is None and source.is_package and _is_module(f"{module}.{name}"):
+        return Target(f"{module}.{name}", None)
+    if isinstance(binding, Assigned) and isinstance(binding.value, (ast.Name, ast.Attribute)):
+        same = resolve_expression(binding.value, module, seen | {(module, name)})
+        if same is not None and isinstance(same.binding, ast.ClassDef):
+            return same
+    return Target(module, name, binding)
+
+
+@cache
+def _is_module(name: str) -> bool:
+    return name in sys.modules or _found(name) is not None or _stub(name) is not None
+
+
+def resolve_expression(
+    node: ast.expr, module: str, seen: frozenset[tuple[str, str]] = frozenset()
+) -> Target | None:
+    """Return what a dotted name stands for in a module; None for what is none."""
+    if isinstance(node, ast.Name):
+        found = resolve(module, node.id, seen)
+        if found.binding is None and found == Target(module, node.id):
+            is_built_in = hasattr(builtins, node.id)
+            return Target("builtins", node.id) if is_built_in else found
+        return found
+    if not isinstance(node, ast.Attribute):
+        return None
+    base = resolve_expression(node.value, module, seen)
+    if base is None:
+        return None
+    if base.name is None:
+        return resolve(base.module, node.attr, seen)
+    source = load(base.module)
+    if isinstance(base.binding, ast.ClassDef) and source is not None:
+        inner = scope_of(base.binding.body, source).get(node.attr)
+        return Target(base.module, f"{base.name}.{node.attr}", inner)
+    return Target(base.module, f"{base.name}.{node.attr}")
+
+
+def public_place(target: Target) -> tuple[str, str]:
+    """Return from where a name is best imported: the shortest public module that exports it."""
+    assert target.name is not None  # noqa: S101
+    first, _, _ = target.name.partition(".")
+    parts = target.module.split(".")
+    for count in range(1, len(parts)):
+        package = ".".join(parts[:count])
+        if package.startswith("_") or "._" in package:
+            break
+        if _exports(package, first, target.module):
+            return package, target.name
+    return target.module, target.name
+
+
+@cache
+def _exports(package: str, name: str, definer: str) -> bool:
+    module = load(package)
+    if module is None or name not in module.scope:
+        return False
+    binding = module.scope[name]
+    if not isinstance(binding, Imported):
+        return False
+    if not (binding.is_public or ("__all__" in module.scope and name in module.exported())):
+        return False
+    found = resolve(package, name)
+    return found.module == definer and found.name == name

@@ -1,0 +1,188 @@
+"""The names of a stub: what it imports, and what depends on which twins it has."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections import abc
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from .classes import Key
+from .references import Reference
+
+# Under both names it is the same, but for Set.
+_COLLECTIONS: Final = frozenset(abc.__all__) - {"Set"}
+# What `typing` has of `typing_extensions` in the oldest Python.
+_IN_TYPING: Final = frozenset(
+    {
+        *("Annotated", "Any", "ClassVar", "Concatenate", "Final", "Generic", "Literal"),
+        *("LiteralString", "Never", "NotRequired", "ParamSpec", "Protocol", "Required", "Self"),
+        *("TypeAlias", "TypeGuard", "TypeVarTuple", "TypedDict", "Unpack", "final", "overload"),
+    }
+)
+
+
+class Taken(ast.Name):
+    """A class of which an object, or its twin if there are any, is taken."""
+
+    def __init__(self, original: ast.expr, key: Key, args: list[ast.expr]) -> None:
+        super().__init__(f"taken:{ast.dump(original)}")
+        self.original = original
+        self.key = key
+        self.args = args
+
+
+class Alias(ast.Name):
+    """An alias, and what it stands for, where it matters that twins are taken, too."""
+
+    def __init__(self, kept: ast.expr, meaning: ast.expr) -> None:
+        super().__init__(f"alias:{ast.dump(kept)}")
+        self.kept = kept
+        self.meaning = meaning
+
+
+class Names:
+    """Settles the names of a stub.
+
+    Args:
+        module: The module for which the stub is: what that defines is not imported.
+        taken: Names that mean something in it.
+        twins: The names of the classes of twins.
+    """
+
+    def __init__(self, module: str, taken: Iterable[str], twins: dict[Key, str]) -> None:
+        self._module = module
+        self._local: dict[tuple[str, str, bool], str] = {}
+        self._taken = set(taken)
+        self._twins = twins
+        self._has_builtins = False
+        # The names of the members of the class around: they come first in it.
+        self._members: frozenset[str] = frozenset()
+
+    def settled_statement(self, node: ast.stmt) -> ast.stmt:
+        """Return a statement as the stub has it."""
+        if isinstance(node, ast.ClassDef):
+            self._members = frozenset(_member_names(node))
+        new: ast.stmt = self.settled(node)
+        self._members = frozenset()
+        return new
+
+    def settled(self, node: Any) -> Any:
+        """Return a copy with all names settled."""
+        match node:
+            case Reference():
+                return self._named(node.module, node.name)
+            case Taken():
+                return self._given(node)
+            case Alias():
+                return self.settled(node.meaning if self._takes_twins(node) else node.kept)
+            case ast.BinOp(op=ast.BitOr()):
+                return joined(self.settled(part) for part in parts(node))
+            case ast.AST():
+                copy = type(node)(
+                    **{name: self.settled(value) for name, value in ast.iter_fields(node)}
+                )
+                return ast.copy_location(copy, node)
+            case list():
+                return [self.settled(each) for each in node]
+            case _:
+                return node
+
+    def _given(self, node: Taken) -> ast.expr:
+        original: ast.expr = self.settled(node.original)
+        if node.key not in self._twins:
+            return original
+        twin = subscript(ast.Name(self._twins[node.key]), self.settled(node.args))
+        return joined([original, twin])
+
+    def _takes_twins(self, node: ast.AST) -> bool:
+        """Tell whether a twin of the stub is taken in a type."""
+        if isinstance(node, Taken):
+            return node.key in self._twins
+        if isinstance(node, Alias):
+            return self._takes_twins(node.meaning)
+        return any(map(self._takes_twins, ast.iter_child_nodes(node)))
+
+    def _named(self, module: str, name: str) -> ast.expr:
+        """Return an expression for what a module defines."""
+        first, *rest = name.split(".")
+        if module == self._module:
+            node: ast.expr = ast.Name(first)
+        elif module == "builtins":
+            is_hidden = first in self._members
+            self._has_builtins |= is_hidden
+            node = ast.Attribute(ast.Name("builtins"), first) if is_hidden else ast.Name(first)
+        else:
+            node = ast.Name(self._imported(module, first))
+        for attribute in rest:
+            node = ast.Attribute(node, attribute)
+        return node
+
+    def _imported(self, module: str, name: str) -> str:
+        if module in {"typing", "typing_extensions"} and name in _COLLECTIONS:
+            module = "collections.abc"
+        if module == "typing_extensions" and name in _IN_TYPING:
+            module = "typing"
+        key = module, name, name in self._members
+        if key not in self._local:
+            self._local[key] = self._free(module, name)
+            self._taken.add(self._local[key])
+        return self._local[key]
+
+    def _free(self, module: str, name: str) -> str:
+        long = f"{module.rpartition('.')[2].strip('_')}_{name}"
+        candidates = [name, long, *(f"{long}_{number}" for number in range(2, 1000))]
+        taken = self._taken | self._members
+        return next(
+            each for each in candidates if each not in taken and not hasattr(builtins, each)
+        )
+
+    def imports(self) -> Iterator[ast.stmt]:
+        """Yield the import statements."""
+        if self._has_builtins:
+            yield ast.Import([ast.alias("builtins")])
+        package = self._module.rpartition(".")[0]
+        for (module, name, _), local in sorted(self._local.items()):
+            is_near = bool(package) and module.startswith(f"{package}.")
+            source = module.removeprefix(f"{package}.") if is_near else module
+            alias = ast.alias(name, None if local == name else local)
+            yield ast.ImportFrom(source, [alias], int(is_near))
+
+
+def _member_names(node: ast.ClassDef) -> Iterator[str]:
+    for statement in node.body:
+        match statement:
+            case ast.FunctionDef(name=name):
+                yield name
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                yield name
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                yield name
+            case _:
+                pass
+
+
+def subscript(node: ast.expr, args: list[ast.expr]) -> ast.expr:
+    """Return a generic type with its arguments, if it has any."""
+    if not args:
+        return node
+    return ast.Subscript(node, args[0] if len(args) == 1 else ast.Tuple(args))
+
+
+def joined(nodes: Iterable[ast.expr]) -> ast.expr:
+    """Return a union, with each type once."""
+    each_once = {ast.dump(part): part for node in nodes for part in parts(node)}
+    first, *rest = each_once.values()
+    for part in rest:
+        first = ast.BinOp(first, ast.BitOr(), part)
+    return first
+
+
+def parts(node: ast.expr) -> Iterator[ast.expr]:
+    """Iterate over the types of a union."""
+    if isinstance(node, ast.BinOp):
+        yield from parts(node.left)
+        yield from parts(node.right)
+    else:
+        yield node

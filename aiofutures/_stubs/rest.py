@@ -1,0 +1,180 @@
+"""The other names of a module, as a stub has them."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from .classes import Class, Context, class_of, type_parameters
+from .modules import Assigned, Binding, Defined, Function, Module, Target
+from .references import Reference
+from .types import Position, Types
+
+_ELLIPSIS = ast.Constant(...)
+_PLAIN = (bool, int, float, str, bytes)
+
+
+class Rest:
+    """Writes what is public in a module and no twin."""
+
+    def __init__(self, module: Module, live: ModuleType, types: Types) -> None:
+        self._module = module
+        self._live = live
+        self._types = types
+        self._listed = module.exported() if "__all__" in module.scope else None
+
+    def written(self, twins: frozenset[str]) -> Iterator[ast.stmt]:
+        """Yield the statements for all but these names."""
+        for name, binding in self._module.scope.items():
+            is_public = name in self._listed if self._listed else not name.startswith("_")
+            if name not in twins and (is_public or self._is_used(name, binding)):
+                yield from self._written(name, binding)
+
+    def _is_used(self, name: str, binding: Binding) -> bool:
+        """Tell whether what is private may be named in a type: a class, an alias, a variable."""
+        value = getattr(self._live, name, None)
+        is_type = isinstance(value, type) or type(value).__module__ in {"typing", "types"}
+        return isinstance(binding, ast.ClassDef) or (isinstance(binding, Assigned) and is_type)
+
+    def _written(self, name: str, binding: Binding) -> Iterator[ast.stmt]:
+        context = Context(self._module.name)
+        if isinstance(binding, ast.ClassDef):
+            cls = class_of(Target(self._module.name, name, binding))
+            assert cls is not None  # noqa: S101
+            yield self._class(cls)
+        elif isinstance(binding, Defined):
+            yield from (self._function(node, context) for node in _shown(binding))
+        elif isinstance(binding, Assigned):
+            yield self._assigned(name, binding, context, getattr(self._live, name, None))
+        elif self._listed and binding.name is not None:
+            yield ast.ImportFrom(binding.module, [ast.alias(binding.name, name)], 0)
+
+    def _class(self, cls: Class) -> ast.ClassDef:
+        live: Any = self._live
+        for part in cls.name.split("."):
+            live = getattr(live, part, None)
+        body: list[ast.stmt] = _docstring(cls.node)
+        for name, binding in cls.scope.items():
+            if isinstance(binding, Defined):
+                body += [self._function(node, cls.context) for node in _shown(binding)]
+            elif isinstance(binding, Assigned) and name != "__slots__":
+                value = inspect.getattr_static(live, name, None)
+                body.append(self._assigned(name, binding, cls.context, value))
+            elif isinstance(binding, ast.ClassDef):
+                body.append(self._class(Class(cls.module, f"{cls.name}.{name}", binding, cls)))
+        for name, assigned in cls.assigned.items():
+            if name not in cls.scope and assigned.annotation is not None:
+                body.append(self._assigned(name, assigned, cls.context, None))
+        bases = [self._translated(each, cls.context) for each in cls.node.bases]
+        keywords = [
+            ast.keyword(each.arg, self._value(each.value, cls.context))
+            for each in cls.node.keywords
+        ]
+        decorators = [self._value(each, cls.context) for each in cls.node.decorator_list]
+        new = ast.ClassDef(
+            cls.node.name, bases, keywords, body or [ast.Expr(_ELLIPSIS)], decorators
+        )
+        if type_parameters(cls.node):
+            vars(new)["type_params"] = type_parameters(cls.node)
+        return new
+
+    def _function(self, node: Function, context: Context) -> ast.stmt:
+        """Return a function without its body: one with a `yield` would be another kind of one."""
+        is_generator = any(isinstance(each, (ast.Yield, ast.YieldFrom)) for each in ast.walk(node))
+        is_async = isinstance(node, ast.AsyncFunctionDef) and not is_generator
+        make: Any = ast.AsyncFunctionDef if is_async else ast.FunctionDef
+        returns = node.returns and self._translated(node.returns, context)
+        decorators = [self._value(each, context) for each in node.decorator_list]
+        body = _docstring(node) or [ast.Expr(_ELLIPSIS)]
+        arguments = self._arguments(node.args, context)
+        new: ast.stmt = make(node.name, arguments, body, decorators, returns, lineno=0)
+        if type_parameters(node):
+            vars(new)["type_params"] = type_parameters(node)
+        return new
+
+    def _arguments(self, args: ast.arguments, context: Context) -> ast.arguments:
+        def changed(arg: ast.arg) -> ast.arg:
+            return ast.arg(arg.arg, arg.annotation and self._translated(arg.annotation, context))
+
+        return ast.arguments(
+            posonlyargs=[changed(each) for each in args.posonlyargs],
+            args=[changed(each) for each in args.args],
+            vararg=args.vararg and changed(args.vararg),
+            kwonlyargs=[changed(each) for each in args.kwonlyargs],
+            kw_defaults=[each and _default(each) for each in args.kw_defaults],
+            kwarg=args.kwarg and changed(args.kwarg),
+            defaults=[_default(each) for each in args.defaults],
+        )
+
+    def _translated(self, node: ast.expr, context: Context) -> ast.expr:
+        return self._types.translate(node, context, Position.KEPT)
+
+    def _value(self, node: ast.expr, context: Context) -> ast.expr:
+        """Return an expression in which each name is that of the stub."""
+        match node:
+            case ast.Name() | ast.Attribute():
+                return self._translated(node, context)
+            case ast.Call():
+                return ast.Call(
+                    self._value(node.func, context),
+                    [self._value(each, context) for each in node.args],
+                    [
+                        ast.keyword(each.arg, self._value(each.value, context))
+                        for each in node.keywords
+                    ],
+                )
+            case _:
+                return node
+
+    def _assigned(self, name: str, binding: Assigned, context: Context, value: object) -> ast.stmt:
+        target = ast.Name(name)
+        if binding.annotation is not None and isinstance(binding.value, ast.Constant):
+            # A constant that says only `Final` has the type of its value.
+            return ast.AnnAssign(
+                target, self._translated(binding.annotation, context), binding.value, 1
+            )
+        if binding.annotation is not None:
+            kind = self._translated(binding.annotation, context)
+            # The value of an alias is its meaning.
+            kept = binding.value if ast.unparse(binding.annotation).endswith("TypeAlias") else None
+            return ast.AnnAssign(target, kind, kept and self._translated(kept, context), 1)
+        if not isinstance(binding.node, ast.Assign):
+            return binding.node
+        is_type = isinstance(value, type) or type(value).__module__ in {"typing", "types"}
+        if is_type and isinstance(
+            binding.value, (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp)
+        ):
+            return ast.Assign([target], self._translated(binding.value, context), lineno=0)
+        if is_type and isinstance(binding.value, ast.Call):
+            return ast.Assign([target], self._value(binding.value, context), lineno=0)
+        return ast.AnnAssign(target, self._type_of(value), None, 1)
+
+    def _type_of(self, value: object) -> ast.expr:
+        cls = type(value)
+        if cls in _PLAIN:
+            return Reference("builtins", cls.__name__)
+        found = class_of(Target(cls.__module__, cls.__qualname__))
+        if found is None or found.parameters or cls.__module__ == "builtins":
+            return Reference("typing", "Any")
+        return Reference(cls.__module__, cls.__qualname__)
+
+
+def _default(node: ast.expr) -> ast.expr:
+    return node if isinstance(node, (ast.Constant, ast.UnaryOp)) else _ELLIPSIS
+
+
+def _shown(binding: Defined) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    overloads = [
+        each
+        for each in binding.nodes
+        if any(ast.unparse(part).endswith("overload") for part in each.decorator_list)
+    ]
+    return overloads or binding.nodes
+
+
+def _docstring(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
+    text = ast.get_docstring(node)
+    return [ast.Expr(ast.Constant(text))] if text else []

@@ -1,0 +1,515 @@
+"""The types of a stub: what they are in the source, as synchronous code sees them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from enum import Enum, auto
+from typing import Final, overload
+
+from .classes import (
+    UNKNOWN,
+    Bound,
+    Class,
+    Context,
+    Key,
+    Known,
+    Member,
+    arguments_of,
+    class_of,
+    is_type_variable,
+    members_of,
+    type_parameters,
+    variables_in,
+)
+from .inference import SELF, Made, inferred, returned_by
+from .modules import Assigned, Defined, Function, Target, decorator_names, public_place
+from .names import Alias, Taken, joined, subscript
+from .references import Reference
+
+
+class Position(Enum):
+    """Where a type stands: what is async is given and taken as its twin.
+
+    A result is that of a call, which is awaited. Others come out of containers.
+    """
+
+    RESULT = auto()
+    ATTRIBUTE = auto()
+    GIVEN = auto()
+    TAKEN = auto()
+    KEPT = auto()
+
+
+class Kind(Enum):
+    """What becomes of an object; as `aiofutures._twins.kinds.Kind`."""
+
+    PLAIN = auto()
+    TWIN = auto()
+    ITERATOR = auto()
+
+
+_GIVES: Final = frozenset({Position.RESULT, Position.ATTRIBUTE, Position.GIVEN})
+_SPECIAL: Final = frozenset(
+    {"abc", "builtins", "collections.abc", "contextlib", "types", "typing"}
+) | {"typing_extensions"}
+_AWAITABLE: Final = {"Awaitable": 0, "Coroutine": 2}
+_ITERABLE: Final = frozenset({"AsyncGenerator", "AsyncIterator", "AsyncIterable"})
+_MANAGER: Final = frozenset({"AbstractAsyncContextManager", "AsyncContextManager"})
+# In their order: what they contain is given, and taken, as twins.
+_CONTAINERS: Final = frozenset(
+    [
+        "list",
+        "tuple",
+        "dict",
+        "set",
+        "frozenset",
+        "List",
+        "Tuple",
+        "Dict",
+        "Set",
+        "FrozenSet",
+        "Sequence",
+        "Collection",
+        "Iterable",
+        "Iterator",
+        "Mapping",
+        "MutableMapping",
+        "MutableSequence",
+    ]
+)
+_READ: Final = frozenset({"tuple", "Tuple", "Sequence", "Collection", "Iterable", "Mapping"})
+_EXEMPT: Final = frozenset(
+    {("asyncio.events", "AbstractEventLoop"), ("_asyncio", "Future"), ("asyncio.futures", "Future")}
+)
+_ITERATING: Final = frozenset({"aclose", "asend", "athrow", "ag_await", "ag_code", "ag_frame"}) | {
+    "ag_running",
+    "ag_suspended",
+}
+
+
+class Types:
+    """Translates types of the source to those of the stub.
+
+    Args:
+        twins: The names that the classes of twins have in the stub; new ones are added.
+        name_twin: Names the twin of a class that has none yet.
+    """
+
+    def __init__(self, twins: dict[Key, str], name_twin: Callable[[Class], str]) -> None:
+        self._twins = twins
+        self._name_twin = name_twin
+        self._kinds: dict[Key, Kind] = {}
+        # What aliases stand for; one that is looked at stands for itself.
+        self._aliases: dict[tuple[str, str, Position], ast.expr] = {}
+        self._async_aliases: dict[Key, bool] = {}
+
+    def translate(self, node: ast.expr, context: Context, position: Position) -> ast.expr:
+        """Return a type as the stub has it."""
+        match node:
+            case ast.Constant(value=str(text)):
+                return self.translate(_parsed(text), context, position)
+            case ast.Name() | ast.Attribute():
+                return self._generic(node, [], context, position)
+            case ast.Subscript():
+                return self._generic(node.value, arguments_of(node), context, position)
+            case ast.BinOp(op=ast.BitOr()):
+                return self._union([node.left, node.right], context, position)
+            case ast.List():
+                kept = [self.translate(each, context, Position.KEPT) for each in node.elts]
+                return ast.List(kept)
+            case ast.Tuple():
+                return ast.Tuple([self.translate(each, context, position) for each in node.elts])
+            case ast.Starred():
+                return ast.Starred(self.translate(node.value, context, position))
+            case _:
+                return node
+
+    def bound(self, bound: Bound, position: Position) -> ast.expr:
+        """Return a type that stands somewhere, as the stub has it."""
+        return self.translate(bound.node, bound.context, position)
+
+    def _union(self, nodes: Iterable[ast.expr], context: Context, position: Position) -> ast.expr:
+        return joined(self.translate(each, context, position) for each in nodes)
+
+    def _generic(
+        self, named: ast.expr, args: list[ast.expr], context: Context, position: Position
+    ) -> ast.expr:
+        """Return a type with a name, and the arguments in its brackets."""
+        if isinstance(named, ast.Name) and named.id in context.is_self:
+            return Reference("typing", "Self")
+        if isinstance(named, ast.Name) and named.id in context.own:
+            return named
+        if isinstance(named, ast.Name) and named.id in context.names:
+            return self.bound(context.names[named.id], position)
+        if isinstance(named, ast.Attribute) and named.attr in {"args", "kwargs"}:
+            return self._parameters(named, context)
+        target = context.target(named)
+        if target is None or target.name is None:
+            return Reference("typing", "Any")
+        if target.module in _SPECIAL:
+            return self._special(target, args, context, position)
+        if is_type_variable(target):
+            return self._variable(target, context, position)
+        cls = class_of(target)
+        if cls is not None:
+            return self._class(cls, args, context, position)
+        return self._alias(target, args, context, position)
+
+    # What has a meaning of its own.
+
+    def _special(
+        self, target: Target, args: list[ast.expr], context: Context, position: Position
+    ) -> ast.expr:
+        name = target.name or ""
+        gives = position in _GIVES
+        if name in {"Union", "Optional"} and args:
+            nodes = [*args, ast.Constant(None)] if name == "Optional" else args
+            return self._union(nodes, context, position)
+        if name == "Annotated" and args:
+            return self.translate(args[0], context, position)
+        if name == "Literal":
+            return subscript(self._import(target), args)
+        if name in _AWAITABLE and position is Position.RESULT:
+            return self._argument(args, _AWAITABLE[name], context, Position.GIVEN)
+        if name in _ITERABLE and gives:
+            return self._generator(args, context)
+        if name in _MANAGER and gives:
+            return self._manager(args, context)
+        if name == "Callable" and position is Position.ATTRIBUTE and len(args) == 2:
+            result = self.translate(args[1], context, Position.RESULT)
+            kept = self.translate(args[0], context, Position.KEPT)
+            return subscript(self._import(target), [kept, result])
+        if (name in {"type", "Type"} and position is Position.ATTRIBUTE) or (
+            name in _CONTAINERS and gives
+        ):
+            inner = Position.GIVEN
+        elif name in _READ and position is Position.TAKEN:
+            inner = Position.TAKEN
+        else:
+            inner = Position.KEPT
+        return subscript(
+            self._import(target), [self.translate(each, context, inner) for each in args]
+        )
+
+    def _argument(
+        self, args: list[ast.expr], index: int, context: Context, position: Position
+    ) -> ast.expr:
+        if index < len(args):
+            return self.translate(args[index], context, position)
+        return Reference("typing", "Any")
+
+    def _generator(self, args: list[ast.expr], context: Context) -> ast.expr:
+        item = self._argument(args, 0, context, Position.GIVEN)
+        sent: ast.expr = ast.Constant(None)
+        if len(args) > 1:
+            sent = self.translate(args[1], context, Position.TAKEN)
+        name = Reference("collections.abc", "Generator")
+        return subscript(name, [item, sent, ast.Constant(None)])
+
+    def _manager(self, args: list[ast.expr], context: Context) -> ast.expr:
+        entered = self._argument(args, 0, context, Position.GIVEN)
+        rest = [self.translate(each, context, Position.KEPT) for each in args[1:]]
+        left = rest or [ast.BinOp(Reference("builtins", "bool"), ast.BitOr(), ast.Constant(None))]
+        return subscript(Reference("contextlib", "AbstractContextManager"), [entered, *left])
+
+    def manager_of_generator(self, node: ast.expr, context: Context) -> ast.expr:
+        """Return what an `asynccontextmanager` function returns that is annotated with `node`."""
+        args = arguments_of(node) if isinstance(node, ast.Subscript) else []
+        return self._manager(args[:1], context)
+
+    def _import(self, target: Target) -> ast.expr:
+        return Reference(*public_place(target))
+
+    # Type variables and aliases.
+
+    def _variable(self, target: Target, context: Context, position: Position) -> ast.expr:
+        name = target.name or ""
+        owner, _, last = name.rpartition(".")
+        bound = context.known.get((target.module, name))
+        if bound is not None:
+            return self.bound(bound, position)
+        # In brackets after the name of the class, which has it in the stub as well.
+        return ast.Name(last) if owner else Reference(target.module, name)
+
+    def _parameters(self, node: ast.Attribute, context: Context) -> ast.expr:
+        """Return those that a variable stands for, or the ones of a class without the variable."""
+        variable = self.translate(node.value, context, Position.KEPT)
+        is_known = isinstance(variable, Reference) and variable.module == "typing"
+        if is_known or not isinstance(variable, ast.Name):
+            return Reference("typing", "Any")
+        return ast.Attribute(variable, node.attr)
+
+    def _alias(
+        self, target: Target, args: list[ast.expr], context: Context, position: Position
+    ) -> ast.expr:
+        """Return an alias, or where something in it is async what it stands for."""
+        key = (target.module, target.name or "", position)
+        if args:
+            return self._meaning(target, args, context, position)
+        if key not in self._aliases:
+            self._aliases[key] = self._import(target)
+            self._aliases[key] = self._meaning(target, args, context, position)
+        return self._aliases[key]
+
+    def _meaning(
+        self, target: Target, args: list[ast.expr], context: Context, position: Position
+    ) -> ast.expr:
+        kept = subscript(
+            self._import(target), [self.translate(each, context, Position.KEPT) for each in args]
+        )
+        if not isinstance(target.binding, Assigned) or position is Position.KEPT:
+            return kept
+        value = target.binding.value
+        if value is None or isinstance(value, ast.Call):
+            return kept
+        given = [Bound(each, context) for each in args]
+        inner = Context(target.module)
+        variables = dict.fromkeys(variables_in(value, inner))
+        known = dict.fromkeys(variables, UNKNOWN) | dict(zip(variables, given, strict=False))
+        parameters = [each.name for each in type_parameters(target.binding.node)]
+        names = dict.fromkeys(parameters, UNKNOWN) | dict(zip(parameters, given, strict=False))
+        inner = replace(inner, known=known, names=names)
+        meant = self.translate(value, inner, position)
+        if ast.dump(meant) == ast.dump(self.translate(value, inner, Position.KEPT)):
+            return kept
+        return Alias(kept, meant) if position is Position.TAKEN else meant
+
+    # Classes.
+
+    def _class(
+        self, cls: Class, args: list[ast.expr], context: Context, position: Position
+    ) -> ast.expr:
+        known = dict(
+            zip(
+                cls.parameters,
+                [Bound(each, context) for each in args],
+                strict=False,
+            )
+        )
+        if position in _GIVES:
+            kind = self.kind(cls)
+            awaited = self.awaited(cls, known) if position is Position.RESULT else None
+            if awaited is not None and (kind is not Kind.TWIN or "__aenter__" in members_of(cls)):
+                if self._is_itself(awaited):
+                    return self._twin(cls, args, context)
+                return self.bound(awaited, Position.GIVEN)
+            if kind is Kind.TWIN:
+                return self._twin(cls, args, context)
+            if kind is Kind.ITERATOR:
+                return self._iterator(cls, known)
+        kept = [self.translate(each, context, Position.KEPT) for each in args]
+        original = subscript(self.original(cls), kept)
+        return Taken(original, cls.key, kept) if position is Position.TAKEN else original
+
+    def original(self, cls: Class) -> ast.expr:
+        """Return an expression for the class itself."""
+        return self._import(Target(cls.module.name, cls.name, cls.node))
+
+    def _is_itself(self, bound: Bound) -> bool:
+        target = bound.context.target(bound.node)
+        return target is not None and target.name == "Self" and target.module in _SPECIAL
+
+    def _twin(self, cls: Class, args: list[ast.expr], context: Context) -> ast.expr:
+        name = self._twins.get(cls.key) or self._name_twin(cls)
+        kept = [self.translate(each, context, Position.KEPT) for each in args]
+        return subscript(ast.Name(name), kept)
+
+    def _iterator(self, cls: Class, known: Known) -> ast.expr:
+        item = self.iterated(cls, known)
+        return subscript(
+            Reference("collections.abc", "Generator"),
+            [self.bound(item, Position.GIVEN), ast.Constant(None), ast.Constant(None)],
+        )
+
+    def iterated(self, cls: Class, known: Known) -> Bound:
+        """Return the type of the items of an async iterator, or iterable."""
+        members = members_of(cls, known)
+        for name in ("__anext__", "__aiter__"):
+            member = members.get(name)
+            if member is None or not isinstance(member.binding, Defined):
+                continue
+            node = member.binding.nodes[-1]
+            if node.returns is None:
+                continue
+            returned = Bound(node.returns, member.context)
+            if name == "__anext__" and isinstance(node, ast.AsyncFunctionDef):
+                return returned
+            if name == "__anext__":
+                return self._inner(returned, frozenset(_AWAITABLE)) or UNKNOWN
+            return self._inner(returned, _ITERABLE) or self._iterated_by(returned, cls)
+        return self._of_special(cls, known, _ITERABLE, 0) or UNKNOWN
+
+    def _iterated_by(self, iterator: Bound, cls: Class) -> Bound:
+        """Return the type of the items of what `__aiter__` of a class returns."""
+        node = unquoted(iterator.node)
+        args = arguments_of(node) if isinstance(node, ast.Subscript) else []
+        target = iterator.context.target(node.value if isinstance(node, ast.Subscript) else node)
+        other = None if target is None else class_of(target)
+        if other is None or other == cls:
+            return UNKNOWN
+        given = [Bound(each, iterator.context) for each in args]
+        return self.iterated(other, dict(zip(other.parameters, given, strict=False)))
+
+    def _inner(self, bound: Bound, names: frozenset[str]) -> Bound | None:
+        """Return the argument of a special generic type."""
+        node = unquoted(bound.node)
+        if not isinstance(node, ast.Subscript):
+            return None
+        target = bound.context.target(node.value)
+        args = arguments_of(node)
+        if target is None or target.name not in names:
+            return None
+        return Bound(args[_AWAITABLE.get(target.name, 0)], bound.context)
+
+    def awaited(self, cls: Class, known: Known) -> Bound | None:
+        """Return the type that awaiting an object gives; None if it cannot be awaited."""
+        member = members_of(cls, known).get("__await__")
+        if member is not None and isinstance(member.binding, Defined):
+            return self._awaited_by(member.binding.nodes[-1], member, cls)
+        for name, index in _AWAITABLE.items():
+            found = self._of_special(cls, known, frozenset({name}), index)
+            if found is not None:
+                return found
+        return None
+
+    def _awaited_by(self, function: Function, member: Member, cls: Class) -> Bound:
+        """Return what `__await__` gives; it may say nothing but return that of a method."""
+        returns = unquoted(function.returns)
+        if isinstance(returns, ast.Subscript) and len(arguments_of(returns)) == 3:
+            result = arguments_of(returns)[2]
+            is_itself = isinstance(result, ast.Name) and result.id in itself(
+                function, member.context
+            )
+            return SELF if is_itself else Bound(result, member.context)
+        match function.body[-1]:
+            case ast.Return(value=ast.Call(func=ast.Attribute(value=ast.Call(func=called)))):
+                name = called.attr if isinstance(called, ast.Attribute) else ""
+            case _:
+                return UNKNOWN
+        method = members_of(cls).get(name)
+        if method is None or not isinstance(method.binding, Defined):
+            return UNKNOWN
+        node = method.binding.nodes[-1]
+        if node.returns is None:
+            return next(iter(returned_by(node, method.context)), UNKNOWN)
+        named = unquoted(node.returns)
+        is_itself = isinstance(named, ast.Name) and named.id in itself(node, method.context)
+        return SELF if is_itself else Bound(node.returns, method.context)
+
+    def _of_special(
+        self, cls: Class, known: Known, names: frozenset[str], index: int
+    ) -> Bound | None:
+        """Return an argument of the special generic type from which a class is derived."""
+        for base, context in cls.ancestry(known):
+            if not isinstance(base, Class):
+                continue
+            for node in base.node.bases:
+                named = node.value if isinstance(node, ast.Subscript) else node
+                target = context.target(named)
+                if target is None or target.module not in _SPECIAL or target.name not in names:
+                    continue
+                args = arguments_of(node) if isinstance(node, ast.Subscript) else []
+                return Bound(args[index], context) if index < len(args) else UNKNOWN
+        return None
+
+    # Kinds.
+
+    def kind(self, cls: Class) -> Kind:
+        """Return what becomes of the objects of a class."""
+        if cls.key not in self._kinds:
+            self._kinds[cls.key] = Kind.PLAIN
+            self._kinds[cls.key] = self._kind(cls)
+        return self._kinds[cls.key]
+
+    def _kind(self, cls: Class) -> Kind:
+        ancestry = [base for base, _ in cls.ancestry()]
+        special = {base.name for base in ancestry if isinstance(base, Target)}
+        keys = {base.key for base in ancestry if isinstance(base, Class)}
+        if keys & _EXEMPT or cls.module.name.split(".")[0] == "aiofutures":
+            return Kind.PLAIN
+        members = members_of(cls)
+        iterates = bool({"__aiter__", "__anext__"} & members.keys() or special & _ITERABLE)
+        enters = "__aenter__" in members or bool(special & _MANAGER)
+        public = {name for name in members if not name.startswith("_")}
+        if iterates and not enters and public <= _ITERATING:
+            return Kind.ITERATOR
+        if iterates or enters or any(self._is_async(members[name]) for name in sorted(public)):
+            return Kind.TWIN
+        return Kind.PLAIN
+
+    def _is_async(self, member: Member) -> bool:
+        binding, context = member.binding, member.context
+        if isinstance(binding, Defined):
+            return any(
+                isinstance(node, ast.AsyncFunctionDef)
+                or "asynccontextmanager" in decorator_names(node)
+                or (node.returns is not None and self.is_async_type(node.returns, context))
+                for node in binding.nodes
+            )
+        if not isinstance(binding, Assigned):
+            return False
+        if binding.annotation is not None:
+            return self.is_async_type(binding.annotation, context)
+        return any(isinstance(each, Made) for each in inferred(binding, member))
+
+    def is_async_type(self, node: ast.expr, context: Context) -> bool:
+        """Tell whether objects of a type, or of one in its union, are async."""
+        node = unquoted(node)
+        if isinstance(node, ast.BinOp):
+            return self.is_async_type(node.left, context) or self.is_async_type(node.right, context)
+        args = arguments_of(node) if isinstance(node, ast.Subscript) else []
+        target = context.target(node.value if isinstance(node, ast.Subscript) else node)
+        if target is None or target.name is None:
+            return False
+        if target.module in _SPECIAL:
+            if target.name in {"Union", "Optional", "ClassVar", "Final"}:
+                return any(self.is_async_type(each, context) for each in args)
+            if target.name == "Callable" and len(args) == 2:
+                return self.is_async_type(args[1], context)
+            return target.name in {*_AWAITABLE, *_ITERABLE, *_MANAGER}
+        cls = class_of(target)
+        if cls is not None:
+            return self.kind(cls) is not Kind.PLAIN or self.awaited(cls, {}) is not None
+        if isinstance(target.binding, Assigned) and target.binding.value is not None:
+            key = (target.module, target.name)
+            if key not in self._async_aliases:
+                self._async_aliases[key] = False
+                value, inner = target.binding.value, Context(target.module)
+                self._async_aliases[key] = self.is_async_type(value, inner)
+            return self._async_aliases[key]
+        return False
+
+
+def _parsed(text: str) -> ast.expr:
+    return ast.parse(text.strip(), mode="eval").body
+
+
+def itself(function: Function, context: Context) -> frozenset[str]:
+    """Return the type variable, if any, that means the class of the first parameter."""
+    parameters = function.args.posonlyargs + function.args.args
+    if not parameters or "staticmethod" in decorator_names(function):
+        return frozenset()
+    annotation = unquoted(parameters[0].annotation)
+    if isinstance(annotation, ast.Subscript):
+        target = context.target(annotation.value)
+        is_class = target is not None and target.name in {"type", "Type"}
+        annotation = unquoted(annotation.slice) if is_class else None
+    if not isinstance(annotation, ast.Name):
+        return frozenset()
+    target = context.target(annotation)
+    is_variable = target is not None and is_type_variable(target)
+    is_own = annotation.id in {each.name for each in type_parameters(function)}
+    return frozenset({annotation.id} if is_variable or is_own else ())
+
+
+@overload
+def unquoted(node: ast.expr) -> ast.expr: ...
+@overload
+def unquoted(node: ast.expr | None) -> ast.expr | None: ...
+def unquoted(node: ast.expr | None) -> ast.expr | None:
+    """Return a type without the quotes around it."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return _parsed(node.value)
+    return node

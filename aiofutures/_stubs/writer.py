@@ -1,0 +1,473 @@
+"""The classes of a stub, member by member."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from inspect import isfunction, signature
+from typing import Any, Final
+
+from .._twins.base import SYNC_NAMES
+from .._twins.members import OWN
+from .classes import (
+    Class,
+    Context,
+    Key,
+    Member,
+    arguments_of,
+    class_of,
+    members_of,
+    type_parameters,
+    variables_of,
+)
+from .inference import Made, applied, default_of, inferred, returned_by
+from .modules import Assigned, Binding, Defined, Function, Target, decorator_names, public_place
+from .names import joined, subscript
+from .references import Reference
+from .types import Kind, Position, Types, itself, unquoted
+
+#: What a decorator leaves of a member, besides its types.
+_KEPT_DECORATORS: Final = frozenset(
+    {
+        "classmethod",
+        "staticmethod",
+        "property",
+        "cached_property",
+        "deprecated",
+        "final",
+        "overload",
+    }
+)
+_HIDDEN: Final = frozenset(
+    {"__slots__", "__match_args__", "__doc__", "__module__", "__all__", "__orig_bases__", "__str__"}
+)
+
+
+class Writer:
+    """Writes the twins of classes.
+
+    Args:
+        types: Translates types.
+        decorated: The classes in whose place their twins stand.
+    """
+
+    def __init__(self, types: Types, decorated: frozenset[Key]) -> None:
+        self._types = types
+        self._decorated = decorated
+
+    def written(self, cls: Class, name: str) -> ast.ClassDef:
+        """Return the twin of a class, with this name."""
+        members = members_of(cls)
+        shown = {
+            SYNC_NAMES.get(each, each): member
+            for each, member in members.items()
+            if self._is_shown(each, member, members)
+        }
+        body: list[ast.stmt] = [*_docstring(cls.node)]
+        # Below a decorator, the async class has no name of its own.
+        if cls.key not in self._decorated:
+            body += self._original(cls)
+        if not {"__init__", "__new__"} & members.keys():
+            body += self._init(cls, members)
+        for each, member in _sorted(shown):
+            body += self._member(each, member, cls)
+        written = ast.ClassDef(name, self._bases(cls), [], body or [_ELLIPSIS], [])
+        self._add_parameters(written, cls.node, cls.context)
+        return written
+
+    def _is_shown(self, name: str, member: Member, members: dict[str, Member]) -> bool:
+        if name in SYNC_NAMES:
+            return name != "__await__" or "__call__" not in members
+        is_special = name.startswith("__") and name.endswith("__")
+        if is_special:
+            replaced = {sync for each, sync in SYNC_NAMES.items() if each in members}
+            replaced.discard("__call__")
+            is_function = isinstance(member.binding, Defined)
+            is_own = name in OWN - {"__init__", "__new__", "__getattr__"}
+            hides_new = name == "__new__" and "__init__" in members
+            return is_function and not (is_own or name in replaced | _HIDDEN or hides_new)
+        return not name.startswith("_")
+
+    def _bases(self, cls: Class) -> list[ast.expr]:
+        if not cls.parameters or cls.parameters_of_syntax:
+            return []
+        return [subscript(Reference("typing", "Generic"), variables_of(cls))]
+
+    def _add_parameters(
+        self, new: ast.ClassDef | ast.FunctionDef, node: ast.ClassDef | Function, context: Context
+    ) -> None:
+        """Add the type parameters in brackets, with their bounds and defaults."""
+        parameters = [
+            type(each)(
+                **{
+                    part: self._types.translate(value, context, Position.KEPT)
+                    if isinstance(value, ast.expr)
+                    else value
+                    for part, value in ast.iter_fields(each)
+                }
+            )
+            for each in type_parameters(node)
+            if each.name not in context.is_self
+        ]
+        if parameters:
+            vars(new)["type_params"] = parameters
+
+    def _original(self, cls: Class) -> Iterator[ast.stmt]:
+        """Yield the property that tells type checkers what `unwrap` gives."""
+        kind = subscript(self._types.original(cls), variables_of(cls))
+        yield _function("__wrapped__", _arguments(["self"]), kind, [ast.Name("property")])
+
+    def _init(self, cls: Class, members: dict[str, Member]) -> Iterator[ast.stmt]:
+        """Yield the `__init__` that a decorator, as that of a dataclass, makes of attributes."""
+        live: Any = sys.modules.get(cls.module.name)
+        for part in cls.name.split("."):
+            live = getattr(live, part, None)
+        if not isfunction(getattr(live, "__init__", None)):
+            return
+        args = _arguments(["self"])
+        for parameter in signature(live).parameters.values():
+            name = parameter.name
+            member = members.get(name) or members.get(f"_{name}")
+            kind = None if member is None else self._field(member)
+            is_last = parameter.kind is parameter.KEYWORD_ONLY
+            (args.kwonlyargs if is_last else args.args).append(ast.arg(name, kind))
+            default = None if parameter.default is parameter.empty else _DOTS
+            if is_last:
+                args.kw_defaults.append(default)
+            elif default is not None:
+                args.defaults.append(default)
+        yield _function("__init__", args, ast.Constant(None), [])
+
+    def _field(self, member: Member) -> ast.expr | None:
+        """Return the type of the parameter for an attribute."""
+        binding = member.binding
+        node = unquoted(binding.annotation) if isinstance(binding, Assigned) else None
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("InitVar"):
+            node = node.slice
+        return node and self._types.translate(node, member.context, Position.TAKEN)
+
+    # Members.
+
+    def _member(self, name: str, member: Member, cls: Class) -> Iterator[ast.stmt]:
+        binding = member.binding
+        if isinstance(binding, Defined):
+            yield from self._functions(name, binding.nodes, member, cls)
+        elif isinstance(binding, Assigned):
+            yield from self._attribute(name, binding, member, cls)
+        elif isinstance(binding, ast.ClassDef):
+            yield self._nested(name, member)
+
+    def _nested(self, name: str, member: Member) -> ast.stmt:
+        key = f"{member.owner.name}.{name}"
+        inner = class_of(Target(member.owner.module.name, key))
+        assert inner is not None  # noqa: S101
+        if self._types.kind(inner) is Kind.TWIN:
+            meant = self._types.translate(ast.Name(name), member.context, Position.GIVEN)
+        else:
+            meant = self._types.original(inner)
+        return ast.AnnAssign(ast.Name(name), Reference("typing", "TypeAlias"), meant, simple=1)
+
+    def _attribute(
+        self, name: str, binding: Assigned, member: Member, cls: Class
+    ) -> Iterator[ast.stmt]:
+        if binding.annotation is not None:
+            kind = self._types.translate(binding.annotation, member.context, Position.ATTRIBUTE)
+            yield ast.AnnAssign(ast.Name(name), kind, None, simple=1)
+            return
+        types: list[ast.expr] = []
+        for each in inferred(binding, member):
+            if isinstance(each, Made):
+                yield self._written_function(name, each.function, member, cls, each)
+            else:
+                types.append(self._types.bound(each, Position.ATTRIBUTE))
+        kind = joined(types) if types else Reference("typing", "Any")
+        if types or not isinstance(binding.value, ast.Call) or not inferred(binding, member):
+            yield ast.AnnAssign(ast.Name(name), kind, None, simple=1)
+
+    def _functions(
+        self, name: str, nodes: list[Function], member: Member, cls: Class
+    ) -> Iterator[ast.stmt]:
+        overloads = [node for node in nodes if "overload" in decorator_names(node)]
+        others = [node for node in nodes if node not in overloads]
+        fitting = [node for node in overloads if self._fits(node, member, cls)]
+        if not fitting:
+            for node in others or nodes:
+                yield from self._function(name, node, member, cls)
+            return
+        for node in fitting:
+            for written in self._function(name, node, member, cls):
+                if len(fitting) == 1:
+                    written.decorator_list = [
+                        each
+                        for each in written.decorator_list
+                        if not (isinstance(each, Reference) and each.name == "overload")
+                    ]
+                if node is fitting[0] and others and not ast.get_docstring(node):
+                    documented = [*_docstring(others[-1])]
+                    written.body = documented or written.body
+                yield written
+
+    def _fits(self, node: Function, member: Member, cls: Class) -> bool:
+        """Tell whether an overload is one for this class: `self` may say that it is not."""
+        own = node.args.posonlyargs + node.args.args
+        annotation = unquoted(own[0].annotation) if own else None
+        if annotation is None or "staticmethod" in decorator_names(node):
+            return True
+        args = arguments_of(annotation) if isinstance(annotation, ast.Subscript) else []
+        named = annotation.value if isinstance(annotation, ast.Subscript) else annotation
+        target = member.context.target(named)
+        wanted = None if target is None else class_of(target)
+        if wanted is None or wanted == cls:
+            return True
+        if wanted == member.owner:
+            return all(map(partial(self._is_known, member.context), wanted.parameters, args))
+        return _has_all(cls, wanted)
+
+    def _is_known(self, context: Context, key: Key, arg: ast.expr) -> bool:
+        """Tell whether a type argument that an overload wants is the one that is known."""
+        known = context.known.get(key)
+        if known is None:
+            return True
+        has = self._types.bound(known, Position.KEPT)
+        return ast.dump(self._types.translate(arg, context, Position.KEPT)) == ast.dump(has)
+
+    def _function(
+        self, name: str, node: Function, member: Member, cls: Class
+    ) -> Iterator[ast.FunctionDef]:
+        yield self._written_function(name, node, member, cls, applied(node, member))
+
+    def _written_function(
+        self, name: str, node: Function, member: Member, cls: Class, found: Made | None
+    ) -> ast.FunctionDef:
+        context = self._context(node, found.context if found else member.context, member, cls)
+        arguments = self._parameters(node, context)
+        returns = self._returns(name, node, context, member, cls, found)
+        decorators = [*self._decorators(name, node, context)]
+        written = _function(name, arguments, returns, decorators, [*_docstring(node)])
+        self._add_parameters(written, node, context)
+        return written
+
+    def _context(self, node: Function, context: Context, member: Member, cls: Class) -> Context:
+        """Return what names mean in a method."""
+        is_self = itself(node, context)
+        return replace(
+            context,
+            own=frozenset(each.name for each in type_parameters(node)) - is_self,
+            is_self=is_self,
+        )
+
+    def _parameters(self, node: Function, context: Context) -> ast.arguments:
+        args = node.args
+        is_bound = "staticmethod" not in decorator_names(node)
+        positional = [*args.posonlyargs, *args.args]
+
+        def changed(arg: ast.arg) -> ast.arg:
+            if is_bound and positional and arg is positional[0]:
+                return ast.arg(arg.arg, self._own_annotation(arg, context))
+            if arg.annotation is None:
+                return ast.arg(arg.arg, self._of_default(arg, node, context))
+            return ast.arg(arg.arg, self._types.translate(arg.annotation, context, Position.TAKEN))
+
+        def default(value: ast.expr | None) -> ast.expr | None:
+            return None if value is None else self._default(value, context)
+
+        return ast.arguments(
+            posonlyargs=[changed(each) for each in args.posonlyargs],
+            args=[changed(each) for each in args.args],
+            vararg=args.vararg and changed(args.vararg),
+            kwonlyargs=[changed(each) for each in args.kwonlyargs],
+            kw_defaults=[default(each) for each in args.kw_defaults],
+            kwarg=args.kwarg and changed(args.kwarg),
+            defaults=[self._default(each, context) for each in args.defaults],
+        )
+
+    def _of_default(self, arg: ast.arg, node: Function, context: Context) -> ast.expr | None:
+        """Return the type of a parameter whose default value is an object of a class."""
+        match default_of(arg, node):
+            case ast.Call(func=called):
+                target = context.target(called)
+                cls = None if target is None else class_of(target)
+                is_plain = cls is not None and not cls.parameters
+                return self._types.translate(called, context, Position.TAKEN) if is_plain else None
+            case _:
+                return None
+
+    def _own_annotation(self, arg: ast.arg, context: Context) -> ast.expr | None:
+        """Return the annotation of `self`, if that is one of type arguments."""
+        annotation = unquoted(arg.annotation)
+        if not isinstance(annotation, ast.Subscript):
+            return None
+        target = context.target(annotation.value)
+        if target is None or class_of(target) != context.classes[-1]:
+            return None
+        # What is inherited has been chosen by it.
+        if context.known:
+            return None
+        return self._types.translate(annotation, context, Position.GIVEN)
+
+    def _default(self, node: ast.expr, context: Context) -> ast.expr:
+        """Return a default value, if it is short and its names are known."""
+        match node:
+            case ast.Constant():
+                return node
+            case ast.UnaryOp(operand=ast.Constant()):
+                return node
+            case ast.Name() | ast.Attribute():
+                target = context.target(node)
+                if target is not None and target.name and _is_defined(target):
+                    return Reference(*public_place(target))
+            case ast.Tuple(elts=[]) | ast.List(elts=[]) | ast.Dict(keys=[]):
+                return node
+            case _:
+                pass
+        return _DOTS
+
+    def _returns(
+        self,
+        name: str,
+        node: Function,
+        context: Context,
+        member: Member,
+        cls: Class,
+        found: Made | None,
+    ) -> ast.expr | None:
+        if name == "__init__":
+            return ast.Constant(None)
+        if name == "__iter__" and member.name == "__aiter__":
+            return self._iterated(member, cls)
+        if name == "__call__" and member.name == "__await__":
+            awaited = self._types.awaited(cls, {})
+            return None if awaited is None else self._types.bound(awaited, Position.GIVEN)
+        if found is not None:
+            return self._types.bound(found.returns, Position.RESULT)
+        if node.returns is None:
+            return self._unsaid(node, context, member)
+        if "asynccontextmanager" in decorator_names(node):
+            return self._types.manager_of_generator(node.returns, context)
+        position = Position.GIVEN if isinstance(node, ast.AsyncFunctionDef) else Position.RESULT
+        return self._types.translate(node.returns, context, position)
+
+    def _unsaid(self, node: Function, context: Context, member: Member) -> ast.expr | None:
+        """Return what a function returns that does not say so, where that is plain."""
+        if member.owner.module.path.suffix == ".pyi" or isinstance(node.body[-1], ast.Raise):
+            return None
+        found = [self._types.bound(each, Position.RESULT) for each in returned_by(node, context)]
+        return joined(found) if found else None
+
+    def _iterated(self, member: Member, cls: Class) -> ast.expr:
+        assert isinstance(member.binding, Defined)  # noqa: S101
+        returned = member.binding.nodes[-1].returns
+        if returned is not None:
+            kind = self._types.translate(returned, member.context, Position.GIVEN)
+            if isinstance(kind, ast.Subscript) and "Generator" in ast.dump(kind.value):
+                return kind
+        item = self._types.bound(self._types.iterated(cls, {}), Position.GIVEN)
+        none = ast.Constant(None)
+        generator = Reference("collections.abc", "Generator")
+        return ast.Subscript(generator, ast.Tuple([item, none, none]))
+
+    def _decorators(self, name: str, node: Function, context: Context) -> Iterator[ast.expr]:
+        for decorator, last in zip(node.decorator_list, decorator_names(node), strict=True):
+            if last in {"setter", "deleter"}:
+                yield ast.Attribute(ast.Name(name), last)
+            elif last in {"classmethod", "staticmethod", "property"}:
+                yield ast.Name(last)
+            elif last == "cached_property":
+                yield Reference("functools", "cached_property")
+            elif last in _KEPT_DECORATORS:
+                called = decorator.func if isinstance(decorator, ast.Call) else decorator
+                target = context.target(called)
+                module = target.module if target else "typing"
+                kept: ast.expr = Reference(module, last)
+                if isinstance(decorator, ast.Call):
+                    kept = ast.Call(
+                        kept,
+                        [self._value(each, context) for each in decorator.args],
+                        [
+                            ast.keyword(each.arg, self._value(each.value, context))
+                            for each in decorator.keywords
+                        ],
+                    )
+                yield kept
+
+    def _value(self, node: ast.expr, context: Context) -> ast.expr:
+        """Return an argument of a decorator."""
+        target = context.target(node)
+        if target is None or target.name is None:
+            return node
+        return Reference(*public_place(target))
+
+
+_DOTS: Final = ast.Constant(...)
+_ELLIPSIS: Final = ast.Expr(_DOTS)
+
+
+def _has_all(cls: Class, protocol: Class) -> bool:
+    """Tell whether a class may fit a protocol: it has its members, and the same literals."""
+    if not any(
+        isinstance(base, Target) and base.name == "Protocol" for base, _ in protocol.bases()
+    ):
+        return True
+    members = members_of(cls)
+    for name, wanted in members_of(protocol).items():
+        if name not in members:
+            return False
+        has = members[name].binding
+        is_data = isinstance(wanted.binding, Assigned) and isinstance(has, Assigned)
+        if is_data and _literal(wanted.binding) not in {None, _literal(has)}:
+            return False
+    return True
+
+
+def _is_defined(target: Target) -> bool:
+    is_built_in = target.module == "builtins" and hasattr(builtins, target.name or "")
+    return target.binding is not None or is_built_in
+
+
+def _literal(binding: Binding) -> str | None:
+    node = binding.annotation if isinstance(binding, Assigned) else None
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Literal"):
+        return ast.unparse(node.slice)
+    return None
+
+
+def _docstring(node: ast.ClassDef | Function) -> Iterator[ast.stmt]:
+    text = ast.get_docstring(node)
+    if text:
+        yield ast.Expr(ast.Constant(text))
+
+
+def _arguments(names: list[str]) -> ast.arguments:
+    return ast.arguments(
+        posonlyargs=[],
+        args=[ast.arg(each) for each in names],
+        kwonlyargs=[],
+        kw_defaults=[],
+        defaults=[],
+    )
+
+
+def _function(
+    name: str,
+    arguments: ast.arguments,
+    returns: ast.expr | None,
+    decorators: list[ast.expr],
+    body: list[ast.stmt] | None = None,
+) -> ast.FunctionDef:
+    return ast.FunctionDef(name, arguments, body or [_ELLIPSIS], decorators, returns, lineno=0)
+
+
+def _sorted(shown: dict[str, Member]) -> list[tuple[str, Member]]:
+    """Return members in the order of the source: attributes first, then what is inherited last."""
+
+    def place(item: tuple[str, Member]) -> tuple[int, bool]:
+        return (
+            0 if item[0] in {"__init__", "__new__"} else 1,
+            isinstance(item[1].binding, Defined),
+        )
+
+    return sorted(shown.items(), key=place)

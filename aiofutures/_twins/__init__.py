@@ -1,0 +1,1 @@
+"""The synchronous twins of async classes, at run time."""

@@ -1,0 +1,251 @@
+"""The kinds of values, classes and members: what of them is async."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import types
+import typing
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from enum import Enum, auto
+from functools import cached_property, partial, partialmethod
+from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeAlias
+from weakref import WeakKeyDictionary
+
+from .. import _decorators
+from .._coroutines import is_async_generator_function
+from .._sync.call import can_be_entered
+from .._sync.signatures import returned_type
+
+#: The types whose values no twin can be in, the most common first.
+ATOMS: Final = frozenset({str, type(None), int, bytes, bool, float, complex, bytearray})
+
+#: The plain containers.
+CONTAINERS: Final = frozenset({dict, frozenset, list, set, tuple})
+
+#: Classes that twins do without.
+ROOTS: Final = (object, Generic, Protocol)
+
+# What runs tasks is no client.
+_PLAIN: Final = (asyncio.AbstractEventLoop, asyncio.Future, types.ModuleType, type)
+_GENERATED: Final = contextlib._AsyncGeneratorContextManager
+_ITERATING: Final = {name for name in dir(types.AsyncGeneratorType) if not name.startswith("_")}
+# Their objects may be used on the thread of their event loop alone.
+_LOOP_BOUND: Final = frozenset({"anyio", "asyncio", "uvloop"})
+
+Function: TypeAlias = Callable[..., Any]
+
+
+class Kind(Enum):
+    """What becomes of a value in synchronous code."""
+
+    PLAIN = auto()
+    TWIN = auto()
+    ITERATOR = auto()
+    MANAGER = auto()
+
+
+_kinds: WeakKeyDictionary[type, Kind] = WeakKeyDictionary()
+
+
+def kind_of(value: object) -> Kind:
+    """Return the kind of `value`: that of its class, which the first one to be seen decides."""
+    cls = type(value)
+    kind = _kinds.get(cls)
+    if kind is None:
+        kind = kind_of_class(cls)
+        if kind is Kind.PLAIN and any(map(_comes_of_async, _attributes(value))):
+            kind = Kind.TWIN
+        _kinds[cls] = kind
+    return kind
+
+
+def _attributes(value: object) -> list[Any]:
+    """Return the public attributes that an object has for itself."""
+    if isinstance(value, _PLAIN):
+        return []
+    # Not those that `__getattr__` makes up.
+    try:
+        own: dict[str, Any] = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return []
+    return [each for name, each in list(own.items()) if not name.startswith("_")]
+
+
+def _comes_of_async(value: object) -> bool:
+    """Tell whether it is an async function, or what a decorator has made of one, but for ours."""
+    return (
+        isinstance(value, (types.FunctionType, types.MethodType))
+        and value.__code__.co_filename != _decorators.__file__
+        and is_async_function(inspect.unwrap(value))
+    )
+
+
+def kind_of_class(cls: type) -> Kind:
+    """Return the kind of the objects of a class, as far as the class tells it."""
+    return _kind_of_class(cls, frozenset())
+
+
+def _kind_of_class(cls: type, outer: frozenset[type]) -> Kind:
+    """Do as `kind_of_class`, while the classes `outer` are looked at."""
+    if cls in outer or issubclass(cls, _PLAIN) or cls.__module__.split(".")[0] == "aiofutures":
+        return Kind.PLAIN
+    iterates = hasattr(cls, "__aiter__") or hasattr(cls, "__anext__")
+    enters = hasattr(cls, "__aenter__") and hasattr(cls, "__aexit__")
+    public = {name for base in mro(cls) for name in vars(base) if not name.startswith("_")}
+    if iterates and not enters and public <= _ITERATING:
+        return Kind.ITERATOR
+    if cls is _GENERATED:
+        return Kind.MANAGER
+    if iterates or enters or _has_async_member(cls, outer | {cls}):
+        return Kind.TWIN
+    return Kind.PLAIN
+
+
+def mro(cls: type) -> Iterator[type]:
+    """Iterate over a class and its bases, but for those that twins do without."""
+    return (base for base in cls.__mro__ if base not in ROOTS)
+
+
+def _has_async_member(cls: type, outer: frozenset[type]) -> bool:
+    return any(
+        not name.startswith("_") and _is_async_member(raw, cls, outer)
+        for base in mro(cls)
+        for name, raw in list(vars(base).items())
+    ) or any(
+        not name.startswith("_") and _is_async_type(each, outer)
+        for name, each in _hints(cls).items()
+    )
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    """Return the types of the attributes that a class annotates, if they are all known."""
+    try:
+        return typing.get_type_hints(cls)
+    except Exception:
+        # A name in one of them is not known at run time.
+        return {}
+
+
+def _is_async_member(raw: object, cls: type, outer: frozenset[type]) -> bool:
+    if isinstance(raw, (property, cached_property)):
+        getter = getter_of(raw)
+        return getter is not None and _is_async_type(returned_type(getter), outer)
+    function = function_of(raw)
+    return function is not None and (
+        is_async_function(function) or _comes_of_async(function) or returns_async(function, outer)
+    )
+
+
+def getter_of(raw: property | cached_property[Any]) -> Function | None:
+    """Return the function that computes a property."""
+    return raw.func if isinstance(raw, cached_property) else raw.fget
+
+
+def function_of(raw: object) -> Function | None:
+    """Return the function of a member as it stands in its class, or None for what is no method."""
+    if isinstance(raw, (classmethod, staticmethod)):
+        raw = raw.__func__
+    while isinstance(raw, (partialmethod, partial)):
+        raw = raw.func
+    is_method = callable(raw) and hasattr(type(raw), "__get__") and not isinstance(raw, type)
+    # Checkers do not take what `callable` has said any further.
+    function: Any = raw
+    return function if is_method else None
+
+
+def is_async_function(function: object) -> bool:
+    """Tell whether it is a coroutine function or an async generator function."""
+    return inspect.iscoroutinefunction(function) or (
+        callable(function) and is_async_generator_function(function)
+    )
+
+
+def returns_async(function: Function, outer: frozenset[type] = frozenset()) -> bool:
+    """Tell whether the annotations of a sync function say that it returns something async."""
+    return _is_async_type(returned_type(function), outer)
+
+
+def _is_async_type(kind: Any, outer: frozenset[type]) -> bool:
+    """Tell whether objects of a type, or of one in its union, are async."""
+    origin = typing.get_origin(kind)
+    if origin in {typing.Union, types.UnionType}:
+        return any(_is_async_type(each, outer) for each in typing.get_args(kind))
+    if kind is Self:
+        return False
+    cls = kind if origin is None else origin
+    if not isinstance(cls, type):
+        return False
+    return issubclass(cls, _ASYNC) or _kind_of_class(cls, outer) is not Kind.PLAIN
+
+
+_ASYNC: Final[Any] = (Awaitable, AsyncIterable, AsyncGenerator, AbstractAsyncContextManager)
+
+
+def is_pending(value: object) -> bool:
+    """Tell whether what a method has returned is to be awaited.
+
+    What is awaitable and has members as well, such as a query that is still being built, is not;
+    what can be entered is, as `client.get(url)` of aiohttp.
+    """
+    return inspect.isawaitable(value) and (kind_of(value) is not Kind.TWIN or can_be_entered(value))
+
+
+class Lent(NamedTuple):
+    """What was entered, and what leaves it.
+
+    That could be awaited instead, but a `with` block may follow: a connection that a pool lends is
+    given back only by what lent it.
+    """
+
+    value: Any
+    manager: Any
+
+
+async def settled(result: Any) -> Any:
+    """Return what synchronous code gets of what a sync method has returned.
+
+    Loop thread only.
+    """
+    if not is_pending(result):
+        return result
+    if can_be_entered(result):
+        return Lent(await type(result).__aenter__(result), result)
+    return await result
+
+
+def is_for_loop_thread(name: str, function: Function | None, cls: type) -> bool:
+    """Tell whether a class says that a sync member of it belongs on the loop thread.
+
+    It says so by `__loop_thread__`, the names of such members, by what the function returns, or by
+    being one of the event loop's own or what a decorator has made of an async one.
+    """
+    if name in getattr(cls, "__loop_thread__", ()):
+        return True
+    if function is None:
+        return False
+    module = getattr(function, "__module__", None) or ""
+    return (
+        module.split(".")[0] in _LOOP_BOUND or _comes_of_async(function) or returns_async(function)
+    )
+
+
+def returns_atoms(function: Function) -> bool:
+    """Tell whether the annotations of a function say that no twin can be in what it returns."""
+    return _has_atoms_alone(returned_type(function))
+
+
+def _has_atoms_alone(kind: Any) -> bool:
+    """Tell whether objects of a type, also all that are in its containers, are plain values."""
+    origin = typing.get_origin(kind)
+    if origin in CONTAINERS or origin in {typing.Union, types.UnionType}:
+        return all(each is ... or _has_atoms_alone(each) for each in typing.get_args(kind))
+    return kind is None or kind in ATOMS
+
+
+def may_return(function: Function, cls: type) -> bool:
+    """Tell whether a class method may return an object of its class, or anything async."""
+    kind = returned_type(function)
+    return kind is inspect.Signature.empty or kind is Self or kind is cls or returns_async(function)

@@ -1,0 +1,348 @@
+"""The members of a class of twins: functions and descriptors over those of the originals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import cached_property, partial
+from inspect import Signature
+from typing import TYPE_CHECKING, Any, Final
+
+from .._coroutines import is_async_generator_function
+from .._decorators import _blocking
+from .._sync.call import Openable
+from .._sync.signatures import awaited_or_viewed, copy_signature, returned_type
+from .._sync.views import ContextManager
+from .._typing import override
+from .base import (
+    SYNC_NAMES,
+    Home,
+    Homes,
+    Twin,
+    bare,
+    bare_all,
+    bare_named,
+    home_of,
+    original_of,
+)
+from .kinds import (
+    function_of,
+    is_async_function,
+    is_for_loop_thread,
+    may_return,
+    mro,
+    returns_atoms,
+    settled,
+)
+
+if TYPE_CHECKING:
+    from .family import Family
+
+# What Python, or a twin, has of its own.
+OWN: Final = frozenset(
+    {
+        *["__new__", "__init__", "__del__", "__init_subclass__", "__set_name__", "__annotate__"],
+        *["__getattribute__", "__getattr__", "__setattr__", "__delattr__", "__dir__", "__sizeof__"],
+        *["__eq__", "__ne__", "__hash__", "__repr__", "__subclasshook__", "__class_getitem__"],
+        *["__get__", "__set__", "__delete__", "__annotate_func__", "__instancecheck__"],
+        *["__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__getnewargs__"],
+        *["__getnewargs_ex__", "__copy__", "__deepcopy__", "__replace__", "__subclasscheck__"],
+    }
+)
+
+
+# Its methods get twins before the arguments of what they call.
+_homes: Final[Any] = Homes()
+
+
+def members_of(cls: type, family: Family) -> dict[str, Any]:
+    """Return the members of the twin of a class, but for what that inherits."""
+    # A class that can be awaited and called keeps its call.
+    replaced = {
+        sync for name, sync in SYNC_NAMES.items() if hasattr(cls, name) and name != "__await__"
+    }
+    members: dict[str, Any] = {}
+    if "__init__" in vars(cls) or "__new__" in vars(cls):
+        members["__init__"] = _init(cls)
+    for name, raw in list(vars(cls).items()):
+        is_special = name.startswith("__") and name.endswith("__")
+        if name in SYNC_NAMES:
+            if name != "__await__" or not any("__call__" in vars(base) for base in mro(cls)):
+                members[SYNC_NAMES[name]] = _renamed(name, cls, family)
+        elif name in OWN or name in replaced or (name.startswith("_") and not is_special):
+            continue
+        elif isinstance(raw, (classmethod, staticmethod)):
+            members[name] = _class_member(name, raw, cls, family)
+        elif (function := function_of(raw)) is not None:
+            members[name] = _method(name, function, cls, family)
+        elif not is_special:
+            members[name] = Attribute(name, raw, cls, family)
+    return members
+
+
+def _init(cls: Any) -> Any:
+    def __init__(self: Twin, /, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        Twin.__init__(self, *args, **kwargs)
+
+    makes = cls.__init__ if "__init__" in vars(cls) else cls.__new__
+    return copy_signature(__init__, makes, lambda _: Signature.empty)
+
+
+def _method(name: str, function: Callable[..., Any], cls: type, family: Family) -> Any:
+    """Return what stands for a method."""
+    title = f"{cls.__qualname__}.{name}"
+    raw = getattr(cls, name)
+    make: Callable[..., Any] = _as_it_is
+    if is_async_generator_function(raw):
+        make = _generator
+    elif is_async_function(raw):
+        make = partial(_coroutine, is_plain=returns_atoms(function))
+    elif is_for_loop_thread(name, function, cls):
+        make = _on_loop
+    return _signed(make(name, title, family), function)
+
+
+def _coroutine(name: str, title: str, family: Family, *, is_plain: bool) -> Callable[..., Any]:
+    executor: Any = Homes(name)
+    finish = None if is_plain else family.finish
+    return _blocking(executor.submit, title, family.timeout, executor, finish=finish)
+
+
+def _generator(name: str, title: str, family: Family) -> Callable[..., Any]:
+    def generating(self: Twin, /, *args: Any, **kwargs: Any) -> Any:
+        fn = getattr(original_of(self), name)
+        generator = family.generating(fn, title, home_of(self))(*args, **kwargs)
+        # The async generator may let go of them.
+        del args, kwargs
+        yield from generator
+
+    return generating
+
+
+def _on_loop(name: str, title: str, family: Family) -> Callable[..., Any]:
+    def call(original: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return settled(getattr(original, name)(*args, **kwargs))
+
+    blocking = _blocking(call, title, family.timeout, _homes, stacklevel=3)
+
+    def method(self: Twin, /, *args: Any, **kwargs: Any) -> Any:
+        return family.wrap(blocking(self, *args, **kwargs), home_of(self), type(self))
+
+    return method
+
+
+def _as_it_is(name: str, title: str, family: Family) -> Callable[..., Any]:
+    def method(self: Twin, /, *args: Any, **kwargs: Any) -> Any:
+        fn = getattr(original_of(self), name)
+        try:
+            result = fn(*bare_all(args), **bare_named(kwargs))
+        except RuntimeError as error:
+            if str(error) == "no running event loop":
+                error.add_note(
+                    f"{title}() is a sync method, and was called in the caller's thread. Name it "
+                    "in the attribute __loop_thread__ of the class if it belongs on the loop thread"
+                )
+            raise
+        return family.delivered(result, home_of(self), type(self), title)
+
+    return method
+
+
+def _class_member(
+    name: str, raw: classmethod[Any, Any, Any] | staticmethod[Any, Any], cls: type, family: Family
+) -> Any:
+    """Return what stands for a class method or a static method.
+
+    A sync class method is called on the loop thread unless it says that it makes nothing async.
+    """
+    title, fn = f"{cls.__qualname__}.{name}", getattr(cls, name)
+    is_class_method = isinstance(raw, classmethod)
+    on_loop = is_for_loop_thread(name, fn, cls) or (is_class_method and may_return(fn, cls))
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return settled(fn(*args, **kwargs))
+
+    def method(owner: type[Twin] | None, *args: Any, **kwargs: Any) -> Any:
+        home = family.home()
+        if on_loop or is_async_function(fn):
+            blocking = _blocking(call, title, family.timeout, home, stacklevel=4)
+            return family.wrap(blocking(*args, **kwargs), home, owner)
+        result = fn(*bare_all(args), **bare_named(kwargs))
+        return family.delivered(result, home, owner, title)
+
+    if is_async_generator_function(fn):
+
+        def generating(*args: Any, **kwargs: Any) -> Any:
+            yield from family.generating(fn, title, family.home())(*args, **kwargs)
+
+        return staticmethod(_signed(generating, fn))
+
+    if is_class_method:
+
+        def class_method(owner: type[Twin], /, *args: Any, **kwargs: Any) -> Any:
+            return method(owner, *args, **kwargs)
+
+        return classmethod(_signed(class_method, raw.__func__))
+
+    def static_method(*args: Any, **kwargs: Any) -> Any:
+        return method(None, *args, **kwargs)
+
+    return staticmethod(_signed(static_method, fn))
+
+
+def _signed(wrapper: Callable[..., Any], fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function the name, the parameters and the documentation of an async one."""
+    return copy_signature(wrapper, fn, _shown)
+
+
+def _shown(fn: Callable[..., Any]) -> Any:
+    """Return the type of what a twin returns for what `fn` returns, as far as it is known."""
+    kind = awaited_or_viewed(fn)
+    return returned_type(fn) if kind is Signature.empty else kind
+
+
+def _renamed(name: str, cls: type, family: Family) -> Any:
+    """Return what stands for an async special method."""
+    title = f"{cls.__qualname__}.{name}"
+    return _signed(_RENAMED[name](title, family), getattr(cls, name))
+
+
+def lending_class(cls: type[Twin], family: Family) -> type[Twin]:
+    """Return a class of twins that can be entered where they were lent."""
+    title = f"{cls.__qualname__}.__aexit__"
+    namespace: dict[str, Any] = {
+        "__slots__": (),
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__enter__": _enter(title, family),
+        "__exit__": _exit(title, family),
+        "_aiofutures_class": cls._aiofutures_class,
+    }
+    return type(cls.__name__, (cls,), namespace)
+
+
+class _Lease(AbstractContextManager[Any, Any]):
+    """Leaves what a call has entered."""
+
+    def __init__(self, leave: Callable[..., Any]) -> None:
+        self._leave = leave
+
+    @override
+    def __exit__(self, *args: object) -> Any:
+        return self._leave(*args)
+
+
+def _enter(title: str, family: Family) -> Callable[..., Any]:
+    def enter(self: Twin) -> Any:
+        if hasattr(self, "_aiofutures_lent"):
+            lent = self._aiofutures_lent
+            del self._aiofutures_lent
+            leave = _blocking(lent.__aexit__, title, family.timeout, home_of(self))
+            _entered(self).append(_Lease(leave))
+            return self
+        manager = ContextManager(family.opening(original_of(self), title, home_of(self)))
+        entered = manager.__enter__()
+        # Atomic, as the `pop` of the exit.
+        _entered(self).append(manager)
+        return entered
+
+    return enter
+
+
+def _entered(twin: Twin) -> list[AbstractContextManager[Any, Any]]:
+    """Return what was entered and not yet left."""
+    if not hasattr(twin, "_aiofutures_entered"):
+        twin._aiofutures_entered = []
+    return twin._aiofutures_entered
+
+
+def _exit(title: str, family: Family) -> Callable[..., Any]:
+    def leave(self: Twin, *args: Any) -> Any:
+        return _entered(self).pop().__exit__(*args)
+
+    return leave
+
+
+def _iter(title: str, family: Family) -> Callable[..., Any]:
+    async def iterated(iterable: Any) -> Openable:
+        return Openable(aiter(iterable), is_iterator=True)
+
+    def iterate(self: Twin) -> Any:
+        fn = partial(iterated, original_of(self))
+        return family.generating(fn, title, home_of(self))()
+
+    return iterate
+
+
+def _next(title: str, family: Family) -> Callable[..., Any]:
+    step = _coroutine("__anext__", title, family, is_plain=False)
+
+    def following(self: Twin) -> Any:
+        try:
+            return step(self)
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    return following
+
+
+def _await(title: str, family: Family) -> Callable[..., Any]:
+    async def awaited(original: Any) -> Any:
+        return await original
+
+    blocking = _blocking(awaited, title, family.timeout, _homes, stacklevel=3)
+
+    def wait(self: Twin) -> Any:
+        return family.wrap(blocking(self), home_of(self), type(self))
+
+    return wait
+
+
+_RENAMED: Final = {
+    "__aenter__": _enter,
+    "__aexit__": _exit,
+    "__aiter__": _iter,
+    "__anext__": _next,
+    "__await__": _await,
+}
+
+
+class Attribute:
+    """A property, or any other attribute, of the originals."""
+
+    def __init__(self, name: str, raw: object, cls: type, family: Family) -> None:
+        self._name = name
+        self._raw = raw
+        self._class = cls
+        self._family = family
+        self._title = f"{cls.__qualname__}.{name}"
+        self._is_on_loop = is_for_loop_thread(name, None, cls)
+        self._is_described = hasattr(type(raw), "__get__")
+        self.__doc__ = getattr(raw, "__doc__", None) if self._is_described else None
+
+    def __get__(self, twin: Twin | None, owner: type[Twin]) -> Any:
+        family = self._family
+        if twin is None:
+            if self._is_described:
+                return self
+            return family.presented(getattr(self._class, self._name), family.home(), owner)
+        home = home_of(twin)
+        value = self._value(original_of(twin), home)
+        if isinstance(self._raw, (property, cached_property)):
+            return family.delivered(value, home, owner, self._title)
+        return family.presented(value, home, owner)
+
+    def _value(self, original: Any, home: Home) -> Any:
+        if not self._is_on_loop:
+            return getattr(original, self._name)
+
+        async def get() -> Any:
+            return getattr(original, self._name)
+
+        return _blocking(get, self._title, self._family.timeout, home, stacklevel=4)()
+
+    def __set__(self, twin: Twin, value: Any) -> None:
+        setattr(original_of(twin), self._name, bare(value))
+
+    def __delete__(self, twin: Twin) -> None:
+        delattr(original_of(twin), self._name)

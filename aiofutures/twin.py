@@ -1,0 +1,131 @@
+"""The command that writes stubs with the exact types of synchronous twins.
+
+    python -m aiofutures.twin clients
+
+writes `clients.pyi` beside `clients.py`, in which `sync_class` has made the twins. With `--check`
+it writes nothing and fails where the stub is out of date. It needs the extra `twin`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from ._stubs.generate import stub_of
+from ._stubs.modules import StubError
+from ._twins.base import Twin
+from ._twins.family import sync_name
+from ._twins.kinds import Kind, kind_of_class
+
+__all__ = ["main"]
+
+
+class _Task(NamedTuple):
+    """What to write, and where; None for the standard output."""
+
+    module: ModuleType
+    twins: dict[str, type]
+    path: Path | None
+    is_whole: bool
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write a stub, or check one; return the exit status.
+
+    Args:
+        arguments: Those of the command line; None means `sys.argv`.
+
+    Returns:
+        0 if all is well, 1 if the stub that was to be checked is out of date, and 2 for an error.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        task = _task(options.target, options.output)
+        stub = stub_of(
+            task.module, task.twins, _command(options), task.path, is_whole=task.is_whole
+        )
+    except StubError as error:
+        print(f"aiofutures.twin: {error}", file=sys.stderr)
+        return 2
+    if task.path is None:
+        print(stub, end="")
+    elif not options.check:
+        task.path.write_text(stub, encoding="utf-8")
+    elif not task.path.is_file() or task.path.read_text(encoding="utf-8") != stub:
+        print(
+            f"{task.path} is out of date: run python -m aiofutures.twin {_command(options)}",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m aiofutures.twin",
+        description="Write the stub of a module that makes synchronous twins with sync_class().",
+    )
+    parser.add_argument(
+        "target",
+        metavar="module[:Class]",
+        help="the module; or one of its classes, a twin or an async class",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write the stub")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, and fail if the stub is out of date"
+    )
+    return parser
+
+
+def _command(options: argparse.Namespace) -> str:
+    output = f" -o {options.output.as_posix()}" if options.output else ""
+    return f"{options.target}{output}"
+
+
+def _task(target: str, output: Path | None) -> _Task:
+    name, _, wanted = target.partition(":")
+    module = _imported(name)
+    source = getattr(module, "__file__", None)
+    beside = Path(source).with_suffix(".pyi") if source else None
+    if wanted:
+        twins = _one(module, wanted)
+        is_twin = isinstance(getattr(module, wanted), type) and wanted in twins
+        return _Task(module, twins, output or (beside if is_twin else None), is_whole=False)
+    twins = {
+        name: vars(value)["_aiofutures_class"]
+        for name, value in vars(module).items()
+        if isinstance(value, type) and "_aiofutures_class" in vars(value)
+    }
+    if not twins:
+        raise StubError(f"{name} has no class that sync_class() has made")
+    return _Task(module, twins, output or beside, is_whole=True)
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    # Importing runs code of the user's.
+    except (Exception, SystemExit) as error:
+        raise StubError(f"{name!r} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _one(module: ModuleType, name: str) -> dict[str, type]:
+    """Return the async class that is wanted, by the name of its twin."""
+    cls = getattr(module, name, None)
+    if not isinstance(cls, type):
+        found = "has no such name" if cls is None else f"it is {cls!r}"
+        raise StubError(f"{module.__name__}:{name} is no class: {found}")
+    if issubclass(cls, Twin) and "_aiofutures_class" in vars(cls):
+        return {name: vars(cls)["_aiofutures_class"]}
+    if kind_of_class(cls) is not Kind.TWIN:
+        raise StubError(f"{module.__name__}:{name} has no public async members")
+    return {sync_name(cls): cls}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

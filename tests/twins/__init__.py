@@ -1,0 +1,1 @@
+"""Whole async classes with a synchronous face."""

@@ -1,0 +1,1204 @@
+"""The stubs of classes of twins, and the command that writes them."""
+
+import ast
+import importlib
+import importlib.util
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+import pytest
+
+from aiofutures import twin
+from aiofutures._stubs import classes, modules
+
+REPOSITORY = Path(__file__).parents[2]
+TYPED = REPOSITORY / "tests" / "typesafety"
+
+Write = Callable[..., str]
+
+later = pytest.mark.skipif(sys.version_info < (3, 12), reason="is new syntax in Python 3.12")
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+    """Writes modules, makes the stub of the first one, and returns it."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with ExitStack() as stack:
+
+        def write(source: str, target: str = "clients", **others: str) -> str:
+            return stack.enter_context(contextmanager(written)(tmp_path, source, target, **others))
+
+        yield write
+
+
+def written(folder: Path, source: str, target: str = "clients", **others: str) -> Iterator[str]:
+    """Write modules, make the stub of the first one, and yield it; then forget them."""
+    for name, text in {"clients": source, **others}.items():
+        path = folder / (name.replace(".", "/") + ".py")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+    importlib.invalidate_caches()
+    forget()
+    assert twin.main([target]) == 0
+    yield (folder / "clients.pyi").read_text(encoding="utf-8")
+    forget()
+    for name in ("clients", *others):
+        sys.modules.pop(name.removesuffix(".__init__"), None)
+
+
+def forget() -> None:
+    """Have modules read anew."""
+    for cached in (modules.load, modules._resolved, modules._is_module, modules._exports):
+        cached.cache_clear()
+    for found in (classes._class_named, classes._members_of_generic):
+        found.cache_clear()
+
+
+def methods(stub: str, name: str = "Client") -> dict[str, str]:
+    """Return the members of a class of a stub, without their docstrings."""
+    tree = ast.parse(stub)
+    (cls,) = (each for each in tree.body if isinstance(each, ast.ClassDef) and each.name == name)
+    found: dict[str, str] = {}
+    for node in cls.body:
+        if isinstance(node, ast.FunctionDef):
+            node.body = [ast.Expr(ast.Constant(...))]
+            text = ast.unparse(node).replace("\n    ...", "").rstrip(":").removeprefix("def ")
+            found[node.name] = f"{found[node.name]}; {text}" if node.name in found else text
+        elif isinstance(node, ast.AnnAssign):
+            found[ast.unparse(node.target)] = ast.unparse(node)
+    return found
+
+
+CLIENT = """
+from aiofutures import sync_class
+from library import *
+
+Client = sync_class(AsyncClient)
+"""
+
+
+class TestModule:
+    """The stub of a whole module."""
+
+    def test_is_up_to_date(self) -> None:
+        """The stub that the type checkers look at is the one that is made on every Python."""
+        done = subprocess.run(
+            [sys.executable, "-m", "aiofutures.twin", "typesafety.twins", "--check"],
+            cwd=TYPED.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_header(self, write: Write) -> None:
+        """The first line says how to make the stub again."""
+        stub = write(CLIENT, library="class AsyncClient:\n async def get(self): ...")
+
+        first = "# Made by `python -m aiofutures.twin clients`: do not edit it."
+        assert stub.splitlines()[0] == first
+
+    def test_other_names(self, write: Write) -> None:
+        """What else is public in the module is in its stub, and only what it exports."""
+        stub = write(
+            """
+            from __future__ import annotations
+            from collections import OrderedDict
+            from dataclasses import dataclass
+            from os import sep as separator, path
+            from typing import Callable, Final, NewType, overload
+            from aiofutures import sync_class
+
+            __all__ = ["Client", "Mine", "Point", "PREFIX", "path", "log", "pick", "steps",
+                       "Name", "ids", "table", "nothing", "both", "items", "unknown", "Ids",
+                       "Picked"]
+            PREFIX: Final = "x"
+            Name = NewType("Name", str)
+            Ids = list[int]
+            ids: Ids = [1]
+            Picked = int if PREFIX else str
+            table = OrderedDict[str, int]()
+            nothing = None
+            both = unknown = lambda: None
+            items: dict[str, Callable[..., int]] = {}
+
+            def _private(): ...
+            def log(*values: object, sep: str = separator, end="\\n", **more: int) -> None: ...
+            @overload
+            def pick(a: int) -> int: ...
+            @overload
+            def pick(a: str) -> str: ...
+            def pick(a): return a
+            async def steps(count: int = -1):
+                "Step."
+                yield count
+
+            class AsyncClient:
+                async def get(self) -> int: ...
+
+            Client = sync_class(AsyncClient)
+
+            @dataclass(frozen=True)
+            class Point:
+                "A point."
+                x: int
+                y = 2
+
+            class Mine(Client, metaclass=type):
+                __slots__ = ("a",)
+                def __init__(self):
+                    self.late: int = 1
+                    self.later = 2
+                def more(self) -> int:
+                    return self.get()
+                Kind = int
+                class Inner:
+                    Kind = int
+                    size: int = 3
+            """
+        )
+
+        body = stub.partition("PREFIX")[2]
+        assert "class AsyncClient:" in stub
+        assert "    async def get(self) -> int: ..." in stub
+        assert ': Final = "x"' in body
+        assert 'Name = NewType("Name", str)' in body
+        assert "ids: Ids" in body
+        assert "nothing: Any" in body
+        assert "table: Any" in body
+        assert "Picked: Any" in body
+        assert "from os import path" in stub
+        assert "separator" not in body.replace("sep: str = ...", "")
+        assert "_private" not in body
+        assert body.count("def pick") == 2
+        assert "def steps(count: int = -1):" in body
+        assert "    class Inner:\n        Kind = int\n        size: int = 3\n" in body
+        assert "@dataclass(frozen=True)\nclass Point:" in body
+        assert "    x: int\n    y: int" in body
+        assert "class Mine(Client, metaclass=type):" in body
+        assert "    late: int" in body
+        assert "__slots__" not in body
+
+    def test_decorated_class(self, write: Write) -> None:
+        """A decorated class is in the stub as its twin, under its own name alone."""
+        stub = write(
+            """
+            from aiofutures import sync_class
+
+            @sync_class(timeout=3)
+            class Client:
+                async def clone(self, other: "Client | None" = None) -> "list[Client]": ...
+
+            class AsyncOther:
+                async def get(self) -> Client: ...
+
+            Other = sync_class(AsyncOther)
+            """
+        )
+
+        assert methods(stub)["clone"] == "clone(self, other: Client | None=None) -> list[Client]"
+        assert "__wrapped__" not in methods(stub)
+        assert methods(stub, "Other")["get"] == "get(self) -> Client"
+
+    def test_stub_that_is_there_is_not_read(self, write: Write) -> None:
+        """A stub that was made here is no source for the next one."""
+        source = "class AsyncClient:\n async def get(self) -> int: ..."
+        first = write(CLIENT.replace("from library import *", source))
+
+        assert write(CLIENT.replace("from library import *", source)) == first
+
+    def test_package(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In a package it imports what is near as the package does."""
+        monkeypatch.syspath_prepend(tmp_path)
+        for name, text in {
+            "__init__": "",
+            "clients": "from aiofutures import sync_class\nfrom .items import AsyncClient\n"
+            "Client = sync_class(AsyncClient)\n",
+            "items": "from . import kinds\nclass AsyncClient:\n"
+            "    async def kind(self) -> kinds.Kind: ...\n",
+            "kinds": "class Kind: ...\n",
+        }.items():
+            (tmp_path / "shopping").mkdir(exist_ok=True)
+            (tmp_path / "shopping" / f"{name}.py").write_text(text)
+
+        assert twin.main(["shopping.clients"]) == 0
+
+        stub = (tmp_path / "shopping" / "clients.pyi").read_text()
+        assert "from .items import AsyncClient" in stub
+        assert "from .kinds import Kind" in stub
+        for name in ("shopping", "shopping.clients", "shopping.items", "shopping.kinds"):
+            sys.modules.pop(name, None)
+
+
+MEMBERS = [
+    pytest.param(
+        "async def get(self, a, /, b: int = 3, *c: str, d=None, e: float = -1.5, **f: bool): ...",
+        "get(self, a, /, b: int=3, *c: str, d=None, e: float=-1.5, **f: bool) -> None",
+        id="parameters",
+    ),
+    pytest.param(
+        "async def get(self, a: 'Optional[List[Other]]' = None) -> Dict[str, 'Other']: ...",
+        "get(self, a: List[Other] | None=None) -> Dict[str, SyncOther]",
+        id="quoted",
+    ),
+    pytest.param(
+        "async def get(self, a: Sequence[Other], b: Callable[[Other], None]) -> Other: ...",
+        "get(self, a: Sequence[Other | SyncOther], b: Callable[[Other], None]) -> SyncOther",
+        id="positions",
+    ),
+    pytest.param(
+        "async def get(self) -> type[Other]: ...", "get(self) -> type[Other]", id="class given"
+    ),
+    pytest.param("kinds: type[Other]", "kinds: type[SyncOther]", id="class attribute"),
+    pytest.param(
+        "hook: Callable[[int], Awaitable[Other]]",
+        "hook: Callable[[int], SyncOther]",
+        id="function attribute",
+    ),
+    pytest.param("hook: Callable", "hook: Callable", id="any function"),
+    pytest.param(
+        "def get(self) -> Coroutine[Any, Any, int]: ...", "get(self) -> int", id="coroutine"
+    ),
+    pytest.param("def get(self) -> Awaitable: ...", "get(self) -> Any", id="bare awaitable"),
+    pytest.param(
+        "def get(self) -> AsyncIterable: ...",
+        "get(self) -> Generator[Any, None, None]",
+        id="bare iterable",
+    ),
+    pytest.param(
+        "def get(self) -> AsyncContextManager[Other]: ...",
+        "get(self) -> AbstractContextManager[SyncOther, bool | None]",
+        id="manager",
+    ),
+    pytest.param(
+        "def get(self) -> AbstractAsyncContextManager[int, None]: ...",
+        "get(self) -> AbstractContextManager[int, None]",
+        id="manager that suppresses nothing",
+    ),
+    pytest.param("def get(self) -> Loop: ...", "get(self) -> AbstractEventLoop", id="event loop"),
+    pytest.param("def get(self) -> Future[int]: ...", "get(self) -> int", id="future"),
+    pytest.param(
+        "async def get(self) -> Future[int]: ...", "get(self) -> Future[int]", id="awaited future"
+    ),
+    pytest.param(
+        "def get(self) -> Numbers: ...", "get(self) -> Generator[int, None, None]", id="iterator"
+    ),
+    pytest.param(
+        "def get(self) -> Letters: ...", "get(self) -> Generator[str, None, None]", id="special"
+    ),
+    pytest.param(
+        "def get(self) -> Steps[bytes]: ...",
+        "get(self) -> Generator[bytes, None, None]",
+        id="generic iterator",
+    ),
+    pytest.param(
+        "def get(self) -> Unsaid: ...", "get(self) -> Generator[Any, None, None]", id="unsaid"
+    ),
+    pytest.param("def get(self) -> Alone: ...", "get(self) -> int", id="awaitable class"),
+    pytest.param("def get(self) -> Untyped: ...", "get(self) -> Any", id="untyped awaitable"),
+    pytest.param("def get(self) -> Lent[str]: ...", "get(self) -> str", id="generic awaitable"),
+    pytest.param("def get(self) -> Opened: ...", "get(self) -> SyncOpened", id="gives itself"),
+    pytest.param("def get(self) -> Started: ...", "get(self) -> SyncStarted", id="starts itself"),
+    *(
+        pytest.param(f"def get(self) -> {name}: ...", f"get(self) -> {expected}", id=name)
+        for name, expected in {
+            **{name: f"Sync{name}" for name in ("Hooked", "Maybe", "Perhaps", "ByAlias", "Found")},
+            **{name: f"Sync{name}" for name in ("Point", "Rows", "Twice", "Nest")},
+            **{name: name for name in ("Ring", "Unknown", "Vague", "Odd")},
+            "Turned": "Generator[int, None, None]",
+            "Spun[str]": "Generator[str, None, None]",
+            **dict.fromkeys(("Lost", "Stopped"), "Any"),
+            "Coming": "Generator[int, None, None]",
+            **dict.fromkeys(("Bare", "Wrong", "Silent", "Lonely"), "Generator[Any, None, None]"),
+        }.items()
+    ),
+    pytest.param("def get(self) -> Either: ...", "get(self) -> SyncOther | None", id="alias"),
+    pytest.param(
+        "def get(self, a: Either, b: Plain) -> Listed[Other]: ...",
+        "get(self, a: Awaitable[Other] | Other | SyncOther | None, b: Plain) -> list[SyncOther]",
+        id="aliases",
+    ),
+    pytest.param(
+        "def get(self, a: Again) -> Again: ...", "get(self, a: Again) -> Again", id="ring"
+    ),
+    pytest.param(
+        "def get(self) -> Literal['a', 'b'] | Annotated[int, 'x']: ...",
+        "get(self) -> Literal['a', 'b'] | int",
+        id="literal",
+    ),
+    pytest.param("async def get(self: S) -> S: ...", "get(self) -> Self", id="self"),
+    pytest.param("async def get(self: 'S') -> 'S': ...", "get(self) -> Self", id="quoted self"),
+    pytest.param(
+        "@classmethod\n    async def get(cls: Type[S]) -> S: ...",
+        "@classmethod\ndef get(cls) -> Self",
+        id="class method",
+    ),
+    pytest.param(
+        "@final\n    async def get(self) -> int: ...", "@final\ndef get(self) -> int", id="final"
+    ),
+    pytest.param(
+        "@old('no', category=Old)\n    async def get(self) -> None: ...",
+        "get(self) -> None",
+        id="unknown decorator",
+    ),
+    pytest.param(
+        "@deprecated('no', category=Old)\n    async def get(self) -> None: ...",
+        "@deprecated('no', category=Old)\ndef get(self) -> None",
+        id="deprecated",
+    ),
+    pytest.param(
+        "@counted(3)\n    async def get(self, a: int) -> str: ...",
+        "get(self, a: int) -> tuple[str, int]",
+        id="decorator with options",
+    ),
+    pytest.param(
+        "@same\n    async def get(self, a: int) -> str: ...", "get(self, a: int) -> str", id="same"
+    ),
+    pytest.param(
+        "@property\n    def get(self) -> Other: ...\n"
+        "    @get.setter\n    def get(self, other: Other) -> None: ...\n"
+        "    @get.deleter\n    def get(self) -> None: ...",
+        "@property\ndef get(self) -> SyncOther; @get.setter\n"
+        "def get(self, other: Other | SyncOther) -> None; @get.deleter\ndef get(self) -> None",
+        id="property",
+    ),
+    pytest.param(
+        "@cached_property\n    def get(self) -> Other: ...",
+        "@cached_property\ndef get(self) -> SyncOther",
+        id="cached property",
+    ),
+    pytest.param(
+        "@overload\n    async def get(self: 'Fits', a: int) -> int: ...\n"
+        "    @overload\n    async def get(self: 'Lacks', a: str) -> str: ...\n"
+        "    @overload\n    async def get(self: 'Differs', a: str) -> bytes: ...\n"
+        "    async def get(self, a): ...\n    marker: Literal[True]",
+        "get(self, a: int) -> int",
+        id="overloads for other classes",
+    ),
+    pytest.param(
+        "def get(self, a=Old(), b=[], c=(1, 2), d=int, e=LIMIT, f=sep): ...",
+        "get(self, a: Old=..., b=[], c=..., d=int, e=LIMIT, f=sep) -> None",
+        id="defaults",
+    ),
+    pytest.param(
+        "async def get(self, *args: P.args, **kwargs: P.kwargs) -> None: ...",
+        "get(self, *args: P.args, **kwargs: P.kwargs) -> None",
+        id="parameters of another",
+    ),
+    pytest.param(
+        "async def get(self, a: Callable[Concatenate[int, P], T], *b: *Ts) -> Tuple[*Ts]: ...",
+        "get(self, a: Callable[Concatenate[int, P], T], *b: *Ts) -> Tuple[*Ts,]",
+        id="variadic",
+    ),
+    pytest.param("def get(self): return self", "get(self) -> Self", id="returns itself"),
+    pytest.param("def get(self): return Other()", "get(self) -> SyncOther", id="returns a class"),
+    pytest.param(
+        "@classmethod\n    def get(cls):\n        new = cls()\n        return new",
+        "@classmethod\ndef get(cls) -> Self",
+        id="returns a variable",
+    ),
+    pytest.param(
+        "def get(self, a: int):\n        return a if a else None",
+        "get(self, a: int) -> int | None",
+        id="returns either",
+    ),
+    pytest.param(
+        "def get(self):\n        if self: return f'{self}'\n        return not self",
+        "get(self) -> str | bool",
+        id="returns twice",
+    ),
+    pytest.param("def get(self): return self.a.b", "get(self)", id="returns what is not plain"),
+    pytest.param("def get(self): raise TypeError", "get(self)", id="returns nothing at all"),
+    pytest.param("def get(self): return one()", "get(self) -> int", id="returns a result"),
+    pytest.param("async def get(self): return await two()", "get(self) -> str", id="awaits"),
+    pytest.param("async def get(self): return two()", "get(self)", id="does not await"),
+    pytest.param("async def get(self): return Box()", "get(self)", id="returns a generic class"),
+    pytest.param("async def get(self):\n        yield 1", "get(self)", id="yields"),
+    pytest.param("get = one", "get: Any", id="function of a module"),
+    pytest.param("async def got(self) -> int: ...\n    get = got", "get(self) -> int", id="name"),
+    pytest.param("Inner = Other", "Inner: Any", id="class by another name"),
+    pytest.param(
+        "def __init__(self, a: int, b=3):\n        self.get = a\n        self.b = b",
+        "get: int",
+        id="parameter",
+    ),
+    pytest.param(
+        "def __init__(self):\n        self.get = None\n        self.get: int | None = 3",
+        "get: int | None",
+        id="annotated later",
+    ),
+    pytest.param("def __init__(self):\n        self.get = Box(1)", "get: Any", id="generic object"),
+    pytest.param("def __init__(self):\n        self.get = self.x()", "get: Any", id="unknown call"),
+    pytest.param(
+        "def __init__(self, o: Other):\n        self.get = boxed(o.step)",
+        "get(self, by: int=1) -> SyncBox[int]",
+        id="function of a method",
+    ),
+    pytest.param(
+        "def __init__(self, o: Other):\n        self.get = boxed(o.gone)",
+        "get: Any",
+        id="function of no method",
+    ),
+    pytest.param(
+        "def __init__(self, o):\n        self.get = boxed(o.step)", "get: Any", id="of no class"
+    ),
+    pytest.param(
+        "def __new__(cls, a: int) -> 'Self': ...",
+        "__new__(cls, a: int) -> Self",
+        id="__new__",
+    ),
+    pytest.param(
+        "def __getattr__(self, n: str) -> Other: ...",
+        "__getattr__(self, n: str) -> SyncOther",
+        id="__getattr__",
+    ),
+    pytest.param(
+        "def __await__(self) -> Generator[Any, Any, int]: ...",
+        "__call__(self) -> int",
+        id="__await__",
+    ),
+    pytest.param(
+        "def __await__(self) -> Generator[Any, Any, int]: ...\n"
+        "    def __call__(self, a: bytes) -> str: ...",
+        "__call__(self, a: bytes) -> str",
+        id="__await__ and __call__",
+    ),
+    pytest.param(
+        "def __aiter__(self) -> AsyncGenerator[int, str]: ...",
+        "__iter__(self) -> Generator[int, str, None]",
+        id="__aiter__",
+    ),
+    pytest.param(
+        "async def __aiter__(self):\n        yield 1",
+        "__iter__(self) -> Generator[Any, None, None]",
+        id="untyped __aiter__",
+    ),
+    pytest.param(
+        "def __aiter__(self) -> Self: ...\n    async def __anext__(self) -> int: ...",
+        "__iter__(self) -> Generator[int, None, None]",
+        id="iterator of itself",
+    ),
+    pytest.param("__slots__ = ('a',)\n    a: int", "a: int", id="slots"),
+    pytest.param("a: ClassVar[Final[int]] = 1", "a: ClassVar[Final[int]]", id="constant"),
+    pytest.param(
+        "def __init__(self):\n        self.get: int = 1\n"
+        "    def reset(self):\n        new = 2\n        self.get = new",
+        "get: int",
+        id="annotated before",
+    ),
+    pytest.param(
+        "def get(self):\n        def inner(): return 1\n        return self",
+        "get(self) -> Self",
+        id="function in a function",
+    ),
+    pytest.param("def get(self): return (lambda: 1)()", "get(self)", id="calls a lambda"),
+    pytest.param(
+        "def __init__(self, o: Other):\n        self.get = partial(o.step)",
+        "get: Any",
+        id="class of a method",
+    ),
+    pytest.param(
+        "@Marked\n    async def get(self, a: int) -> str: ...",
+        "get(self, a: int) -> str",
+        id="class as a decorator",
+    ),
+    pytest.param(
+        "@counted(3)\n    def get(self, a: int) -> str: ...",
+        "get(self, a: int) -> str",
+        id="decorator of async functions",
+    ),
+    pytest.param(
+        "@(lambda fn: fn)\n    async def get(self, a: int) -> str: ...",
+        "get(self, a: int) -> str",
+        id="lambda as a decorator",
+    ),
+    pytest.param(
+        "X = 1\n    def get(self, a=X, b=int().real): ...",
+        "get(self, a=..., b=...) -> None",
+        id="defaults of the class",
+    ),
+    pytest.param(
+        "async def get(self, a: asyncio) -> None: ...", "get(self, a: Any) -> None", id="module"
+    ),
+    pytest.param(
+        "async def get(self, a: UserId) -> UserId: ...",
+        "get(self, a: UserId) -> UserId",
+        id="new type",
+    ),
+    pytest.param("def get(self) -> Renamed: ...", "get(self) -> SyncOther", id="other name"),
+    pytest.param("from os import sep as get\n    a: int", "a: int", id="import in a class"),
+    pytest.param(
+        "@overload\n    async def get(self: 'Gone', a: int) -> int: ...\n"
+        "    @overload\n    async def get(self: 'Other', a: str) -> str: ...\n"
+        "    @overload\n    async def get(self: 'Plainly', a: bytes) -> bytes: ...\n"
+        "    async def get(self, a): ...\n    plain: int",
+        "@overload\ndef get(self, a: int) -> int; @overload\ndef get(self, a: str) -> str; "
+        "@overload\ndef get(self, a: bytes) -> bytes",
+        id="overloads for this class",
+    ),
+]
+
+LIBRARY = """
+from __future__ import annotations
+import asyncio
+from asyncio import Future, AbstractEventLoop as Loop
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from functools import cached_property, partial
+from collections import namedtuple
+from os import sep
+from typing import *
+from typing_extensions import deprecated
+
+__all__ = ["AsyncClient"]
+LIMIT = 3
+T = TypeVar("T")
+S = TypeVar("S")
+Listed_ = List[int]
+P = ParamSpec("P")
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
+
+class Old(Warning): ...
+class Fits(Protocol):
+    marker: Literal[True]
+class Lacks(Protocol):
+    other: int
+class Plainly(Protocol):
+    plain: int
+class Marked:
+    def __init__(self, fn): ...
+class Differs(Protocol):
+    marker: Literal[False]
+
+def one() -> int: ...
+async def two() -> str: ...
+def old(*args, **kwargs): return lambda fn: fn
+def same(fn: T) -> T: return fn
+def counted(n) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[tuple[R, int]]]]:
+    return lambda fn: fn
+def boxed(fn: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[Box[R]]]: ...
+
+class Other:
+    async def step(self, by: int = 1) -> int: ...
+class Box(Generic[T]):
+    async def open(self) -> T: ...
+class Numbers:
+    def __aiter__(self) -> Self: ...
+    async def __anext__(self) -> int: ...
+class Letters(AsyncIterator[str]): ...
+class Steps(Generic[T]):
+    def __aiter__(self) -> AsyncIterator[T]: ...
+class Unsaid:
+    def __aiter__(self): ...
+class Alone:
+    def __await__(self) -> Generator[Any, None, int]: ...
+class Untyped:
+    def __await__(self): yield
+class Lent(Awaitable[T]): ...
+class Opened:
+    async def __aenter__(self): ...
+    async def __aexit__(self, *_): ...
+    def __await__(self) -> Generator[Any, Any, Self]: ...
+class Started(Opened):
+    async def start(self: T) -> T: ...
+    def __await__(self): return self.start().__await__()
+
+class Hooked:
+    hook: Callable[[], Awaitable[int]]
+class Maybe:
+    def get(self) -> "Other | None": ...
+class Perhaps:
+    @property
+    def get(self) -> Optional[Other]: ...
+class ByAlias:
+    def get(self) -> Either: ...
+class Ring:
+    def get(self) -> Again: ...
+class Unknown:
+    def get(self) -> (lambda: 1): ...
+    other: 3
+class Coming:
+    def __aiter__(self): ...
+    def __anext__(self) -> Awaitable[int]: ...
+class Bare(Coming):
+    def __anext__(self) -> "Awaitable": ...
+class Wrong(Coming):
+    def __anext__(self) -> List[int]: ...
+class Silent(Coming):
+    def __anext__(self): ...
+class Lost(Opened):
+    def __await__(self): return self.missing().__await__()
+class Found(Opened):
+    async def start(self): return self
+    def __await__(self): return self.start().__await__()
+class Stopped(Opened):
+    async def start(self): return self.x.y
+    def __await__(self): return self.start().__await__()
+
+class Point(namedtuple("Point", "x")):
+    async def move(self) -> None: ...
+class Rows(Listed_):
+    async def more(self) -> None: ...
+class Twice:
+    async def one(self) -> None: ...
+class Twice(Twice):
+    async def two(self) -> None: ...
+class Nest:
+    class Inner: ...
+    async def open(self) -> None: ...
+class Vague:
+    def get(self) -> "Gone": ...
+class Turned:
+    def __aiter__(self) -> Numbers: ...
+class Lonely:
+    def __aiter__(self) -> "Gone": ...
+class Spun(Generic[T]):
+    def __aiter__(self) -> Steps[T]: ...
+
+Either = Union[Awaitable[Other], Optional[Other]]
+Plain = Union[int, str]
+Listed = List[T]
+Listed = list[T]
+Again = Union[int, "Again"]
+UserId = NewType("UserId", int)
+Renamed = Other
+Odd = int().real
+
+class AsyncClient:
+    async def always(self) -> None: ...
+"""
+
+
+@pytest.fixture(scope="module")
+def stub(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The stub of a module with a class for each member: one is made faster than many."""
+    folder = tmp_path_factory.mktemp("members")
+    library, clients = LIBRARY, "from library import *\nfrom aiofutures import sync_class\n"
+    for number, each in enumerate(MEMBERS):
+        library += f"class C{number}:\n    async def always(self) -> None: ...\n"
+        library += f"    {each.values[0]}\n"
+        clients += f"Client{number} = sync_class(C{number})\n"
+    library = library.replace('__all__ = ["AsyncClient"]\n', "")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.chdir(folder)
+        (stub,) = written(folder, clients, library=library)
+    return stub
+
+
+class TestMembers:
+    """Each kind of member, as it is in the source and in the stub."""
+
+    @pytest.mark.parametrize(
+        ("number", "expected"),
+        [pytest.param(n, each.values[1], id=each.id) for n, each in enumerate(MEMBERS)],
+    )
+    def test_member(self, stub: str, number: int, expected: str) -> None:
+        """A member has the types that synchronous code sees."""
+        assert expected in methods(stub, f"Client{number}").values()
+
+    def test_member_with_the_name_of_a_builtin(self, write: Write) -> None:
+        """A builtin class that a member hides is named in full."""
+        member = "async def set(self, a: set[int], b: float) -> 'list[int]': ..."
+        stub = write(CLIENT, library=f"class AsyncClient:\n    {member}")
+
+        assert methods(stub)["set"] == "set(self, a: builtins.set[int], b: float) -> list[int]"
+        assert "import builtins" in stub
+
+    def test_docstrings(self, write: Write) -> None:
+        """The class and its members have their docstrings."""
+        stub = write(
+            CLIENT,
+            library="class AsyncClient:\n    'One.\\n\\nTwo.'\n"
+            "    async def get(self):\n        'Three.'\n",
+        )
+
+        assert '"""One.\n\n    Two."""' in stub
+        assert '"""Three."""' in stub
+
+    def test_init_that_is_made(self, write: Write) -> None:
+        """The `__init__` that a decorator makes of attributes is in the stub."""
+        stub = write(
+            CLIENT,
+            library="""
+            from dataclasses import KW_ONLY, InitVar, dataclass, field
+            from typing import ClassVar
+            class Other:
+                async def get(self) -> int: ...
+            @dataclass
+            class Base:
+                url: "str"
+            @dataclass
+            class AsyncClient(Base):
+                kinds: ClassVar[int] = 1
+                other: Other | None = None
+                parts: list[Other] = field(default_factory=list)
+                late: int = field(init=False)
+                _: KW_ONLY
+                key: InitVar[bytes]
+                limit: int = 3
+                async def get(self) -> int: ...
+            """,
+        )
+
+        assert methods(stub)["__init__"] == (
+            "__init__(self, url: str, other: Other | SyncOther | None=..., "
+            "parts: list[Other]=..., *, key: bytes, limit: int=...) -> None"
+        )
+
+    def test_init_of_attrs(self, write: Write) -> None:
+        """That of attrs is, too, where private attributes are public parameters."""
+        pytest.importorskip("attrs")
+        stub = write(
+            CLIENT,
+            library="""
+            import attrs
+            def old(cls):
+                def __init__(self, *, known, _x: int = 3): ...
+                cls.__init__ = __init__
+                return cls
+            @attrs.define
+            class AsyncClient:
+                url: str
+                _key: bytes | None = None
+                async def get(self) -> "Old": ...
+            @old
+            class Old:
+                async def get(self) -> int: ...
+            """,
+        )
+
+        assert methods(stub)["__init__"] == (
+            "__init__(self, url: str, key: bytes | None=...) -> None"
+        )
+        assert methods(stub, "SyncOld")["__init__"] == "__init__(self, *, known, _x=...) -> None"
+
+    def test_bases(self, write: Write) -> None:
+        """What is inherited is in the stub, over modules and with its type arguments."""
+        stub = write(
+            CLIENT,
+            library="""
+            from typing import Generic, TypeVar
+            import lower
+            from lower import Base as B, Named, Alias
+            K = TypeVar("K")
+            class Middle(B[K, int], Named, Generic[K]):
+                async def middle(self) -> K: ...
+                async def named(self) -> int: ...
+            class AsyncClient(Middle[str], lower.Plain, dict):
+                value = 3
+                async def short(self) -> lower.Short: ...
+            class Other(Alias): ...
+            """,
+            lower="""
+            from typing import Generic, TypeVar
+            K = TypeVar("K")
+            from typing import overload
+            import typing_extensions
+            V = typing_extensions.TypeVar("V", default=str)
+            class Base(Generic[K, V]):
+                value: V
+                @overload
+                async def pick(self: "Base[bytes, int]") -> bytes: ...
+                @overload
+                async def pick(self: "Base[str, int]") -> str: ...
+                async def pick(self): ...
+                async def get(self, key: K) -> V: ...
+            class Short(Base[str]): ...
+            class Named:
+                async def named(self) -> str: ...
+            class Plain(Base):
+                async def plain(self) -> str: ...
+            Alias = Base[bytes, bytes]
+            """,
+        )
+
+        assert {
+            "value: int",
+            "get(self, key: str) -> int",
+            "middle(self) -> str",
+            "named(self) -> int",
+            "plain(self) -> str",
+            "pick(self) -> str",
+        } <= {*methods(stub).values()}
+        assert methods(stub, "SyncShort")["pick"] == "pick(self) -> str"
+
+    def test_type_arguments_of_self(self, write: Write) -> None:
+        """Overloads of a generic class keep those of which they are."""
+        stub = write(
+            CLIENT,
+            library="""
+            from typing import Generic, TypeVar, overload
+            T = TypeVar("T")
+            class AsyncClient(Generic[T]):
+                @overload
+                async def get(self: "AsyncClient[int]") -> int: ...
+                @overload
+                async def get(self: "AsyncClient[str]", a: T) -> str: ...
+                async def get(self, a=None): ...
+                async def same(self: "AsyncClient[T]") -> T: ...
+            """,
+        )
+
+        assert methods(stub)["same"] == "same(self: Client[T]) -> T"
+        assert methods(stub)["get"] == (
+            "@overload\ndef get(self: Client[int]) -> int; "
+            "@overload\ndef get(self: Client[str], a: T) -> str"
+        )
+
+    def test_base_by_an_alias(self, write: Write) -> None:
+        """An alias of a generic class is a base, too."""
+        stub = write(
+            CLIENT,
+            library="""
+            from typing import Generic, TypeVar
+            V = TypeVar("V")
+            class Base(Generic[V]):
+                async def get(self) -> V: ...
+            Alias = Base[bytes]
+            Same = Alias
+            class AsyncClient(Alias): ...
+            """,
+        )
+
+        assert methods(stub)["get"] == "get(self) -> bytes"
+
+    def test_what_cannot_be_read(self, write: Write, tmp_path: Path) -> None:
+        """Where there are two ways to a name, the one that can be read counts.
+
+        A compiled module can be read if it has a stub beside it.
+        """
+        for name in ("compiled", "documented"):
+            (tmp_path / f"{name}{EXTENSION_SUFFIXES[0]}").touch()
+        (tmp_path / "documented.pyi").write_text("class Thing:\n    async def a(self): ...")
+        stub = write(
+            CLIENT,
+            library="""
+            Value = int
+            Value: object = int
+            Value = str
+            from typing import TYPE_CHECKING
+            if TYPE_CHECKING:
+                from compiled import *
+                from documented import Thing
+            class Scanner: ...
+            if TYPE_CHECKING:
+                from compiled import Scanner
+            try:
+                from gone import Scanner as Other
+            except ImportError:
+                Other = Scanner
+            class Part:
+                same: int
+                same = 3
+            class AsyncClient:
+                async def get(self, a: Scanner, b: Other) -> Part: ...
+                async def thing(self) -> "Thing": ...
+            """,
+        )
+
+        assert methods(stub)["get"].startswith("get(self, a: Scanner, b: ")
+        assert "from library import " in stub
+        assert methods(stub)["thing"] == "thing(self) -> SyncThing"
+
+    def test_conditions(self, write: Write) -> None:
+        """What type checkers take for executed counts, and the first where that cannot be told."""
+        stub = write(
+            CLIENT,
+            library="""
+            import sys, typing, os, contextlib
+            from typing import TYPE_CHECKING
+            try:
+                import json as fast
+                from _json import make_encoder as Value
+            except ImportError:
+                from json import JSONEncoder as Value
+            class AsyncClient:
+                if sys.version_info >= (3, 8) and TYPE_CHECKING:
+                    async def a(self) -> int: ...
+                else:
+                    async def a(self) -> str: ...
+                if not typing.TYPE_CHECKING:
+                    async def b(self) -> int: ...
+                if sys.platform == "amiga":
+                    async def c(self) -> int: ...
+                if os.name == "nt":
+                    async def d(self) -> int: ...
+                else:
+                    async def d(self) -> str: ...
+                if TYPE_CHECKING and sys.gone:
+                    async def g(self) -> int: ...
+                if sys.maxsize > "x" if False else True:
+                    async def e(self) -> int: ...
+                with contextlib.nullcontext():
+                    async def f(self) -> int: ...
+            """,
+        )
+
+        found = methods(stub)
+        assert found["a"] == "a(self) -> int"
+        assert not {"b", "c"} & found.keys()
+        assert found["d"] == "d(self) -> int"
+        assert {"e", "f", "g"} <= found.keys()
+
+    def test_stub_of_the_source(self, write: Write, tmp_path: Path) -> None:
+        """A stub beside the source is read, and so is one in a package of stubs."""
+        for name, text in {
+            "library.pyi": "from far import Far\nclass AsyncClient(Far):\n"
+            "    async def get(self, a: int) -> str: ...\n",
+            "far-stubs/__init__.pyi": "from .deep import Deep\nclass Far(Deep):\n"
+            "    async def far(self) -> bytes: ...\n",
+            "far-stubs/deep.pyi": "class Deep:\n    async def deep(self) -> bytes: ...\n",
+        }.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+        stub = write(
+            CLIENT,
+            library="class AsyncClient:\n    async def get(self, a): ...",
+            **{
+                "far.__init__": "from far.deep import Deep\nclass Far(Deep): ...",
+                "far.deep": "class Deep: ...",
+            },
+        )
+
+        assert methods(stub)["get"] == "get(self, a: int) -> str"
+        assert methods(stub)["far"] == "far(self) -> bytes"
+        assert methods(stub)["deep"] == "deep(self) -> bytes"
+
+    def test_names_that_collide(self, write: Write) -> None:
+        """Two twins, or imports, with the same name get two."""
+        stub = write(
+            """
+            from aiofutures import sync_class
+            from library import AsyncClient
+            Text = 3
+            Client = sync_class(AsyncClient)
+            """,
+            library="""
+            from __future__ import annotations
+            import one, two
+            class AsyncClient:
+                async def first(self) -> one.AsyncThing: ...
+                async def second(self, a: one.Text, b: two.Text) -> two.AsyncThing: ...
+            """,
+            one="class Text: ...\nclass AsyncThing:\n    async def get(self) -> int: ...",
+            two="class Text: ...\nclass AsyncThing:\n    async def get(self) -> str: ...",
+        )
+
+        assert methods(stub)["first"] == "first(self) -> SyncThing"
+        assert methods(stub)["second"] == "second(self, a: one_Text, b: two_Text) -> SyncTwoThing"
+
+    def test_public_names(self, write: Write) -> None:
+        """A name is imported from the shortest public module that exports it."""
+        stub = write(
+            CLIENT.replace("library", "shop"),
+            **{
+                "shop.__init__": """
+                from ._impl import *
+                from ._impl import Kind as Kind, Hidden
+                from . import _impl as impl
+                class Named: ...
+                """,
+                "_own.parts": "class Part: ...",
+                "apart.parts": "class Part: ...",
+                "shop._impl": """
+                from _own.parts import Part
+                from apart import parts
+                __all__ = ["AsyncClient", "Listed"]
+                class Listed: ...
+                class Named: ...
+                class Kind: ...
+                class Hidden: ...
+                class AsyncClient:
+                    async def get(self, a: Listed, b: Kind, c: Hidden) -> None: ...
+                    async def put(self, a: Named, b: Part, c: parts.Part) -> None: ...
+                """,
+            },
+        )
+
+        assert "from shop import AsyncClient, Kind, Listed" in stub
+        assert "from shop._impl import Hidden, Named" in stub
+        assert "from _own.parts import Part" in stub
+        assert "from apart.parts import Part as parts_Part" in stub
+
+    @later
+    def test_new_syntax(self, write: Write) -> None:
+        """Type parameters in brackets stay there, with their bounds."""
+        stub = write(
+            CLIENT,
+            library="""
+            from __future__ import annotations
+            type Pair[X] = tuple[X, Other]
+            class Other:
+                async def get(self) -> int: ...
+            class Base[K, V: Other]:
+                async def base(self, k: K) -> V: ...
+            class AsyncClient[T: (int, str), *Ts, **P](Base[T, Other]):
+                async def one[U: Other](self, a: U, b: T) -> tuple[U, T]: ...
+                async def two[S](self: S) -> S: ...
+                async def pair(self) -> Pair[int]: ...
+                async def fresh(self) -> "AsyncClient[int, str, [bytes]]": ...
+                async def call(self, *args: P.args, **kwargs: P.kwargs) -> None: ...
+                async def known(self) -> Calls[[int, str]]: ...
+            class Called[**P]:
+                async def call(self, *args: P.args, **kwargs: P.kwargs) -> None: ...
+            class Calls[**P](Called[P]): ...
+            """,
+        )
+
+        assert "class Client[T: (int, str), *Ts, **P]:" in stub
+        assert methods(stub)["one"] == "one[U: Other](self, a: U, b: T) -> tuple[U, T]"
+        assert methods(stub)["two"] == "two(self) -> Self"
+        assert methods(stub)["base"] == "base(self, k: T) -> SyncOther"
+        assert methods(stub)["pair"] == "pair(self) -> tuple[int, SyncOther]"
+        assert methods(stub)["fresh"] == "fresh(self) -> Client[int, str, [bytes]]"
+        assert "def __wrapped__(self) -> AsyncClient[T, *Ts, P]" in stub
+        call = "call(self, *args: P.args, **kwargs: P.kwargs) -> None"
+        assert methods(stub)["call"] == methods(stub, "SyncCalls")["call"] == call
+
+    @later
+    def test_new_syntax_in_the_module(self, write: Write) -> None:
+        """Classes, functions and aliases of the module keep theirs, too."""
+        stub = write(
+            """
+            from aiofutures import sync_class
+            type Pair[X] = tuple[X, X]
+            class Box[T]:
+                def get(self) -> T: ...
+            def pick[T](a: T) -> T: ...
+            class AsyncClient:
+                async def get(self) -> Pair[int]: ...
+            Client = sync_class(AsyncClient)
+            """
+        )
+
+        for line in ("type Pair[X] = tuple[X, X]", "class Box[T]:", "def pick[T](a: T) -> T: ..."):
+            assert line in stub
+
+    @later
+    def test_parameters_that_are_known(self, write: Write) -> None:
+        """Those of a base that has fixed them are any: nothing else can say that."""
+        stub = write(
+            CLIENT,
+            library="""
+            class Called[**P]:
+                async def call(self, *args: P.args, **kwargs: P.kwargs) -> None: ...
+            class AsyncClient(Called[[int]]):
+                async def loose(self) -> "Loose": ...
+            class Loose(Called): ...
+            """,
+        )
+
+        call = "call(self, *args: Any, **kwargs: Any) -> None"
+        assert methods(stub)["call"] == methods(stub, "SyncLoose")["call"] == call
+
+
+class TestCommand:
+    """`python -m aiofutures.twin`."""
+
+    @pytest.fixture
+    def client(self, write: Write) -> str:
+        """A module with a twin, and its stub."""
+        return write(CLIENT, library=LIBRARY)
+
+    def test_check(self, client: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        """`--check` writes nothing, and fails where the stub is missing or another one."""
+        path = tmp_path / "clients.pyi"
+
+        assert twin.main(["clients", "--check"]) == 0
+        path.write_text(client.replace("always", "never"))
+        assert twin.main(["clients", "--check"]) == 1
+        assert path.read_text() != client
+        path.unlink()
+        assert twin.main(["clients", "--check"]) == 1
+        assert not path.exists()
+        assert "is out of date: run python -m aiofutures.twin clients" in capsys.readouterr().err
+
+    def test_one_class(
+        self, client: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        """One class goes to a file, a twin's beside its module, an async class's to the screen."""
+        output = tmp_path / "one.pyi"
+
+        assert twin.main(["library:AsyncClient", "-o", str(output)]) == 0
+        assert "class SyncClient:" in output.read_text()
+        assert f"library:AsyncClient -o {output.as_posix()}`" in output.read_text()
+        assert twin.main(["library:AsyncClient"]) == 0
+        assert "class SyncClient:" in capsys.readouterr().out
+        assert twin.main(["clients:Client"]) == 0
+        assert "class Client:" in (tmp_path / "clients.pyi").read_text()
+
+    @pytest.mark.parametrize(
+        ("target", "message"),
+        [
+            ("missing", "'missing' cannot be imported: ModuleNotFoundError"),
+            ("broken", "'broken' cannot be imported: ZeroDivisionError"),
+            ("leaving", "'leaving' cannot be imported: SystemExit: 3"),
+            ("library", "library has no class that sync_class() has made"),
+            ("library:Missing", "library:Missing is no class: has no such name"),
+            ("library:LIMIT", "library:LIMIT is no class: it is 3"),
+            ("library:Old", "library:Old has no public async members"),
+            ("made:AsyncMade", "made.AsyncMade has no source that can be read"),
+            ("bad:AsyncClient", "bad.pyi cannot be read: line 1: "),
+        ],
+    )
+    def test_bad_input(
+        self,
+        client: str,
+        capsys: pytest.CaptureFixture[str],
+        tmp_path: Path,
+        target: str,
+        message: str,
+    ) -> None:
+        """Bad input is an error that says what is wrong; nothing is written."""
+        (tmp_path / "broken.py").write_text("1 / 0")
+        (tmp_path / "leaving.py").write_text("raise SystemExit(3)")
+        (tmp_path / "made.py").write_text(
+            "async def get(self): ...\nAsyncMade = type('AsyncMade', (), {'get': get})"
+        )
+        (tmp_path / "bad.py").write_text("class AsyncClient:\n    async def get(self): ...")
+        (tmp_path / "bad.pyi").write_text("class class")
+        output = tmp_path / "output.pyi"
+
+        assert twin.main([target, "-o", str(output)]) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.startswith("aiofutures.twin: ")
+        assert message in printed.err
+        assert not output.exists()
+        sys.modules.pop("made", None)
+        sys.modules.pop("bad", None)
+
+    @pytest.mark.parametrize("name", ["ruff", "typeshed_client"])
+    def test_missing_extra(
+        self,
+        client: str,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+    ) -> None:
+        """Without the extra, an error says how to get it."""
+        monkeypatch.setitem(sys.modules, name, None)
+        forget()
+
+        assert twin.main(["clients"]) == 2
+        assert "python -m pip install 'aiofutures[twin]'" in capsys.readouterr().err
+
+    def test_as_a_command(self) -> None:
+        """It is a command, with a help text."""
+        done = subprocess.run(
+            [sys.executable, "-m", "aiofutures.twin", "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+
+        assert "module[:Class]" in done.stdout
