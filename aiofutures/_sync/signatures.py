@@ -247,11 +247,11 @@ def _returned(fn: Callable[..., Any], type_params: tuple[Any, ...] = ()) -> Any:
 
 
 def _evaluated(annotation: Any, names: dict[str, Any], type_params: tuple[Any, ...] = ()) -> Any:
-    probe = SimpleNamespace(
-        __annotations__={"return": annotation}, __globals__=names, __type_params__=type_params
-    )
+    probe = SimpleNamespace(__annotations__={"return": annotation}, __globals__=names)
+    # As names: Python 3.12 knows those of functions only from 3.12.4 on.
+    parameters = {each.__name__: each for each in type_params}
     try:
-        return typing.get_type_hints(probe)["return"]
+        return typing.get_type_hints(probe, localns=parameters)["return"]
     except Exception:
         # A name is not known yet, and no annotation is better than a wrong one.
         return _UNKNOWN
