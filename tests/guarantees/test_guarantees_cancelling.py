@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, until
+from support import LIMIT, Gate, MakeExecutor, echo, in_thread, is_in, until
 from typing_extensions import override
 
 from aiofutures import (
@@ -21,6 +21,7 @@ from aiofutures import (
     in_executor,
     to_sync,
 )
+from aiofutures._sync.call import _is_done_when_cancelled
 
 Wait = Callable[[AsyncExecutor, Future[str]], Any]
 
@@ -293,7 +294,9 @@ class TestTimeout:
         """A value that is there before the loop takes the cancellation is returned."""
 
         async def busy(queue: asyncio.Queue[str]) -> None:
-            await asyncio.sleep(0.02)
+            waiting: Any = queue
+            while not waiting._getters:
+                await asyncio.sleep(0)
             queue.put_nowait("order 17")
             gate.block()
 
@@ -303,13 +306,18 @@ class TestTimeout:
         with Gate() as gate:
             queue = default_executor.submit(make).result(LIMIT)
             blocking = in_executor(busy)(queue)
-            opening = threading.Timer(0.2, gate.open)
-            opening.start()
+            caller = threading.current_thread()
 
-            assert to_sync(timeout=0.1)(queue.get)() == "order 17"
+            def open_late() -> None:
+                until(lambda: is_in(caller, _is_done_when_cancelled))
+                gate.open()
+
+            opening = in_thread(open_late)
+
+            assert to_sync(timeout=0.5)(queue.get)() == "order 17"
 
             blocking.result(LIMIT)
-            opening.join()
+            opening.result(LIMIT)
 
     def test_error_that_is_there(self, default_executor: AsyncExecutor) -> None:
         """So is an error, which is raised."""
