@@ -892,12 +892,12 @@ class TestLikeToSync:
                         os.kill(os.getpid(), signal.SIGINT)
                         await asyncio.sleep(60)
                     finally:
-                        print("cleaned up")
+                        os.write(1, b"cleaned up\\n")
 
             try:
                 sync_class(Client)().wait()
             except KeyboardInterrupt:
-                print("interrupted")
+                os.write(1, b"interrupted\\n")
             """
         )
 
