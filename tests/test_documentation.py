@@ -114,7 +114,7 @@ def check(page: Path, directory: Path, *options: str, url: str = SERVER) -> None
         [sys.executable, "-X", "dev", "-W", "error", *options, path],
         capture_output=True,
         text=True,
-        timeout=2 * LIMIT,
+        timeout=5 * LIMIT,
         env={**os.environ, "NO_PROXY": "127.0.0.1"},
         check=False,
     )
