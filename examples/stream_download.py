@@ -15,7 +15,10 @@ def main(url: str) -> None:
     """Count 10,000 lines."""
     lines = characters = 0
     # A server here needs no proxy.
-    with Client(trust_env=False) as client, client.stream("GET", f"{url}/10000") as response:
+    with (
+        Client(trust_env=False) as client,
+        client.stream("GET", f"{url}/10000") as response,
+    ):
         response.raise_for_status()
         for line in response.aiter_lines():
             lines += 1
