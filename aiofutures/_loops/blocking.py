@@ -7,6 +7,7 @@ import sys
 import threading
 from _thread import TIMEOUT_MAX, LockType, allocate_lock
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from .._snapshot import snapshot
@@ -31,12 +32,9 @@ def block(gate: LockType, timeout: float | None = None) -> bool:
 def open_gate(gate: LockType) -> None:
     """Let the thread go on that waits for `gate`, or is about to."""
     if gate.locked():
-        # Faster than `suppress`.
-        try:  # noqa: SIM105
+        # Another thread may be faster.
+        with suppress(RuntimeError):
             gate.release()
-        except RuntimeError:
-            # Another thread was faster.
-            pass
 
 
 def _acquire(gate: LockType, timeout: float | None) -> bool:
