@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -103,6 +104,13 @@ class Class:
     def key(self) -> Key:
         """Where it is defined."""
         return self.module.name, self.name
+
+    def live(self) -> Any:
+        """Return the class itself, if its module is imported and has it."""
+        live: Any = sys.modules.get(self.module.name)
+        for part in self.name.split("."):
+            live = getattr(live, part, None)
+        return live
 
     @cached_property
     def scope(self) -> dict[str, Binding]:

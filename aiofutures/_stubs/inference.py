@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from .classes import Bound, Context, Member, arguments_of, class_of, members_of, variables_in
-from .modules import Assigned, Defined, Function, Target, decorator_names
+from .modules import Assigned, Defined, Function, Target, decorator_names, overloads_in
 
-_PLAIN: Final = frozenset(
+#: The decorators that a stub keeps.
+KEPT_DECORATORS: Final = frozenset(
     {
         "classmethod",
         "staticmethod",
@@ -20,8 +21,10 @@ _PLAIN: Final = frozenset(
         "final",
         "overload",
     }
-    | {"override", "abstractmethod", "asynccontextmanager", "setter", "deleter", "wraps"}
 )
+_PLAIN: Final = KEPT_DECORATORS | {
+    *("override", "abstractmethod", "asynccontextmanager", "setter", "deleter", "wraps")
+}
 
 
 @dataclass(frozen=True)
@@ -171,10 +174,9 @@ def _made(node: ast.expr | None, method: Function | None, context: Context) -> l
         found = None if cls is None else members_of(cls).get(name)
         if found is not None and isinstance(found.binding, Defined):
             nodes = found.binding.nodes
-            overloads = [each for each in nodes if "overload" in decorator_names(each)]
             made = [
                 _wrapped(_decorator(maker), Context(maker.module), each, found.context)
-                for each in overloads or nodes
+                for each in overloads_in(nodes) or nodes
             ]
             return [each for each in made if each is not None]
     return []

@@ -289,6 +289,11 @@ def decorator_names(node: Function | ast.ClassDef) -> list[str]:
     return [ast.unparse(each).rpartition(".")[2] for each in calls]
 
 
+def overloads_in(nodes: Iterable[Function]) -> list[Function]:
+    """Return those of the functions of one name that are its overloads."""
+    return [each for each in nodes if "overload" in decorator_names(each)]
+
+
 def _belong_together(known: Iterable[Function], new: Function) -> bool:
     """Tell whether a function goes on with its overloads, or a property with its setter."""
     names = [decorator_names(each) for each in known]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import abc
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from .classes import Key
@@ -168,6 +168,36 @@ def subscript(node: ast.expr, args: list[ast.expr]) -> ast.expr:
     if not args:
         return node
     return ast.Subscript(node, args[0] if len(args) == 1 else ast.Tuple(args))
+
+
+def generator_type(item: ast.expr, sent: ast.expr | None = None) -> ast.expr:
+    """Return the type of a generator; without `sent`, it takes nothing but None."""
+    none = ast.Constant(None)
+    name = Reference("collections.abc", "Generator")
+    return subscript(name, [item, none if sent is None else sent, none])
+
+
+def changed_arguments(
+    args: ast.arguments,
+    change: Callable[[ast.arg], ast.arg],
+    default: Callable[[ast.expr], ast.expr],
+) -> ast.arguments:
+    """Return the parameters of a function, with each of them and each default value changed."""
+    return ast.arguments(
+        posonlyargs=[change(each) for each in args.posonlyargs],
+        args=[change(each) for each in args.args],
+        vararg=args.vararg and change(args.vararg),
+        kwonlyargs=[change(each) for each in args.kwonlyargs],
+        kw_defaults=[each and default(each) for each in args.kw_defaults],
+        kwarg=args.kwarg and change(args.kwarg),
+        defaults=[default(each) for each in args.defaults],
+    )
+
+
+def docstring(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
+    """Return the docstring of a class or function as a statement, if it has one."""
+    text = ast.get_docstring(node)
+    return [ast.Expr(ast.Constant(text))] if text else []
 
 
 def joined(nodes: Iterable[ast.expr]) -> ast.expr:

@@ -9,7 +9,8 @@ from types import ModuleType
 from typing import Any
 
 from .classes import Class, Context, class_of, type_parameters
-from .modules import Assigned, Binding, Defined, Function, Module, Target
+from .modules import Assigned, Binding, Defined, Function, Module, Target, overloads_in
+from .names import changed_arguments, docstring
 from .references import Reference
 from .types import Position, Types
 
@@ -35,8 +36,7 @@ class Rest:
 
     def _is_used(self, name: str, binding: Binding) -> bool:
         """Tell whether what is private may be named in a type: a class, an alias, a variable."""
-        value = getattr(self._live, name, None)
-        is_type = isinstance(value, type) or type(value).__module__ in {"typing", "types"}
+        is_type = _is_type(getattr(self._live, name, None))
         return isinstance(binding, ast.ClassDef) or (isinstance(binding, Assigned) and is_type)
 
     def _written(self, name: str, binding: Binding) -> Iterator[ast.stmt]:
@@ -46,20 +46,24 @@ class Rest:
             assert cls is not None  # noqa: S101
             yield self._class(cls)
         elif isinstance(binding, Defined):
-            yield from (self._function(node, context) for node in _shown(binding))
+            yield from (
+                self._function(node, context)
+                for node in overloads_in(binding.nodes) or binding.nodes
+            )
         elif isinstance(binding, Assigned):
             yield self._assigned(name, binding, context, getattr(self._live, name, None))
         elif self._listed and binding.name is not None:
             yield ast.ImportFrom(binding.module, [ast.alias(binding.name, name)], 0)
 
     def _class(self, cls: Class) -> ast.ClassDef:
-        live: Any = self._live
-        for part in cls.name.split("."):
-            live = getattr(live, part, None)
-        body: list[ast.stmt] = _docstring(cls.node)
+        live = cls.live()
+        body = docstring(cls.node)
         for name, binding in cls.scope.items():
             if isinstance(binding, Defined):
-                body += [self._function(node, cls.context) for node in _shown(binding)]
+                body += [
+                    self._function(node, cls.context)
+                    for node in overloads_in(binding.nodes) or binding.nodes
+                ]
             elif isinstance(binding, Assigned) and name != "__slots__":
                 value = inspect.getattr_static(live, name, None)
                 body.append(self._assigned(name, binding, cls.context, value))
@@ -88,7 +92,7 @@ class Rest:
         make: Any = ast.AsyncFunctionDef if is_async else ast.FunctionDef
         returns = node.returns and self._translated(node.returns, context)
         decorators = [self._value(each, context) for each in node.decorator_list]
-        body = _docstring(node) or [ast.Expr(_ELLIPSIS)]
+        body = docstring(node) or [ast.Expr(_ELLIPSIS)]
         arguments = self._arguments(node.args, context)
         new: ast.stmt = make(node.name, arguments, body, decorators, returns, lineno=0)
         if type_parameters(node):
@@ -99,15 +103,7 @@ class Rest:
         def changed(arg: ast.arg) -> ast.arg:
             return ast.arg(arg.arg, arg.annotation and self._translated(arg.annotation, context))
 
-        return ast.arguments(
-            posonlyargs=[changed(each) for each in args.posonlyargs],
-            args=[changed(each) for each in args.args],
-            vararg=args.vararg and changed(args.vararg),
-            kwonlyargs=[changed(each) for each in args.kwonlyargs],
-            kw_defaults=[each and _default(each) for each in args.kw_defaults],
-            kwarg=args.kwarg and changed(args.kwarg),
-            defaults=[_default(each) for each in args.defaults],
-        )
+        return changed_arguments(args, changed, _default)
 
     def _translated(self, node: ast.expr, context: Context) -> ast.expr:
         return self._types.translate(node, context, Position.KEPT)
@@ -143,7 +139,7 @@ class Rest:
             return ast.AnnAssign(target, kind, kept and self._translated(kept, context), 1)
         if not isinstance(binding.node, ast.Assign):
             return binding.node
-        is_type = isinstance(value, type) or type(value).__module__ in {"typing", "types"}
+        is_type = _is_type(value)
         if is_type and isinstance(
             binding.value, (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp)
         ):
@@ -166,15 +162,5 @@ def _default(node: ast.expr) -> ast.expr:
     return node if isinstance(node, (ast.Constant, ast.UnaryOp)) else _ELLIPSIS
 
 
-def _shown(binding: Defined) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    overloads = [
-        each
-        for each in binding.nodes
-        if any(ast.unparse(part).endswith("overload") for part in each.decorator_list)
-    ]
-    return overloads or binding.nodes
-
-
-def _docstring(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
-    text = ast.get_docstring(node)
-    return [ast.Expr(ast.Constant(text))] if text else []
+def _is_type(value: object) -> bool:
+    return isinstance(value, type) or type(value).__module__ in {"typing", "types"}

@@ -25,7 +25,7 @@ from .classes import (
 )
 from .inference import SELF, Made, inferred, returned_by
 from .modules import Assigned, Defined, Function, Target, decorator_names, public_place
-from .names import Alias, Taken, joined, subscript
+from .names import Alias, Taken, generator_type, joined, subscript
 from .references import Reference
 
 
@@ -202,11 +202,8 @@ class Types:
 
     def _generator(self, args: list[ast.expr], context: Context) -> ast.expr:
         item = self._argument(args, 0, context, Position.GIVEN)
-        sent: ast.expr = ast.Constant(None)
-        if len(args) > 1:
-            sent = self.translate(args[1], context, Position.TAKEN)
-        name = Reference("collections.abc", "Generator")
-        return subscript(name, [item, sent, ast.Constant(None)])
+        sent = self.translate(args[1], context, Position.TAKEN) if len(args) > 1 else None
+        return generator_type(item, sent)
 
     def _manager(self, args: list[ast.expr], context: Context) -> ast.expr:
         entered = self._argument(args, 0, context, Position.GIVEN)
@@ -317,11 +314,7 @@ class Types:
         return subscript(ast.Name(name), kept)
 
     def _iterator(self, cls: Class, known: Known) -> ast.expr:
-        item = self.iterated(cls, known)
-        return subscript(
-            Reference("collections.abc", "Generator"),
-            [self.bound(item, Position.GIVEN), ast.Constant(None), ast.Constant(None)],
-        )
+        return generator_type(self.bound(self.iterated(cls, known), Position.GIVEN))
 
     def iterated(self, cls: Class, known: Known) -> Bound:
         """Return the type of the items of an async iterator, or iterable."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from inspect import isfunction, signature
-from typing import Any, Final
+from typing import Final
 
 from .._twins.base import SYNC_NAMES
 from .._twins.members import OWN
@@ -24,24 +23,21 @@ from .classes import (
     type_parameters,
     variables_of,
 )
-from .inference import Made, applied, default_of, inferred, returned_by
-from .modules import Assigned, Binding, Defined, Function, Target, decorator_names, public_place
-from .names import joined, subscript
+from .inference import KEPT_DECORATORS, Made, applied, default_of, inferred, returned_by
+from .modules import (
+    Assigned,
+    Binding,
+    Defined,
+    Function,
+    Target,
+    decorator_names,
+    overloads_in,
+    public_place,
+)
+from .names import changed_arguments, docstring, generator_type, joined, subscript
 from .references import Reference
 from .types import Kind, Position, Types, itself, unquoted
 
-#: What a decorator leaves of a member, besides its types.
-_KEPT_DECORATORS: Final = frozenset(
-    {
-        "classmethod",
-        "staticmethod",
-        "property",
-        "cached_property",
-        "deprecated",
-        "final",
-        "overload",
-    }
-)
 _HIDDEN: Final = frozenset(
     {"__slots__", "__match_args__", "__doc__", "__module__", "__all__", "__orig_bases__", "__str__"}
 )
@@ -67,7 +63,7 @@ class Writer:
             for each, member in members.items()
             if self._is_shown(each, member, members)
         }
-        body: list[ast.stmt] = [*_docstring(cls.node)]
+        body = docstring(cls.node)
         # Below a decorator, the async class has no name of its own.
         if cls.key not in self._decorated:
             body += self._original(cls)
@@ -123,9 +119,7 @@ class Writer:
 
     def _init(self, cls: Class, members: dict[str, Member]) -> Iterator[ast.stmt]:
         """Yield the `__init__` that a decorator, as that of a dataclass, makes of attributes."""
-        live: Any = sys.modules.get(cls.module.name)
-        for part in cls.name.split("."):
-            live = getattr(live, part, None)
+        live = cls.live()
         if not isfunction(getattr(live, "__init__", None)):
             return
         args = _arguments(["self"])
@@ -191,7 +185,7 @@ class Writer:
     def _functions(
         self, name: str, nodes: list[Function], member: Member, cls: Class
     ) -> Iterator[ast.stmt]:
-        overloads = [node for node in nodes if "overload" in decorator_names(node)]
+        overloads = overloads_in(nodes)
         others = [node for node in nodes if node not in overloads]
         fitting = [node for node in overloads if self._fits(node, member, cls)]
         if not fitting:
@@ -207,8 +201,7 @@ class Writer:
                         if not (isinstance(each, Reference) and each.name == "overload")
                     ]
                 if node is fitting[0] and others and not ast.get_docstring(node):
-                    documented = [*_docstring(others[-1])]
-                    written.body = documented or written.body
+                    written.body = docstring(others[-1]) or written.body
                 yield written
 
     def _fits(self, node: Function, member: Member, cls: Class) -> bool:
@@ -247,7 +240,7 @@ class Writer:
         arguments = self._parameters(node, context)
         returns = self._returns(name, node, context, member, cls, found)
         decorators = [*self._decorators(name, node, context)]
-        written = _function(name, arguments, returns, decorators, [*_docstring(node)])
+        written = _function(name, arguments, returns, decorators, docstring(node))
         self._add_parameters(written, node, context)
         return written
 
@@ -272,18 +265,7 @@ class Writer:
                 return ast.arg(arg.arg, self._of_default(arg, node, context))
             return ast.arg(arg.arg, self._types.translate(arg.annotation, context, Position.TAKEN))
 
-        def default(value: ast.expr | None) -> ast.expr | None:
-            return None if value is None else self._default(value, context)
-
-        return ast.arguments(
-            posonlyargs=[changed(each) for each in args.posonlyargs],
-            args=[changed(each) for each in args.args],
-            vararg=args.vararg and changed(args.vararg),
-            kwonlyargs=[changed(each) for each in args.kwonlyargs],
-            kw_defaults=[default(each) for each in args.kw_defaults],
-            kwarg=args.kwarg and changed(args.kwarg),
-            defaults=[self._default(each, context) for each in args.defaults],
-        )
+        return changed_arguments(args, changed, partial(self._default, context=context))
 
     def _of_default(self, arg: ast.arg, node: Function, context: Context) -> ast.expr | None:
         """Return the type of a parameter whose default value is an object of a class."""
@@ -365,10 +347,7 @@ class Writer:
             kind = self._types.translate(returned, member.context, Position.GIVEN)
             if isinstance(kind, ast.Subscript) and "Generator" in ast.dump(kind.value):
                 return kind
-        item = self._types.bound(self._types.iterated(cls, {}), Position.GIVEN)
-        none = ast.Constant(None)
-        generator = Reference("collections.abc", "Generator")
-        return ast.Subscript(generator, ast.Tuple([item, none, none]))
+        return generator_type(self._types.bound(self._types.iterated(cls, {}), Position.GIVEN))
 
     def _decorators(self, name: str, node: Function, context: Context) -> Iterator[ast.expr]:
         for decorator, last in zip(node.decorator_list, decorator_names(node), strict=True):
@@ -378,7 +357,7 @@ class Writer:
                 yield ast.Name(last)
             elif last == "cached_property":
                 yield Reference("functools", "cached_property")
-            elif last in _KEPT_DECORATORS:
+            elif last in KEPT_DECORATORS:
                 called = decorator.func if isinstance(decorator, ast.Call) else decorator
                 target = context.target(called)
                 module = target.module if target else "typing"
@@ -433,12 +412,6 @@ def _literal(binding: Binding) -> str | None:
     if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Literal"):
         return ast.unparse(node.slice)
     return None
-
-
-def _docstring(node: ast.ClassDef | Function) -> Iterator[ast.stmt]:
-    text = ast.get_docstring(node)
-    if text:
-        yield ast.Expr(ast.Constant(text))
 
 
 def _arguments(names: list[str]) -> ast.arguments:
