@@ -339,13 +339,13 @@ def _refuse_as_async(name: str) -> None:
 
 def _check_seconds(timeout: float | None) -> None:
     """Raise an error for a time limit that is not a number, such as a timedelta."""
-    words = f"timeout must be a number of seconds or None, not {timeout!r}"
+    error: type[Exception] = ValueError
     try:
-        is_nan = timeout is not None and math.isnan(timeout)
+        if timeout is None or not math.isnan(timeout):
+            return
     except TypeError:
-        raise TypeError(words) from None
-    if is_nan:
-        raise ValueError(words)
+        error = TypeError
+    raise error(f"timeout must be a number of seconds or None, not {timeout!r}")
 
 
 def _blocking(
