@@ -51,14 +51,14 @@ if __name__ == "__main__":
     with LocalCluster(n_workers=2, threads_per_worker=1, **{LOOPBACK!r}) as cluster:
         use(cluster)
         before, files = look(), count()
-        for _ in range(10):
+        for _ in range(20):
             use(cluster)
         assert look() == before, (look(), before)
-        # Connections of the scheduler's come and go, but what one use left would be ten by now.
+        # Dask's own connections and its looks into /proc come and go, a few at a time.
         deadline = time.monotonic() + 20
-        while count() > files + 4 and time.monotonic() < deadline:
+        while (left := count() - files) >= 10:
+            assert time.monotonic() < deadline, left
             time.sleep(0.05)
-        assert count() <= files + 4, (files, count())
         processes = psutil.Process().children(recursive=True)
         listening = [
             connection.laddr.ip
