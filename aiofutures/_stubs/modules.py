@@ -118,12 +118,13 @@ def load(name: str) -> Module | None:
     """Read a module; None where there is nothing to read."""
     path = _stub(name)
     # One that was made here says what synchronous code sees.
-    if path is None or path.read_text(encoding="utf-8").startswith(MARK):
+    if path is None or path.read_bytes().startswith(MARK.encode()):
         path = _source(name)
     if path is None:
         return None
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), path)
+        # As bytes: they say how they are encoded.
+        tree = ast.parse(path.read_bytes(), path)
     except SyntaxError as error:
         raise StubError(f"{path} cannot be read: line {error.lineno}: {error.msg}") from error
     module = Module(name, path, tree, path.stem == "__init__")

@@ -207,6 +207,16 @@ class TestModule:
         assert "__wrapped__" not in methods(stub)
         assert methods(stub, "Other")["get"] == "get(self) -> Client"
 
+    @pytest.mark.parametrize("encoding", ["latin-1", "utf-8-sig"])
+    def test_encoding(self, write: Write, tmp_path: Path, encoding: str) -> None:
+        """A source may be in another encoding, if it says so as Python wants it."""
+        source = f"# coding: {encoding}\nclass AsyncOther:\n async def get(self, a='ä'): ..."
+        (tmp_path / "other.py").write_text(source, encoding=encoding)
+        stub = write(CLIENT, library="from other import AsyncOther as AsyncClient")
+
+        sys.modules.pop("other", None)
+        assert methods(stub)["get"] == "get(self, a='ä') -> None"
+
     def test_stub_that_is_there_is_not_read(self, write: Write) -> None:
         """A stub that was made here is no source for the next one."""
         source = "class AsyncClient:\n async def get(self) -> int: ..."
