@@ -45,20 +45,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        task = _task(options.target, options.output)
-        stub = stub_of(
-            task.module, task.twins, _command(options), task.path, is_whole=task.is_whole
-        )
+        return _run(options)
     except StubError as error:
         print(f"aiofutures.twin: {error}", file=sys.stderr)
         return 2
-    if task.path is None:
+
+
+def _run(options: argparse.Namespace) -> int:
+    task = _task(options.target, options.output)
+    path = task.path
+    if options.check and path is None:
+        raise StubError(f"{options.target} has no file that could be checked: say which with -o")
+    stub = stub_of(task.module, task.twins, _command(options), path, is_whole=task.is_whole)
+    if path is None:
         print(stub, end="")
     elif not options.check:
-        task.path.write_text(stub, encoding="utf-8")
-    elif not task.path.is_file() or task.path.read_text(encoding="utf-8") != stub:
+        try:
+            path.write_text(stub, encoding="utf-8")
+        except OSError as error:
+            raise StubError(f"{path} cannot be written: {error.strerror}") from error
+    elif not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != stub:
         print(
-            f"{task.path} is out of date: run python -m aiofutures.twin {_command(options)}",
+            f"{path} is out of date: run python -m aiofutures.twin {_command(options)}",
             file=sys.stderr,
         )
         return 1

@@ -113,7 +113,10 @@ def formatted(source: str, path: Path | None) -> str:
             capture_output=True,
             text=True,
             encoding="utf-8",
-            check=True,
+            check=False,
         )
+        if done.returncode != 0:
+            # Its settings may be wrong, those of the project around.
+            raise StubError(f"ruff cannot format the stub: {done.stderr.strip()}")
         source = done.stdout
     return source

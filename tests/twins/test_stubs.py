@@ -1187,6 +1187,38 @@ class TestCommand:
         sys.modules.pop("made", None)
         sys.modules.pop("bad", None)
 
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["library:AsyncClient", "--check"], "has no file that could be checked: say which"),
+            (["clients", "-o", "gone/clients.pyi"], "clients.pyi cannot be written: No such file"),
+        ],
+    )
+    def test_bad_output(
+        self, client: str, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+    ) -> None:
+        """So is a place that cannot be checked or written."""
+        assert twin.main(arguments) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert message in printed.err
+
+    def test_bad_settings_of_ruff(
+        self, client: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        """So are settings of the formatter that are wrong."""
+        (tmp_path / "ruff.toml").write_text("line-length = 'long'")
+
+        assert twin.main(["clients"]) == 2
+        assert "ruff cannot format the stub: " in capsys.readouterr().err
+        assert (tmp_path / "clients.pyi").read_text() == client
+
+    def test_check_of_something_else(self, client: str, tmp_path: Path) -> None:
+        """`--check` of a file that is no text fails as with any other one."""
+        (tmp_path / "clients.pyi").write_bytes(b"\xff")
+
+        assert twin.main(["clients", "--check"]) == 1
+
     @pytest.mark.parametrize("name", ["ruff", "typeshed_client"])
     def test_missing_extra(
         self,
