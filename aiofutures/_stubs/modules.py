@@ -317,10 +317,11 @@ def _resolved(module: str, name: str) -> Target:
 
 
 def _resolve(module: str, name: str, seen: frozenset[tuple[str, str]]) -> Target:
-    source = None if module in _TYPING or (module, name) in seen else load(module)
-    if source is None:
+    source = None if (module, name) in seen else load(module)
+    binding = None if source is None else source.scope.get(name)
+    is_borrowed = isinstance(binding, Imported) and not binding.is_public
+    if source is None or (module in _TYPING and not is_borrowed):
         return Target(module, name)
-    binding = source.scope.get(name)
     if isinstance(binding, Imported):
         if binding.name is None:
             return Target(binding.module, None)

@@ -109,7 +109,7 @@ class Names:
         first, *rest = name.split(".")
         if module == self._module:
             node: ast.expr = ast.Name(first)
-        elif module == "builtins":
+        elif module == "builtins" and hasattr(builtins, first):
             is_hidden = first in self._members
             self._has_builtins |= is_hidden
             node = ast.Attribute(ast.Name("builtins"), first) if is_hidden else ast.Name(first)

@@ -148,10 +148,10 @@ class Types:
         target = context.target(named)
         if target is None or target.name is None:
             return Reference("typing", "Any")
-        if target.module in _SPECIAL:
-            return self._special(target, args, context, position)
         if is_type_variable(target):
             return self._variable(target, context, position)
+        if target.module in _SPECIAL:
+            return self._special(target, args, context, position)
         cls = class_of(target)
         if cls is not None:
             return self._class(cls, args, context, position)

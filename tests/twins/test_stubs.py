@@ -1,6 +1,7 @@
 """The stubs of classes of twins, and the command that writes them."""
 
 import ast
+import builtins
 import importlib
 import importlib.util
 import subprocess
@@ -73,6 +74,18 @@ def methods(stub: str, name: str = "Client") -> dict[str, str]:
         elif isinstance(node, ast.AnnAssign):
             found[ast.unparse(node.target)] = ast.unparse(node)
     return found
+
+
+def _undefined(stub: str) -> set[str]:
+    """Return the names in a stub that nothing in it defines."""
+    tree = ast.parse(stub)
+    nodes = [*ast.walk(tree)]
+    known = {alias.asname or alias.name for each in nodes for alias in getattr(each, "names", [])}
+    known |= {each.name for each in nodes if isinstance(each, (ast.ClassDef, ast.FunctionDef))}
+    used = {
+        each.id for each in nodes if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)
+    }
+    return used - known - {*dir(builtins)}
 
 
 CLIENT = """
@@ -863,6 +876,31 @@ class TestMembers:
             "@overload\ndef get(self: Client[int]) -> int; "
             "@overload\ndef get(self: Client[str], a: T) -> str"
         )
+
+    def test_builtin_base(self, write: Write) -> None:
+        """What a class inherits from a builtin one has its types, imported from where they are."""
+        stub = write(
+            CLIENT,
+            library="""
+            from typing import TypeVar
+            T = TypeVar("T")
+            class AsyncClient(dict[str, T]):
+                async def load(self) -> T: ...
+                async def rows(self) -> "Rows": ...
+                def failure(self) -> "Failure": ...
+            class Rows(list[int]):
+                async def more(self) -> None: ...
+            class Failure(ValueError):
+                async def report(self) -> None: ...
+            """,
+        )
+
+        assert methods(stub)["__getitem__"] == "__getitem__(self, key: str, /) -> T"
+        assert methods(stub)["values"] == "values(self) -> dict_values[str, T]"
+        assert methods(stub, "SyncRows")["append"] == "append(self, object: int, /) -> None"
+        failure = methods(stub, "SyncFailure")
+        assert failure["with_traceback"].endswith("(self, tb: TracebackType | None, /) -> Self")
+        assert _undefined(stub) == set()
 
     def test_base_by_an_alias(self, write: Write) -> None:
         """An alias of a generic class is a base, too."""
