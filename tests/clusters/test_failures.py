@@ -18,8 +18,9 @@ pytest.importorskip("distributed", reason="needs the extra dask")
 
 from distributed import Client
 
-from aiofutures import BrokenExecutor
+from aiofutures import BrokenExecutor, Future
 from aiofutures.dask import ClusterLostError, DaskExecutor, WorkerLostError
+from aiofutures.dask._emitter import DONE, STARTED, Emitter
 
 from . import remote
 from .local import LOOPBACK, StartCluster, address_in, address_of, connected, pids
@@ -73,6 +74,41 @@ class TestWorkers:
             path.write_text("open")
             assert second.result(LONG) == "open"
         assert outcomes == ["noted"]
+
+    @pytest.mark.parametrize("last", [STARTED, DONE])
+    def test_lost_at_a_message(
+        self, start_cluster: StartCluster, monkeypatch: pytest.MonkeyPatch, last: str
+    ) -> None:
+        """A worker that is lost where it would announce a batch, or its outcomes, loses no call."""
+        futures: list[Future[int]] = []
+        lost: list[str] = []
+        sent: list[tuple[str, str]] = []
+        send = Emitter._send
+
+        def is_announced() -> bool:
+            return any(address_in(executor, each) for each in futures)
+
+        def lose(emitter: Emitter, kind: str, content: Any) -> None:
+            if kind == last and not lost:
+                if kind == DONE:
+                    until(is_announced)
+                lost.append(emitter.address)
+                worker = emitter._worker
+                emitter.let_go()
+                worker.loop.add_callback(worker.batched_stream.abort)
+            elif emitter._worker is not None:
+                sent.append((kind, emitter.address))
+            send(emitter, kind, content)
+
+        monkeypatch.setattr(Emitter, "_send", lose)
+        with start_cluster() as client, DaskExecutor(client) as executor:
+            futures.append(executor.submit(remote.add, 1))
+
+            assert futures[0].result(LONG) == 1
+
+        (address,) = lost
+        (where,) = (where for kind, where in sent if kind == DONE)
+        assert where != address
 
     def test_cancelled_before_it_was_lost(
         self, start_cluster: StartCluster, tmp_path: Path
