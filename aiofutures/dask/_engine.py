@@ -192,18 +192,15 @@ class Engine:
 
     async def _count_workers(self, counted: Callable[[int], object]) -> None:
         threads: dict[str, int] = {}
-        try:
+        # Without a scheduler there are none.
+        with suppress(OSError):
             threads = await self._client.nthreads()
-        finally:
-            counted(sum(map(self._may_run, threads)))
+        counted(sum(map(self._may_run, threads)))
 
     def _may_run(self, address: str) -> bool:
         """Tell whether the worker at an address may run the calls."""
         chosen = self._where.get("workers")
-        if not chosen:
-            return True
-        hosts = {chosen} if isinstance(chosen, str) else {*chosen}
-        return not hosts.isdisjoint({address, urlsplit(address).hostname})
+        return not chosen or not {address, urlsplit(address).hostname}.isdisjoint(chosen)
 
 
 def _connected(client: object) -> Client:

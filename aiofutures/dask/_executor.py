@@ -69,20 +69,26 @@ class DaskExecutor(MapsCalls):
         max_batch: int = 256,
         linger: float = 0.005,
         loop_factory: str | None = None,
-        workers: str | Iterable[str] | None = None,
+        workers: str | int | Iterable[str | int] | None = None,
         resources: dict[str, float] | None = None,
         priority: int = 0,
     ) -> None:
         numbers = {"max_concurrency": max_concurrency, "window": window, "max_batch": max_batch}
         for name, number in numbers.items():
+            if number is None and name == "max_batch":
+                raise TypeError("max_batch must be a number, not None: a batch has an end")
             if number is not None and number <= 0:
                 raise ValueError(f"{name} must be greater than 0")
-        if linger < 0:
+        # NaN is neither.
+        if not linger >= 0:
             raise ValueError("linger must not be less than 0")
         if loop_factory is not None and ":" not in loop_factory:
             raise ValueError(f"loop_factory must be 'module:name', not {loop_factory!r}")
         if window is None and max_concurrency is not None:
             window = 2 * max_concurrency
+        if workers is not None:
+            # Once: it may be an iterator. The name of a worker may be a number.
+            workers = [workers] if isinstance(workers, (str, int)) else [*workers]
         self._max_concurrency = max_concurrency
         self._packer = Packer()
         self._host = ClusterHost(

@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import gc
+import math
 import threading
 import time
 import weakref
@@ -635,10 +636,17 @@ class TestConstruction:
         with pytest.raises(ValueError, match=f"{name} must be greater than 0"):
             DaskExecutor(client, **{name: number})  # type: ignore[arg-type]
 
+    def test_max_batch(self, client: Client) -> None:
+        """`max_batch` is a number."""
+        nothing: Any = None
+        with pytest.raises(TypeError, match="max_batch must be a number, not None"):
+            DaskExecutor(client, max_batch=nothing)
+
     def test_linger(self, client: Client) -> None:
         """`linger` may be 0, not less."""
-        with pytest.raises(ValueError, match="linger must not be less than 0"):
-            DaskExecutor(client, linger=-1)
+        for linger in (-1, math.nan):
+            with pytest.raises(ValueError, match="linger must not be less than 0"):
+                DaskExecutor(client, linger=linger)
         with DaskExecutor(client, linger=0) as executor:
             assert list(executor.map(remote.add, range(100))) == [*range(100)]
 
@@ -682,6 +690,17 @@ class TestConstruction:
         with DaskExecutor(client, workers="127.0.0.1") as executor:
             executor.submit(address).result(LIMIT)
             assert executor.statistics().max_workers == 2000
+
+    @pytest.mark.parametrize("make", [int, lambda name: [name], lambda name: iter([name])])
+    def test_workers_by_name(self, client: Client, make: Callable[[int], Any]) -> None:
+        """They may be named, by a number too, and come from an iterator."""
+
+        async def name() -> Any:
+            worker: Any = get_worker()
+            return worker.name
+
+        with DaskExecutor(client, workers=make(1)) as executor:
+            assert {executor.submit(name).result(LIMIT) for _ in range(4)} == {1}
 
     def test_repr(self, client: Client) -> None:
         """It shows the scheduler, the workload and the state in the words of the executors."""
