@@ -52,6 +52,7 @@ class DaskExecutor(MapsCalls):
         TypeError: `client` is neither, or an asynchronous client.
         ValueError: One of the numbers is too small, or `loop_factory` has no colon.
         OSError: There is no scheduler at that address.
+        BrokenExecutor: This process was forked from one that has run calls with the client.
 
     Example:
         >>> with Client("tcp://scheduler:8786") as client, DaskExecutor(client) as executor:

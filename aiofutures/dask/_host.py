@@ -19,6 +19,7 @@ from .._typing import override
 from ._dispatch import Dispatch, Sizes
 from ._engine import Engine
 from ._errors import ClusterLostError
+from ._hub import FORKED
 from ._runner import Options
 
 # After so many seconds the cluster is looked at.
@@ -160,9 +161,7 @@ class ClusterHost:
 
     def abandon(self) -> None:
         """Leave the calls to the parent process, in a forked child."""
-        self._fork = BrokenExecutor(
-            "the process that has the client was forked: make a client and an executor here"
-        )
+        self._fork = BrokenExecutor(FORKED)
         for future in self.futures():
             future.abandon(self._fork)
         self.queue.clear()

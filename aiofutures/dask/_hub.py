@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from .. import BrokenExecutor
+
 #: The first item of each of our messages: anybody may log events.
 TAG: Final = "aiofutures"
+#: What a forked process is told. Not the client's repr: that asks the scheduler, and waits.
+FORKED: Final = "the process that has the client was forked: make a client and an executor here"
 
 # A client has one handler for each topic.
 _hubs: WeakKeyDictionary[Any, Hub] = WeakKeyDictionary()
@@ -33,12 +38,20 @@ class Hub:
     """
 
     def __init__(self) -> None:
+        self._pid = os.getpid()
         self.receivers: WeakValueDictionary[str, Receiver] = WeakValueDictionary()
 
     @staticmethod
     def of(client: Any) -> Hub:
-        """Return the one hub of a client."""
-        return _hubs.setdefault(client, Hub())
+        """Return the one hub of a client.
+
+        Raises:
+            BrokenExecutor: It is one of the process from which this one was forked.
+        """
+        hub = _hubs.setdefault(client, Hub())
+        if hub._pid != os.getpid():
+            raise BrokenExecutor(FORKED)
+        return hub
 
     def subscribe(self, client: Any) -> None:
         """Have the scheduler send the events of the client, from now on. It does not block."""

@@ -401,7 +401,7 @@ class TestFork:
     """A process that forks."""
 
     def test_child(self, executor: DaskExecutor, tmp_path: Path) -> None:
-        """In the child the futures fail and `submit` refuses; the parent is not affected."""
+        """In the child the futures fail and the client is refused; the parent is not affected."""
         gate = tmp_path / "gate"
         done = executor.submit(remote.add, 1)
         done.result(LIMIT)
@@ -413,6 +413,8 @@ class TestFork:
             assert done.result(0) == 1
             with pytest.raises(BrokenExecutor, match="was forked"):
                 _ = executor.submit(remote.add, 1)
+            with pytest.raises(BrokenExecutor, match="was forked: make a client"):
+                DaskExecutor(executor.client)
             executor.shutdown(wait=False)
             executor.shutdown()
 
