@@ -13,6 +13,7 @@ from typing import Final
 from .._twins.base import SYNC_NAMES
 from .._twins.members import OWN
 from .classes import (
+    Bound,
     Class,
     Context,
     Key,
@@ -127,6 +128,12 @@ class Writer:
             name = parameter.name
             member = members.get(name) or members.get(f"_{name}")
             kind = None if member is None else self._field(member)
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                args.vararg = ast.arg(name)
+                continue
+            if parameter.kind is parameter.VAR_KEYWORD:
+                args.kwarg = ast.arg(name)
+                continue
             is_last = parameter.kind is parameter.KEYWORD_ONLY
             (args.kwonlyargs if is_last else args.args).append(ast.arg(name, kind))
             default = None if parameter.default is parameter.empty else _DOTS
@@ -169,8 +176,7 @@ class Writer:
         self, name: str, binding: Assigned, member: Member, cls: Class
     ) -> Iterator[ast.stmt]:
         if binding.annotation is not None:
-            kind = self._types.translate(binding.annotation, member.context, Position.ATTRIBUTE)
-            yield ast.AnnAssign(ast.Name(name), kind, None, simple=1)
+            yield ast.AnnAssign(ast.Name(name), *self._declared(binding, member), simple=1)
             return
         types: list[ast.expr] = []
         for each in inferred(binding, member):
@@ -181,6 +187,25 @@ class Writer:
         kind = joined(types) if types else Reference("typing", "Any")
         if types or not isinstance(binding.value, ast.Call) or not inferred(binding, member):
             yield ast.AnnAssign(ast.Name(name), kind, None, simple=1)
+
+    def _declared(self, binding: Assigned, member: Member) -> tuple[ast.expr, ast.expr | None]:
+        """Return the annotation of an attribute; where that is `Final` alone, its value says more.
+
+        A class constant is final itself.
+        """
+        annotation = unquoted(binding.annotation)
+        assert annotation is not None  # noqa: S101
+        if isinstance(annotation, ast.Subscript) and _last(annotation.slice) == "Final":
+            annotation = annotation.slice
+        kind = self._types.translate(annotation, member.context, Position.ATTRIBUTE)
+        if _last(annotation) not in {"ClassVar", "Final"}:
+            return kind, None
+        is_constant = isinstance(binding.value, ast.Constant) and not member.is_of_instances
+        if _last(annotation) == "Final" and is_constant:
+            return kind, binding.value
+        found = [each for each in inferred(binding, member) if isinstance(each, Bound)]
+        types = [self._types.bound(each, Position.ATTRIBUTE) for each in found]
+        return subscript(kind, [joined(types) if types else Reference("typing", "Any")]), None
 
     def _functions(
         self, name: str, nodes: list[Function], member: Member, cls: Class
@@ -379,6 +404,11 @@ class Writer:
         if target is None or target.name is None:
             return node
         return Reference(*public_place(target))
+
+
+def _last(node: ast.expr) -> str:
+    """Return the last part of a dotted name."""
+    return ast.unparse(node).rpartition(".")[2]
 
 
 _DOTS: Final = ast.Constant(...)

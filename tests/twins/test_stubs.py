@@ -510,6 +510,16 @@ MEMBERS = [
     ),
     pytest.param("__slots__ = ('a',)\n    a: int", "a: int", id="slots"),
     pytest.param("a: ClassVar[Final[int]] = 1", "a: ClassVar[Final[int]]", id="constant"),
+    pytest.param("a: Final = 'x'", "a: Final = 'x'", id="constant without a type"),
+    pytest.param("a: ClassVar[Final] = 1", "a: Final = 1", id="constant of the class"),
+    pytest.param("a: Final = Other()", "a: Final[SyncOther]", id="object without a type"),
+    pytest.param("a: 'ClassVar' = [1]", "a: ClassVar[Any]", id="nothing but of the class"),
+    pytest.param(
+        "def __init__(self, n: int):\n        self.a: Final = n", "a: Final[int]", id="final parameter"
+    ),
+    pytest.param(
+        "def __init__(self):\n        self.a: Final = 1", "a: Final[int]", id="final number"
+    ),
     pytest.param(
         "def __init__(self):\n        self.get: int = 1\n"
         "    def reset(self):\n        new = 2\n        self.get = new",
@@ -775,6 +785,25 @@ class TestMembers:
         assert methods(stub)["__init__"] == (
             "__init__(self, url: str, other: Other | SyncOther | None=..., "
             "parts: list[Other]=..., *, key: bytes, limit: int=...) -> None"
+        )
+
+    def test_init_of_a_decorator(self, write: Write) -> None:
+        """An `__init__` that only the decorator knows has its parameters, without types."""
+        stub = write(
+            CLIENT,
+            library="""
+            def opened(cls):
+                def __init__(self, size=1, *args, end=None, **kwargs): ...
+                cls.__init__ = __init__
+                return cls
+            @opened
+            class AsyncClient:
+                async def get(self) -> int: ...
+            """,
+        )
+
+        assert methods(stub)["__init__"] == (
+            "__init__(self, size=..., *args, end=..., **kwargs) -> None"
         )
 
     def test_init_of_attrs(self, write: Write) -> None:
