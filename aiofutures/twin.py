@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from ._stubs.generate import stub_of
-from ._stubs.modules import StubError
+from ._stubs.modules import StubError, imported_names
 from ._twins.base import Twin
 from ._twins.family import sync_name
 from ._twins.kinds import Kind, kind_of_class
@@ -109,8 +109,8 @@ def _task(target: str, output: Path | None) -> _Task:
         for name, value in vars(module).items()
         if isinstance(value, type) and "_aiofutures_class" in vars(value)
     }
-    if not twins:
-        raise StubError(f"{name} has no class that sync_class() has made")
+    if not twins.keys() - imported_names(name):
+        raise StubError(f"{name} has no class that sync_class() has made there")
     return _Task(module, twins, output or beside, is_whole=True)
 
 

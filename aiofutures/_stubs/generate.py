@@ -8,8 +8,9 @@ from pathlib import Path
 from types import ModuleType
 
 from .classes import Class, Key, class_of
-from .modules import MARK, Imported, StubError, load, missing, resolve
+from .modules import MARK, Imported, StubError, imported_names, load, missing, resolve
 from .names import Names
+from .references import Reference
 from .rest import Rest
 from .types import Types
 from .writer import Writer
@@ -27,15 +28,26 @@ def stub_of(
         path: Where it will be: there the formatter has its settings.
         is_whole: Whether the stub has what else is in the module, too.
     """
-    classes = {name: _source_of(cls) for name, cls in twins.items()}
-    names: dict[Key, str] = {cls.key: name for name, cls in reversed(classes.items())}
+    imported = imported_names(module.__name__) if is_whole else set()
+    lent = {name: _lent(module, name) for name in twins if name in imported}
+    classes = {name: _source_of(cls) for name, cls in twins.items() if name not in lent}
+    names: dict[Key, ast.Name] = {_source_of(twins[name]).key: each for name, each in lent.items()}
+    names.update({cls.key: ast.Name(name) for name, cls in reversed(classes.items())})
     body = _written(module, classes, names, is_whole=is_whole)
     own = _names_of(module) if is_whole else set()
-    settled = Names(module.__name__ if is_whole else "", own | {*names.values()}, names)
+    made = {each.id for each in names.values()}
+    settled = Names(module.__name__ if is_whole else "", own | made, names, lent)
     statements = [settled.settled_statement(each) for each in body]
     tree = ast.Module([*settled.imports(), *statements], [])
     source = ast.unparse(ast.fix_missing_locations(tree))
     return formatted(f"{MARK} {command}`: do not edit it.\n\n{source}\n", path)
+
+
+def _lent(module: ModuleType, name: str) -> Reference:
+    """Return the name of a twin that another module has made."""
+    target = resolve(module.__name__, name)
+    assert target.name is not None  # noqa: S101
+    return Reference(target.module, target.name)
 
 
 def _source_of(cls: type) -> Class:
@@ -60,15 +72,16 @@ def _names_of(module: ModuleType) -> set[str]:
 
 
 def _written(
-    module: ModuleType, classes: dict[str, Class], names: dict[Key, str], *, is_whole: bool
+    module: ModuleType, classes: dict[str, Class], names: dict[Key, ast.Name], *, is_whole: bool
 ) -> list[ast.stmt]:
     """Return the statements of the stub; note further twins in `names`."""
     found: list[Class] = []
-    taken = _names_of(module) if is_whole else set()
+    taken = _names_of(module) | imported_names(module.__name__) if is_whole else set()
 
     def name_twin(cls: Class) -> str:
         found.append(cls)
-        names[cls.key] = name = _free_name(cls, taken | {*names.values()})
+        name = _free_name(cls, taken | {each.id for each in names.values()})
+        names[cls.key] = ast.Name(name)
         return name
 
     types = Types(names, name_twin)
@@ -76,7 +89,7 @@ def _written(
     writer = Writer(types, frozenset(decorated))
     written = [(cls, writer.written(cls, name)) for name, cls in classes.items()]
     # What is found on the way is looked at, too.
-    written += ((cls, writer.written(cls, names[cls.key])) for cls in found)
+    written += ((cls, writer.written(cls, names[cls.key].id)) for cls in found)
     # A class in another one comes before that, where it is an attribute.
     written.sort(key=lambda pair: -pair[0].name.count("."))
     body: list[ast.stmt] = [node for _, node in written]

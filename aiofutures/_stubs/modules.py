@@ -113,6 +113,13 @@ def _listed(statement: ast.stmt) -> list[str]:
     return [ast.literal_eval(each) for each in value.elts if isinstance(each, ast.Constant)]
 
 
+def imported_names(name: str) -> set[str]:
+    """Return the names that a module only imports."""
+    source = load(name)
+    scope = {} if source is None else source.scope
+    return {each for each, binding in scope.items() if isinstance(binding, Imported)}
+
+
 @cache
 def load(name: str) -> Module | None:
     """Read a module; None where there is nothing to read."""

@@ -49,12 +49,20 @@ class Names:
         module: The module for which the stub is: what that defines is not imported.
         taken: Names that mean something in it.
         twins: The names of the classes of twins.
+        lent: Twins that others have made, by the names under which the module has them, too.
     """
 
-    def __init__(self, module: str, taken: Iterable[str], twins: dict[Key, str]) -> None:
+    def __init__(
+        self,
+        module: str,
+        taken: Iterable[str],
+        twins: dict[Key, ast.Name],
+        lent: dict[str, Reference],
+    ) -> None:
         self._module = module
-        self._local: dict[tuple[str, str, bool], str] = {}
-        self._taken = set(taken)
+        self._local = {(each.module, each.name, False): name for name, each in lent.items()}
+        self._lent = {*self._local}
+        self._taken = {*taken, *lent}
         self._twins = twins
         self._has_builtins = False
         # The names of the members of the class around: they come first in it.
@@ -93,7 +101,7 @@ class Names:
         original: ast.expr = self.settled(node.original)
         if node.key not in self._twins:
             return original
-        twin = subscript(ast.Name(self._twins[node.key]), self.settled(node.args))
+        twin = subscript(self.settled(self._twins[node.key]), self.settled(node.args))
         return joined([original, twin])
 
     def _takes_twins(self, node: ast.AST) -> bool:
@@ -143,10 +151,12 @@ class Names:
         if self._has_builtins:
             yield ast.Import([ast.alias("builtins")])
         package = self._module.rpartition(".")[0]
-        for (module, name, _), local in sorted(self._local.items()):
+        for key, local in sorted(self._local.items()):
+            module, name, _ = key
             is_near = bool(package) and module.startswith(f"{package}.")
             source = module.removeprefix(f"{package}.") if is_near else module
-            alias = ast.alias(name, None if local == name else local)
+            is_exported = key in self._lent
+            alias = ast.alias(name, local if is_exported or local != name else None)
             yield ast.ImportFrom(source, [alias], int(is_near))
 
 

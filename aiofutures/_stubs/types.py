@@ -97,7 +97,7 @@ class Types:
         name_twin: Names the twin of a class that has none yet.
     """
 
-    def __init__(self, twins: dict[Key, str], name_twin: Callable[[Class], str]) -> None:
+    def __init__(self, twins: dict[Key, ast.Name], name_twin: Callable[[Class], str]) -> None:
         self._twins = twins
         self._name_twin = name_twin
         self._kinds: dict[Key, Kind] = {}
@@ -309,9 +309,9 @@ class Types:
         return target is not None and target.name == "Self" and target.module in _SPECIAL
 
     def _twin(self, cls: Class, args: list[ast.expr], context: Context) -> ast.expr:
-        name = self._twins.get(cls.key) or self._name_twin(cls)
+        name = self._twins.get(cls.key) or ast.Name(self._name_twin(cls))
         kept = [self.translate(each, context, Position.KEPT) for each in args]
-        return subscript(ast.Name(name), kept)
+        return subscript(name, kept)
 
     def _iterator(self, cls: Class, known: Known) -> ast.expr:
         return generator_type(self.bound(self.iterated(cls, known), Position.GIVEN))

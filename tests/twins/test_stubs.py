@@ -230,6 +230,38 @@ class TestModule:
         sys.modules.pop("other", None)
         assert methods(stub)["get"] == "get(self, a='ä') -> None"
 
+    def test_twin_of_another_module(self, write: Write) -> None:
+        """A twin that another module has made is imported, not made once more."""
+        stub = write(
+            """
+            import library
+            from others import Item as Thing, Other
+            from aiofutures import sync_class
+
+            Client = sync_class(library.AsyncClient)
+
+            def pick(thing: Thing) -> Thing: ...
+            """,
+            library="""
+            class AsyncItem:
+                async def price(self) -> int: ...
+            class AsyncClient:
+                async def item(self, other: AsyncItem) -> AsyncItem: ...
+            """,
+            others="""
+            import library
+            from aiofutures import sync_class
+            Item = sync_class(library.AsyncItem)
+            Other = sync_class(library.AsyncClient)
+            """,
+        )
+
+        assert methods(stub)["item"] == "item(self, other: AsyncItem | Thing) -> Thing"
+        assert "from others import Item as Thing\n" in stub
+        assert "from others import Other as Other\n" in stub
+        assert "def pick(thing: Thing) -> Thing: ..." in stub
+        assert stub.count("\nclass ") == 1
+
     def test_stub_that_is_there_is_not_read(self, write: Write) -> None:
         """A stub that was made here is no source for the next one."""
         source = "class AsyncClient:\n async def get(self) -> int: ..."
@@ -515,7 +547,9 @@ MEMBERS = [
     pytest.param("a: Final = Other()", "a: Final[SyncOther]", id="object without a type"),
     pytest.param("a: 'ClassVar' = [1]", "a: ClassVar[Any]", id="nothing but of the class"),
     pytest.param(
-        "def __init__(self, n: int):\n        self.a: Final = n", "a: Final[int]", id="final parameter"
+        "def __init__(self, n: int):\n        self.a: Final = n",
+        "a: Final[int]",
+        id="final parameter",
     ),
     pytest.param(
         "def __init__(self):\n        self.a: Final = 1", "a: Final[int]", id="final number"
@@ -1219,7 +1253,7 @@ class TestCommand:
             ("missing", "'missing' cannot be imported: ModuleNotFoundError"),
             ("broken", "'broken' cannot be imported: ZeroDivisionError"),
             ("leaving", "'leaving' cannot be imported: SystemExit: 3"),
-            ("library", "library has no class that sync_class() has made"),
+            ("library", "library has no class that sync_class() has made there"),
             ("library:Missing", "library:Missing is no class: has no such name"),
             ("library:LIMIT", "library:LIMIT is no class: it is 3"),
             ("library:Old", "library:Old has no public async members"),
