@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, NoReturn, TypeAlias
 
 from .._contract import Host
-from .._typing import override
+from .._typing import T, override
 from .call import Openable
 from .steps import EndedError, StepTask
 
@@ -152,7 +152,7 @@ class ContextManager(AbstractContextManager[Any, Any]):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> Any:
-        manager, task = self._entered.pop()
+        manager, task = last_entered(self._entered)
         leave = partial(manager.__aexit__, exc_type, exc_value, traceback)
         try:
             return task.run(leave, is_last=True)
@@ -163,6 +163,14 @@ class ContextManager(AbstractContextManager[Any, Any]):
             # If only the wait failed, it is not left yet.
             task.start_closing(leave)
             raise
+
+
+def last_entered(entered: list[T]) -> T:
+    """Remove the last of what was entered and not yet left, and return it."""
+    try:
+        return entered.pop()
+    except IndexError:
+        raise RuntimeError("cannot leave what was not entered, or was left already") from None
 
 
 async def _exit_cancelled(

@@ -12,7 +12,7 @@ from .._coroutines import is_async_generator_function
 from .._decorators import _blocking
 from .._sync.call import Openable
 from .._sync.signatures import awaited_or_viewed, copy_signature, returned_type
-from .._sync.views import ContextManager
+from .._sync.views import ContextManager, last_entered
 from .._typing import override
 from .base import (
     SYNC_NAMES,
@@ -258,7 +258,7 @@ def _entered(twin: Twin) -> list[AbstractContextManager[Any, Any]]:
 
 def _exit(title: str, family: Family) -> Callable[..., Any]:
     def leave(self: Twin, *args: Any) -> Any:
-        return _entered(self).pop().__exit__(*args)
+        return last_entered(_entered(self)).__exit__(*args)
 
     return leave
 

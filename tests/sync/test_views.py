@@ -1558,6 +1558,20 @@ class TestContextManager:
         """It is what an `ExitStack` and a checker take for a context manager."""
         assert isinstance(sync(logged)([]), AbstractContextManager)
 
+    def test_left_too_often(self, sync: ToSync) -> None:
+        """What was not entered, or was left already, says so."""
+        log: list[object] = []
+        manager = sync(logged)(log)
+        with pytest.raises(RuntimeError, match="left already"):
+            manager.__exit__(None, None, None)
+
+        with manager:
+            pass
+        with pytest.raises(RuntimeError, match="left already"):
+            manager.__exit__(None, None, None)
+
+        assert log == ["enter", "exit"]
+
     def test_class(self, sync: ToSync) -> None:
         """A class works too: enter and exit are in one task, and exit gets the exception."""
         log: list[object] = []

@@ -785,6 +785,14 @@ class TestBlocks:
 class TestLikeToSync:
     """Limits, errors and places are those of `to_sync`."""
 
+    def test_left_without_an_enter(self, twin: Any) -> None:
+        """A twin that was not entered, or was left already, says so."""
+        with twin:
+            pass
+
+        with pytest.raises(RuntimeError, match="left already"):
+            twin.__exit__(None, None, None)
+
     def test_timeout(self, executor: AsyncExecutor) -> None:
         """A call that takes too long is cancelled, by its name."""
         twin = sync_class(shop.Shop, executor=executor, timeout=0.05)("x")
