@@ -20,13 +20,25 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, ContextVar, copy_context
-from threading import get_ident
-from typing import Any, Final
+from threading import get_ident, local
+from typing import Any, Final, Protocol
 
 #: The name of the module, and of all its context variables.
 LOCAL: Final = "asgiref.local"
 
 _UNSET: Final = object()
+# What `use_caller` has stored in this thread, and where: asgiref takes long for it.
+_here: Final = local()
+_executors: ContextVar[Any] | None = None
+
+
+class RunsInCaller(Protocol):
+    """A loop thread, as this module sees it."""
+
+    @property
+    def run_in_caller(self) -> Callable[..., Any]:
+        """What runs a function in the thread that waits, and returns a future."""
+        ...
 
 
 class CallerExecutor:
@@ -62,15 +74,42 @@ def _leaving_no_trace(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> A
 
 def use(executor: object) -> None:
     """Have thread-sensitive calls of this context run there; None for asgiref's own thread."""
-    if executors_variable() is not None:
-        _storage().current = executor
+    # Their `Local` has a lock, which a fork may leave taken.
+    storage = _storage()
+    if hasattr(storage, "_data"):
+        storage.current = executor
+
+
+def use_caller(host: RunsInCaller) -> None:
+    """Have thread-sensitive calls of this context run in the thread that waits.
+
+    Args:
+        host: Its `run_in_caller` is that of `CallerExecutor`.
+    """
+    known = vars(_here).get("known")
+    if known is None or known[0] is not host:
+        variable = executors_variable()
+        if variable is None:
+            return
+        known = _here.known = host, variable, Context().run(_stored, variable, host)
+    _, variable, value = known
+    variable.set(value.copy() if _is_old(value) else value)
+
+
+def _stored(variable: ContextVar[Any], host: RunsInCaller) -> Any:
+    """Return what asgiref stores in `variable` for an executor."""
+    use(CallerExecutor(host.run_in_caller))
+    return variable.get()
 
 
 def executor_of_asgiref() -> Executor | None:
     """Return that of the nearest `async_to_sync`, if it is nearer than a call of ours."""
-    if executors_variable() is None:
+    variable = executors_variable()
+    value = None if variable is None else variable.get(None)
+    # What belongs to another thread is not there.
+    if getattr(value, "thread_id", get_ident()) != get_ident():
         return None
-    current: Any = getattr(_storage(), "current", None)
+    current: Any = (_data(value) or {}).get("current")
     if isinstance(current, CallerExecutor):
         return None
     executor: Executor | None = current
@@ -78,23 +117,32 @@ def executor_of_asgiref() -> Executor | None:
 
 
 def _storage() -> Any:
-    """Return where the executors are: their `Local` has a lock, which a fork may leave taken."""
-    return sys.modules["asgiref.sync"].AsyncToSync.executors._storage
+    """Return where the executors are; None if asgiref is not loaded."""
+    asynchronous = getattr(sys.modules.get("asgiref.sync"), "AsyncToSync", None)
+    return getattr(getattr(asynchronous, "executors", None), "_storage", None)
 
 
 def executors_variable() -> ContextVar[Any] | None:
     """Return where asgiref keeps the executors; None if it is not loaded or they have moved."""
-    asynchronous = getattr(sys.modules.get("asgiref.sync"), "AsyncToSync", None)
-    storage = getattr(getattr(asynchronous, "executors", None), "_storage", None)
-    variable: ContextVar[Any] | None = getattr(storage, "_data", None)
-    return variable
+    global _executors  # noqa: PLW0603
+    if _executors is None:
+        _executors = getattr(_storage(), "_data", None)
+    return _executors
 
 
-def rehome() -> None:
-    """Give the `Local`s of the current context to the calling thread."""
-    for variable, value in copy_context().items():
-        if is_local(variable, value):
-            variable.set(rehomed(value))
+def arrive(context: Context) -> None:
+    """Give what the context of a call has of asgiref to the loop thread. Loop thread only."""
+    if rehome(context) and context.run(executor_of_asgiref) is not None:
+        # Its thread may wait for something else by now.
+        context.run(use, None)
+
+
+def rehome(context: Context) -> bool:
+    """Give the `Local`s of a context to the calling thread; tell whether there are any."""
+    values = [(variable, value) for variable, value in context.items() if is_local(variable, value)]
+    for variable, value in values:
+        context.run(variable.set, rehomed(value))
+    return bool(values)
 
 
 def leave_alone() -> None:
@@ -113,7 +161,7 @@ def has_changed(variable: ContextVar[Any], value: object, context: Context) -> b
     """Tell whether a `Local` has other data in another context, and is to be taken over."""
     data, before = _data(value), _data(context.get(variable)) or {}
     assert data is not None  # noqa: S101
-    if variable is executors_variable() or data is before:
+    if data is before:
         return False
     return len(data) != len(before) or any(
         before.get(name, _UNSET) is not item for name, item in data.items()

@@ -16,8 +16,7 @@ from types import CoroutineType
 from typing import Any, Final
 from weakref import ref
 
-from .. import _asgiref
-from .._asgiref import LOCAL
+from .._asgiref import LOCAL, arrive
 from .._contract import Runnable, ignore
 from .._coroutines import drop_frame, ensure_coroutine
 from .._exceptions import InvalidStateError
@@ -427,7 +426,7 @@ class Run:
             self.limit.take(future)
             context.run(running_call.set, ref(future))
         if LOCAL in sys.modules:
-            context.run(arrive)
+            arrive(context)
         coroutine: Any = None
         task: asyncio.Task[Any] | None = None
         run = context.run
@@ -566,14 +565,6 @@ def count(futures: Iterable[Runnable]) -> tuple[int, int]:
     left = [future for future in futures if not future.done()]
     running = sum(future.running() for future in left)
     return len(left) - running, running
-
-
-def arrive() -> None:
-    """Give what the context of a call has of asgiref to the loop thread. Loop thread only."""
-    _asgiref.rehome()
-    # Its thread may wait for something else by now.
-    if _asgiref.executor_of_asgiref() is not None:
-        _asgiref.use(None)
 
 
 def _can_start_eagerly(loop: asyncio.AbstractEventLoop) -> bool:

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any, Final, Protocol, TypeAlias
 
-from .. import _asgiref
-from .._asgiref import LOCAL
+from .._asgiref import LOCAL, rehome
 from .._coroutines import drop_frame
 from .._typing import T, override
 
@@ -78,7 +77,7 @@ class WorkerFuture(asyncio.Future[T]):
         fn, args, kwargs, context = call
         try:
             if LOCAL in sys.modules:
-                context.run(_asgiref.rehome)
+                rehome(context)
             self._value = context.run(fn, *args, **kwargs)
         except BaseException as exception:
             self._error = _as_outcome(exception)

@@ -14,7 +14,7 @@ from types import CoroutineType
 from typing import Any, Final, NamedTuple, Protocol
 
 from .. import _asgiref
-from .._asgiref import LOCAL
+from .._asgiref import LOCAL, executors_variable
 from .._coroutines import refuse_decorated
 from .._exceptions import BlockingCallWarning, DeadlockError
 from .._futures.base import DONE
@@ -206,7 +206,7 @@ def have_asgiref_find_caller() -> None:
     """Make asgiref run thread-sensitive calls of this task in the waiting thread."""
     host = LoopThread.running()
     if host is not None:
-        _asgiref.use(_asgiref.CallerExecutor(host.run_in_caller))
+        _asgiref.use_caller(host)
 
 
 class ContextChanges:
@@ -223,11 +223,15 @@ class ContextChanges:
     def take_over(self, context: Context) -> None:
         """Apply what has changed in `context` since the last time to the current context."""
         seen, self._seen = self._seen, context
+        executors = executors_variable() if LOCAL in sys.modules else None
         # This saves a step a twentieth of its time.
-        if len(context) == (waiting_caller in context) and not self._tokens:
+        of_ours = (waiting_caller in context) + (executors is not None and executors in context)
+        if len(context) == of_ours and not self._tokens:
             return
         for variable, value in context.items():
             if seen.get(variable, _UNSET) is value or variable in _OF_THE_TASK:
+                continue
+            if variable is executors:
                 continue
             if _asgiref.is_local(variable, value):
                 if not _asgiref.has_changed(variable, value, seen):

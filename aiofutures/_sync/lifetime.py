@@ -12,15 +12,13 @@ from functools import partial
 from typing import Any, Generic
 from weakref import ref
 
-from .. import _asgiref
-from .._asgiref import LOCAL
+from .._asgiref import LOCAL, arrive, use
 from .._contract import Turns
 from .._coroutines import drop_frame
 from .._exceptions import DeadlockError
 from .._futures.future import Future
 from .._loops.caller import waiting_caller
 from .._loops.limit import running_call
-from .._loops.run import arrive
 from .._loops.thread import LoopThread
 from .._typing import T
 
@@ -154,6 +152,8 @@ class Lifetime(Generic[T]):
             return
         self._is_submitted = True
         living = self._live(turns)
+        if LOCAL in sys.modules:
+            arrive(call[-1])
         try:
             task = asyncio.get_running_loop().create_task(living, name=self._name, context=call[-1])
         except BaseException as error:
@@ -173,8 +173,7 @@ class Lifetime(Generic[T]):
         running_call.set(ref(self.opened))
         waiting_caller.set(None)
         if LOCAL in sys.modules:
-            arrive()
-            _asgiref.use(None)
+            use(None)
         try:
             async with self._make() as value:
                 self.host.closers[self.closed] = self._close

@@ -14,14 +14,13 @@ from functools import partial
 from typing import Any, Final
 from weakref import ref
 
-from .._asgiref import LOCAL, leave_alone
+from .._asgiref import LOCAL, arrive, leave_alone
 from .._contract import BoundCall, Host, LendsPlaces, Runnable, Turns
 from .._coroutines import drop_frame
 from .._exceptions import InvalidStateError
 from .._futures.future import Future
 from .._loops.caller import Caller, waiting_caller
 from .._loops.limit import running_call
-from .._loops.run import arrive
 from .._typing import override
 from .call import ContextChanges, have_asgiref_find_caller, wait
 
@@ -347,6 +346,8 @@ class StepTask:
             return
         if self._task is None:
             serving = self._serve(turns)
+            if LOCAL in sys.modules:
+                arrive(call[-1])
             try:
                 self._task = asyncio.get_running_loop().create_task(
                     serving, name=self.__qualname__, context=call[-1]
@@ -369,7 +370,6 @@ class StepTask:
         """Take the steps. The body of the task. Loop thread only."""
         waiting_caller.set(self._caller)
         if LOCAL in sys.modules:
-            arrive()
             have_asgiref_find_caller()
         changes, limit = ContextChanges(), self.limit
         self._next = _NextStep()

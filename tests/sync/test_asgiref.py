@@ -95,6 +95,7 @@ class TestPrivateNames:
     def test_moved(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without them asgiref works as if this package did not know it."""
         monkeypatch.setitem(sys.modules, "asgiref.sync", ModuleType("asgiref.sync"))
+        monkeypatch.setattr(_asgiref, "_executors", None)
 
         assert _asgiref.executors_variable() is None
         assert to_sync(in_caller_thread)(get_ident) == get_ident()
