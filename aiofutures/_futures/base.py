@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
 from contextlib import suppress
@@ -22,6 +21,7 @@ from .._contract import BoundCall, Host, Starter
 from .._coroutines import name_of, traceback_of
 from .._exceptions import InvalidStateError
 from .._logging import log_error
+from .._snapshot import snapshot
 from .._typing import T, override
 from .waiters import Awaiters, StdlibWaiters, UnfetchedException, Watchers
 
@@ -234,7 +234,7 @@ class BaseFuture(concurrent.futures.Future[T]):
 
     def _must_be_fetched(self, error: BaseException) -> bool:
         """Tell whether `error` is to be reported where nobody fetches it."""
-        return self._watchers is None or not self._watchers.callbacks
+        return self._watchers is None or not self._watchers.has_callbacks()
 
     def settle_cancelled(self) -> None:
         """Finish the future as cancelled: its call was."""
@@ -360,12 +360,13 @@ class BaseFuture(concurrent.futures.Future[T]):
         watchers = self._watchers
         if watchers is not None:
             watchers.notify(self)
-            if watchers.callbacks:
-                self._run_callbacks(watchers.callbacks)
+            if watchers.has_callbacks():
+                self._run_callbacks(watchers)
 
-    def _run_callbacks(self, callbacks: deque[Callable[[Any], object]]) -> None:
+    def _run_callbacks(self, watchers: Watchers) -> None:
         """Call each callback once, also when several threads are at it."""
         errors: list[BaseException] = []
+        callbacks = watchers.callbacks
         while callbacks:
             with suppress(IndexError):
                 callback = callbacks.popleft()
@@ -373,6 +374,10 @@ class BaseFuture(concurrent.futures.Future[T]):
                     self._call(callback)
                 except BaseException as error:
                     errors.append(error)
+        while watchers.of_asyncio:
+            for key in snapshot(watchers.of_asyncio):
+                with suppress(KeyError):
+                    self._call(watchers.of_asyncio.pop(key))
         if errors:
             raise errors.pop(0)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED
 from contextvars import copy_context
@@ -15,7 +14,6 @@ from .._contract import Host, ignore
 from .._coroutines import name_of
 from .._exceptions import InvalidStateError
 from .._loops.caller import leave_caller
-from .._snapshot import snapshot
 from .._typing import T, override
 from .base import DONE, BaseFuture
 from .waiters import (
@@ -158,16 +156,15 @@ class Future(BaseFuture[T]):
         """
         if self._status in DONE:
             self._mark_fetched()
-            self._run_callbacks(deque([fn]))
+            self._call(fn)
             return
         if AsyncCallback.is_needed_for(fn):
             fn = AsyncCallback(self, fn)
-        callbacks = self._watch().callbacks
-        callbacks.append(fn)
+        self._watch().add(fn)
         # Whoever settled it meanwhile may not have seen this callback.
         if self.done():
             self._mark_fetched()
-            self._run_callbacks(callbacks)
+            self._notify()
 
     def remove_done_callback(self, fn: Callable[[Future[T]], object], /) -> int:
         """Remove all instances of a callback, as `asyncio.Future.remove_done_callback` does.
@@ -180,16 +177,7 @@ class Future(BaseFuture[T]):
 
         .. versionadded:: 0.2.0
         """
-        callbacks = self._watch().callbacks
-        removed = 0
-        for callback in snapshot(callbacks):
-            asyncios = callback if isinstance(callback, AsyncCallback) else None
-            is_meant = callback == fn or (asyncios is not None and asyncios.fn == fn)
-            if is_meant and _remove(callbacks, callback):
-                removed += 1
-                if asyncios is not None:
-                    asyncios.drop()
-        return removed
+        return self._watch().remove(fn)
 
     def __await__(self) -> Generator[Any, None, T]:
         """Wait for the outcome without blocking, on the running event loop.
@@ -332,19 +320,6 @@ class Derivation(partial[Awaitable[Any]]):
     def not_cancelled_since(self) -> list[Future[Any]]:
         """Return the sources that were not cancelled along with all other calls meanwhile."""
         return [source for source, waves in self.sources if source._waves == waves]
-
-
-def _remove(callbacks: deque[Callable[[Any], object]], callback: Callable[[Any], object]) -> bool:
-    """Remove one callback; False where it is called at this moment."""
-    while True:
-        try:
-            callbacks.remove(callback)
-        except ValueError:
-            return False
-        except IndexError:
-            # It has changed while another one was compared, by a method in Python.
-            continue
-        return True
 
 
 # The traceback of the exception of a source holds the frames of all these.

@@ -122,10 +122,47 @@ class Watchers:
 
     # Created when the standard library asks for them.
     stdlib: StdlibWaiters | None = None
+    # Those of functions of asyncio's, which removes them one after the other. The key is the
+    # function; if that was added before, the last one of it.
+    of_asyncio: dict[Callable[[Any], object], AsyncCallback] | None = None
 
     def __init__(self) -> None:
         self.callbacks: deque[Callable[[Any], object]] = deque()
         self.gates: list[LockType] = []
+
+    def has_callbacks(self) -> bool:
+        """Tell whether something is to be called with the future."""
+        return bool(self.callbacks or self.of_asyncio)
+
+    def add(self, callback: Callable[[Any], object]) -> None:
+        """Add what is to be called with the future."""
+        if not isinstance(callback, AsyncCallback):
+            self.callbacks.append(callback)
+            return
+        # Atomic: one for all, and one for each key.
+        of_asyncio = self.__dict__.setdefault("of_asyncio", {})
+        key = callback.fn
+        while (other := of_asyncio.setdefault(key, callback)) is not callback:
+            key = other
+
+    def remove(self, fn: Callable[[Any], object]) -> int:
+        """Remove all instances of a callback, and return how many there were."""
+        if self.of_asyncio and is_of_asyncio(fn):
+            return self._remove_of_asyncio(fn)
+        return sum(
+            callback == fn and _remove(self.callbacks, callback)
+            for callback in snapshot(self.callbacks)
+        )
+
+    def _remove_of_asyncio(self, fn: Callable[[Any], object]) -> int:
+        assert self.of_asyncio is not None  # noqa: S101
+        removed = 0
+        key = fn
+        while (callback := self.of_asyncio.pop(key, None)) is not None:
+            callback.drop()
+            key = callback
+            removed += 1
+        return removed
 
     def notify(self, future: Awaited) -> None:
         """Wake the threads that wait for `future`, which is done. Repeating it is harmless."""
@@ -133,6 +170,19 @@ class Watchers:
             open_gate(gate)
         if self.stdlib is not None:
             self.stdlib.notify(future)
+
+
+def _remove(callbacks: deque[Callable[[Any], object]], callback: Callable[[Any], object]) -> bool:
+    """Remove one callback; False where it is called at this moment."""
+    while True:
+        try:
+            callbacks.remove(callback)
+        except ValueError:
+            return False
+        except IndexError:
+            # It has changed while another one was compared, by a method in Python.
+            continue
+        return True
 
 
 #: Whether the future was done, and the snapshot before that.
@@ -332,8 +382,7 @@ class AsyncCallback(AsyncWaiter):
     @staticmethod
     def is_needed_for(fn: Callable[[Any], object]) -> bool:
         """Tell whether `fn` is such a function, of `asyncio.wait` for instance."""
-        is_asyncios = getattr(fn, "__module__", None) == "asyncio.tasks"
-        return is_asyncios and asyncio._get_running_loop() is not None
+        return is_of_asyncio(fn) and asyncio._get_running_loop() is not None
 
     def __call__(self, _: object) -> None:
         self.notify()
@@ -347,6 +396,11 @@ class AsyncCallback(AsyncWaiter):
     def _call(self, _: object) -> None:
         if not self.cancelled():
             self.fn(self._awaited)
+
+
+def is_of_asyncio(fn: object) -> bool:
+    """Tell whether `fn` is a function that asyncio adds to futures."""
+    return getattr(fn, "__module__", None) == "asyncio.tasks"
 
 
 class OutcomeWaiter(AsyncWaiter):

@@ -530,7 +530,7 @@ class TestCallbacks:
         """A callback that is added after the future was settled runs, however late it is."""
         future: Future[int] = Future()
         called: list[object] = []
-        with Halt(Future.add_done_callback, "callbacks.append(fn)") as halt:
+        with Halt(Future.add_done_callback, "self._watch().add(fn)") as halt:
             adding = in_thread(halt.call, future.add_done_callback, called.append)
             halt.arrived()
 

@@ -5,14 +5,15 @@ import concurrent.futures
 import gc
 import threading
 import weakref
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from support import LIMIT, Gate, Halt, Refusing, in_thread, until
 from typing_extensions import override
 
-from aiofutures import Future
+from aiofutures import AsyncExecutor, Future
 from aiofutures._futures import waiters
 from aiofutures._futures.waiters import AsyncWaiter, StdlibWaiters, UnfetchedException, Watchers
 from aiofutures._loops.blocking import block
@@ -481,3 +482,91 @@ def test_gate_is_not_needed_for_threads_that_come_late() -> None:
 
         gate.open()
         assert late.result(LIMIT) == 1
+
+
+def asyncios(called: list[object], what: object) -> Callable[[Any], object]:
+    """Return a callback that looks like one of asyncio's functions."""
+
+    def note(_: object) -> None:
+        called.append(what)
+
+    note.__module__ = "asyncio.tasks"
+    return note
+
+
+class TestCallbacksOfAsyncio:
+    """Those that `asyncio.wait` adds, and removes when it gives up."""
+
+    def test_removed_in_any_order(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Removing one looks at no other one, and the others are called."""
+
+        async def main() -> list[object]:
+            future: Future[None] = Future()
+            called: list[object] = []
+            callbacks = [asyncios(called, number) for number in range(5)]
+            for callback in [*callbacks, callbacks[4], callbacks[4]]:
+                future.add_done_callback(callback)
+            with monkeypatch.context() as patch:
+                patch.delattr(waiters, "snapshot")
+                assert future.remove_done_callback(callbacks[3]) == 1
+                assert future.remove_done_callback(callbacks[3]) == 0
+                assert future.remove_done_callback(callbacks[4]) == 3
+                assert future.remove_done_callback(callbacks[0]) == 1
+            future.set_result(None)
+            await asyncio.sleep(0)
+            return called
+
+        assert asyncio.run(main()) == [1, 2]
+
+    def test_added_twice(self) -> None:
+        """One that was added twice is called twice."""
+
+        async def main() -> list[object]:
+            future: Future[None] = Future()
+            called: list[object] = []
+            callback = asyncios(called, "once")
+            future.add_done_callback(callback)
+            future.add_done_callback(callback)
+            future.set_result(None)
+            await asyncio.sleep(0)
+            return called
+
+        assert asyncio.run(main()) == ["once", "once"]
+
+    def test_two_threads_call_them(self) -> None:
+        """Two threads that find the same one call it once."""
+
+        async def main() -> list[object]:
+            future: Future[None] = Future()
+            called: list[object] = []
+            future.add_done_callback(asyncios(called, "once"))
+            halted = "self._call(watchers.of_asyncio.pop(key))"
+            with Halt(Future._run_callbacks, halted) as halt:
+                settling = in_thread(halt.call, future.set_result, None)
+                halt.arrived()
+
+                future._notify()
+
+                halt.go_on()
+                settling.result(LIMIT)
+            await asyncio.sleep(0)
+            return called
+
+        assert asyncio.run(main()) == ["once"]
+
+    def test_of_a_call_that_fails(self, executor: AsyncExecutor, logged_errors: list[Any]) -> None:
+        """An error of which `asyncio.wait` hears counts as fetched."""
+
+        async def fail() -> None:
+            await asyncio.sleep(0)
+            raise OSError
+
+        async def main() -> None:
+            await asyncio.wait([cast(Any, executor.submit(fail))])
+
+        for _ in range(10):
+            asyncio.run(main())
+        gc.collect()
+        executor.shutdown()
+
+        assert logged_errors == []
