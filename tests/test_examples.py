@@ -18,7 +18,7 @@ def run(*command: str) -> "subprocess.CompletedProcess[str]":
         [sys.executable, "-X", "dev", "-W", "error", EXAMPLES / name, *options],
         capture_output=True,
         text=True,
-        timeout=2 * LIMIT,
+        timeout=5 * LIMIT,
         check=False,
     )
 
@@ -75,7 +75,7 @@ def test_shop_has_two_faces() -> None:
         cwd=EXAMPLES,
         capture_output=True,
         text=True,
-        timeout=2 * LIMIT,
+        timeout=5 * LIMIT,
         check=False,
     )
 

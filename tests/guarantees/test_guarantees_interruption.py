@@ -21,6 +21,9 @@ from support import LIMIT, Gate, MakeExecutor, echo, echo_later, in_thread, unti
 import aiofutures
 from aiofutures import AsyncExecutor, Future, InvalidStateError, in_caller_thread, to_sync
 
+# Each walks through hundreds of points. One that hangs fails by itself, after `LIMIT`.
+pytestmark = pytest.mark.timeout(180)
+
 _FILES: Final = (str(Path(aiofutures.__file__).parent), concurrent.futures._base.__file__)
 _PAUSE: Final = 0.005
 
