@@ -532,6 +532,30 @@ class TestCancelledOpening:
         for future in waiting:
             assert isinstance(future.exception(LIMIT), CancelledError)
 
+    def test_cancel_futures_before_it_begins(self, executor: AsyncExecutor, log: Log) -> None:
+        """`cancel_futures` cancels an opening that is queued, for all who wait."""
+        client = executor.shared(connect, log)
+        began, go = threading.Event(), threading.Event()
+
+        async def block() -> None:
+            began.set()
+            go.wait(LIMIT)
+
+        blocking = executor.submit(block)
+        assert began.wait(LIMIT)
+        waiting = [in_thread(client) for _ in range(3)]
+        until(lambda: client._lifetime() is not None and client._current._is_submitted)
+        until(lambda: len(client._current._askers) == 3)
+
+        executor.cancel_futures()
+
+        for future in waiting:
+            assert isinstance(future.exception(LIMIT), CancelledError)
+        go.set()
+        blocking.result(LIMIT)
+        assert log == []
+        client()
+
     def test_statistics(self, executor: AsyncExecutor, client: Shared[int], gate: Gate) -> None:
         """While it is being opened, that is a call that runs."""
         waiting = in_thread(client)

@@ -273,10 +273,12 @@ class BaseFuture(concurrent.futures.Future[T]):
 
     def tell_withdrawn(self) -> None:
         """Notify those who wait that it was withdrawn, if it was."""
-        fn = vars(self).pop("_withdrawn", None)
-        if fn is None or self._host is None:
+        # The opening of a shared client has no function.
+        fn = vars(self).pop("_withdrawn", self)
+        if fn is self or self._host is None:
             return
-        self._name = self._name or name_of(fn)
+        if self._name is None and fn is not None:
+            self._name = name_of(fn)
         try:
             self._notify_and_drop_call()
         finally:
