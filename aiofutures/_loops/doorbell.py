@@ -44,10 +44,11 @@ class EventDoorbell(Doorbell):
         self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         loop.add_reader(self._fd, self._read)
 
-    def __del__(self) -> None:
-        # Not in `remove`: a thread may still ring, and the number could belong to another file.
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        # Not in `remove`: a thread may still ring, and the number could belong to another file. At
+        # the end of the interpreter this module may be empty.
         if self._fd >= 0:
-            os.close(self._fd)
+            close(self._fd)
 
     @override
     def ring(self) -> None:

@@ -1,6 +1,7 @@
 """What wakes a loop thread."""
 
 import asyncio
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from support import LIMIT, Refusing, WithoutReaders, in_thread
 
+from aiofutures._loops import doorbell as doorbell_module
 from aiofutures._loops.doorbell import Doorbell, EventDoorbell, doorbell
 
 by_itself = pytest.mark.off_loop_thread("the doorbell by itself, on an event loop of the test's")
@@ -119,3 +121,20 @@ def test_reported_twice() -> None:
     assert answers == [1]
     bell.remove()
     loop.close()
+
+
+@by_itself
+@pytest.mark.skipif(sys.platform != "linux", reason="a Linux feature")
+def test_dropped_at_the_end_of_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file is closed, although its module may be empty by then."""
+    loop = asyncio.new_event_loop()
+    bell = EventDoorbell(loop, lambda: None)
+    number = bell._fd
+    bell.remove()
+    loop.close()
+    monkeypatch.delattr(doorbell_module, "os")
+
+    del bell
+
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(number)
