@@ -5,6 +5,7 @@ import re
 import sys
 import typing
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from sphinx import addnodes
@@ -14,6 +15,8 @@ from sphinx.ext import intersphinx
 from sphinx.pycode import ModuleAnalyzer
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from promises import breakable
 
 project = "aiofutures"
 author = "the authors of aiofutures"
@@ -105,8 +108,21 @@ def find_in_public_module(
     return intersphinx.missing_reference(app, env, node, content)
 
 
+def let_code_break(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Let code in tables break after punctuation, which `site.css` forbids on a screen."""
+    cells = re.compile(r"<td.*?</td>", re.DOTALL)
+    code = re.compile(r'(?<=<span class="pre">)[^<]+')
+    context["body"] = cells.sub(
+        lambda cell: code.sub(lambda word: breakable(word[0]), cell[0]),
+        context.get("body", ""),
+    )
+
+
 def setup(app: Sphinx) -> None:
-    """Correct how Sphinx writes parameter specifications."""
+    """Correct how Sphinx writes parameter specifications, and code in tables."""
+    app.connect("html-page-context", let_code_break)
     app.connect("builder-inited", forget_overloads)
     app.connect("autodoc-process-signature", name_parameters)
     app.connect("autodoc-process-bases", show_public_bases)

@@ -19,6 +19,11 @@ def page_of(test: str) -> str:
     return test.replace(".py::", "/").replace("::", ".")
 
 
+def breakable(text: str) -> str:
+    """Let a name or path break after punctuation where the line is too short for it."""
+    return re.sub(r"[\w)](?:::|[_./=(,])(?=\w)", r"\g<0><wbr>", text)
+
+
 def link(
     role: str, raw: str, test: str, line: int, inliner: Inliner, *_: object
 ) -> tuple[Sequence[nodes.Node], Sequence[nodes.system_message]]:
@@ -51,8 +56,11 @@ def pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     for test in sorted(set(NAMED.findall(text))):
         name = test.rsplit("::", 1)[1]
         code = app.builder.highlighter.highlight_block(code_of(test), "python")
-        place = f"<p>In <code>{test}</code></p>"
-        yield page_of(test), {"title": name, "body": f"<h1>{name}</h1>{place}{code}"}, "page.html"
+        guarantees = app.builder.get_relative_uri(page_of(test), "guarantees")
+        heading = f"<h1>{breakable(name)}</h1>"
+        place = f"<p>A test behind the <a href='{guarantees}'>guarantees</a>, in "
+        place += f"<code class='literal'>{breakable(test)}</code></p>"
+        yield page_of(test), {"title": name, "body": heading + place + code}, "page.html"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -51,6 +51,36 @@ return [...document.querySelectorAll("article pre")].filter((block) =>
 ).map((block) => block.innerText.slice(0, 60))
 """
 
+#: Gives the first words of what is cut off at the right edge: no element around it scrolls.
+CUT_OFF = """
+const scrolls = (element) => element.scrollWidth > element.clientWidth
+    && ["auto", "scroll"].includes(getComputedStyle(element).overflowX);
+return [...document.querySelectorAll("article *")].filter((element) => {
+    if (element.getBoundingClientRect().right <= innerWidth + 1) return false;
+    for (let each = element; each; each = each.parentElement) if (scrolls(each)) return false;
+    return true;
+}).map((element) => element.innerText.slice(0, 30))
+"""
+
+#: Gives the first words of tables with at most so many columns that scroll sideways.
+WIDE_TABLES = """
+return [...document.querySelectorAll("article .table-wrapper")].filter((wrapper) =>
+    wrapper.scrollWidth > wrapper.clientWidth
+    && wrapper.querySelectorAll("thead th").length <= arguments[0]
+).map((wrapper) => wrapper.innerText.slice(0, 30))
+"""
+
+#: Gives headings that the invisible link behind them makes a line longer.
+LONG_HEADINGS = """
+return [...document.querySelectorAll(":is(h1, h2, h3) > .headerlink")].filter((link) => {
+    const height = link.parentElement.clientHeight;
+    link.style.display = "none";
+    const is_longer = height > link.parentElement.clientHeight;
+    link.style.display = "";
+    return is_longer;
+}).map((link) => link.parentElement.innerText)
+"""
+
 #: Gives what should have been shown and is not there.
 NOT_LOADED = """
 return [...document.images].filter((image) => !image.naturalWidth).map((image) => image.src)
@@ -112,13 +142,17 @@ def set_width(browser: Chrome, width: int) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_page_can_be_read(browser: Chrome, site: str, width: int) -> None:
-    """No page scrolls sideways, no column is narrower than 12 characters, no picture is missing."""
+    """No page scrolls sideways or is cut off, no column is narrower than 12 characters.
+
+    No picture is missing, and no heading has an empty line.
+    """
     set_width(browser, width)
     wrong: dict[str, object] = {}
     for page in PAGES:
         browser.get(f"{site}/{page}")
-        found = [browser.execute_script(code) for code in (SIDEWAYS, NARROW_COLUMNS, NOT_LOADED)]
-        if found[0] > 0 or found[1] or found[2]:
+        checks = NARROW_COLUMNS, CUT_OFF, LONG_HEADINGS, NOT_LOADED
+        found = [browser.execute_script(code) for code in (SIDEWAYS, *checks)]
+        if found[0] > 0 or any(found[1:]):
             wrong[page] = found
 
     assert wrong == {}
@@ -133,6 +167,20 @@ def test_code_fits_on_a_screen(browser: Chrome, site: str) -> None:
         browser.get(f"{site}/{page}")
         wide = browser.execute_script(WIDE_CODE)
         if wide and not page.startswith("tests/"):
+            wrong[page] = wide
+
+    assert wrong == {}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("width", "columns"), [(1280, 99), (400, 3)])
+def test_tables_fit(browser: Chrome, site: str, width: int, columns: int) -> None:
+    """On a screen no table scrolls sideways; on a telephone none of up to three columns does."""
+    set_width(browser, width)
+    wrong: dict[str, object] = {}
+    for page in PAGES:
+        browser.get(f"{site}/{page}")
+        if wide := browser.execute_script(WIDE_TABLES, columns):
             wrong[page] = wide
 
     assert wrong == {}

@@ -79,7 +79,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--show", action="store_true")
     options = parser.parse_args(arguments)
     print("| class | members |", " | ".join(options.checker), "|")
-    print("|---" * (2 + len(options.checker)), "|", sep="")
+    print("|---", "|---:" * (1 + len(options.checker)), "|", sep="")
     differing: list[str] = []
     is_less = False
     for name in options.classes:
