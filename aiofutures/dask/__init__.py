@@ -1,7 +1,7 @@
 """The same calls on a Dask cluster."""
 
 try:
-    import distributed  # noqa: F401  the modules below would not say what is missing
+    import distributed  # noqa: F401  the modules below would raise a less helpful error
 except ModuleNotFoundError as _error:
     raise ModuleNotFoundError(
         "aiofutures.dask needs Dask's distributed scheduler: pip install 'aiofutures[dask]'",

@@ -1,4 +1,4 @@
-"""The calls that a cluster has been sent, and their batches."""
+"""The calls sent to a cluster, and their batches."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ._packing import Packed
 
 
 class Call:
-    """A call that was sent, or is to be sent again.
+    """A call that was sent, or will be sent again.
 
     Attributes:
         future: Its future.
-        packed: What is sent.
-        batch: The batch that has it; None between two.
-        number: Its number there.
-        deaths: How many times its worker was lost, as often as Dask puts up with that.
-        losses: How many times its batch has ended without it.
+        packed: The call as it is sent.
+        batch: The batch it belongs to; None between two batches.
+        number: Its number in the batch.
+        deaths: How many times Dask gave up on its batch after losing too many workers.
+        losses: How many times its batch ended without an outcome for it.
     """
 
     __slots__ = ("batch", "deaths", "future", "losses", "number", "packed")
@@ -33,18 +33,18 @@ class Call:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether its cancellation was asked for."""
+        """Whether its cancellation was requested."""
         return self.batch is not None and self.number in self.batch.cancelled
 
 
 class Batch:
-    """Calls that are one task of Dask's.
+    """Calls that form a single Dask task.
 
     Attributes:
-        key: Its name.
-        calls: Those that are not done, by number.
-        cancelled: The numbers of those whose cancellation was asked for, which may be done.
-        address: The worker that runs it; None before it has said so.
+        key: The key of the task.
+        calls: The unfinished calls, by number.
+        cancelled: The numbers of calls whose cancellation was requested; some may be done.
+        address: The worker that runs it; None until that worker announces it.
         task: Dask's future, which keeps the task alive.
     """
 

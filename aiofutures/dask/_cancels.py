@@ -1,4 +1,4 @@
-"""The cancellations that are on their way to the workers."""
+"""The cancellations on their way to the workers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class SendsCancels(Protocol):
-    """What takes cancellations to their workers."""
+    """Something that delivers cancellations to workers."""
 
     def cancel_calls(
         self, address: str | None, calls: dict[str, list[int]], arrived: Callable[[], object]
@@ -17,12 +17,12 @@ class SendsCancels(Protocol):
 
 
 class Cancels:
-    """Sends all cancellations of a turn of the event loop at once, to each worker its own.
+    """Sends the cancellations of one turn of the event loop together, one message per worker.
 
     Args:
-        engine: Takes them there.
+        engine: Delivers them.
         call_soon: Schedules a callback on the event loop, from any thread.
-        notify: Called when one has arrived.
+        notify: Called when some have arrived.
     """
 
     def __init__(
@@ -38,25 +38,25 @@ class Cancels:
         self._on_the_way: set[object] = set()
 
     def are_on_the_way(self) -> bool:
-        """Tell whether some have not arrived."""
+        """Tell whether some have not arrived yet."""
         return bool(self._waiting or self._on_the_way)
 
     def add(self, address: str | None, key: str, number: int) -> None:
-        """Cancel a call on its worker; on all workers if it is not known. Loop thread only."""
+        """Cancel a call on its worker, or on all workers if unknown. Loop thread only."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._send)
         numbers = self._waiting.setdefault(address, {}).setdefault(key, [])
-        # A call that is asked twice in a turn is asked once.
+        # Cancelling a call twice in a turn sends one cancellation.
         if not numbers or numbers[-1] != number:
             numbers.append(number)
 
     def drop(self) -> None:
-        """Wait for none any longer: the cluster was lost. Loop thread only."""
+        """Stop waiting for them: the cluster was lost. Loop thread only."""
         self._waiting.clear()
         self._on_the_way.clear()
 
     def _send(self) -> None:
-        """Send what has come in this turn. Loop thread only."""
+        """Send the cancellations of this turn. Loop thread only."""
         waiting, self._waiting = self._waiting, {}
         for address, calls in waiting.items():
             one = object()

@@ -1,4 +1,4 @@
-"""The way of calls to the workers, and of their outcomes back."""
+"""The path of calls to the workers, and of their outcomes back."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from ._outcomes import Outcome, settle
 from ._packing import Packed, pack_batch
 from ._pickling import loads
 
-# Bytes of a batch, and how many times a call may get lost that no event and no result tells of.
+# The size of a batch in bytes, and how many times a call may be lost: its batch ends, but neither
+# an event nor the result has its outcome.
 _MOST_BYTES: Final = 1 << 20
 _MOST_LOSSES: Final = 3
 # How many times a call may lose its worker: in a batch, alone, and as the only suspect.
 _MOST_DEATHS: Final = 3
-# After so many seconds the workers are counted again.
+# The workers are counted again after this many seconds.
 _COUNT_SECONDS: Final = 1.0
 
 #: Schedules a callback on the event loop, from any thread.
@@ -33,13 +34,12 @@ CallSoon: TypeAlias = Callable[..., object]
 
 
 class Sizes(NamedTuple):
-    """How calls are put together.
+    """How calls are combined into batches.
 
     Attributes:
-        window: Maximum number of calls for each worker that are sent and not finished; None means
-            no limit.
+        window: Maximum number of unfinished calls sent per worker; None means no limit.
         max_batch: Maximum number of calls in a batch.
-        linger: Number of seconds from one time of sending to the next.
+        linger: Minimum number of seconds between sends, unless there are enough calls.
     """
 
     window: int | None
@@ -50,13 +50,13 @@ class Sizes(NamedTuple):
 class Dispatch:
     """Takes calls from a queue, sends them in batches and settles their futures.
 
-    Whoever appends to the queue looks at `awake` afterwards, and has `look` called if it is not
-    set; sending clears it before it looks at the queue. One of the two sees the other. All else is
-    for the loop thread, but for looks at `calls`.
+    After appending to the queue, a thread checks `awake` and schedules `look` if it is not set;
+    sending clears `awake` before it checks the queue, so one of the two sees the other. Everything
+    else is for the loop thread, except that any thread may read `calls`.
 
     Args:
-        queue: The futures that wait, each with its packed call in the place of the function.
-        sizes: How they are put together.
+        queue: The waiting futures, each with its packed call as the only argument.
+        sizes: How calls are combined into batches.
         engine: The cluster.
         call_soon: Schedules a callback on the event loop, from any thread.
         notify: Called when there may be nothing left to do.
@@ -71,10 +71,10 @@ class Dispatch:
         notify: Callable[[], object],
     ) -> None:
         self.awake = False
-        #: What was sent and is not done.
+        #: The calls that were sent and are not done.
         self.calls: dict[Runnable, Call] = {}
         self.cancels = Cancels(engine, call_soon, notify)
-        #: How many workers there were at the last count; at least one.
+        #: The number of workers at the last count, but at least one.
         self.workers = 1
         self._queue = queue
         self._sizes = sizes
@@ -86,23 +86,23 @@ class Dispatch:
         self._timer: asyncio.TimerHandle | None = None
         self._last_flush = self._last_count = -inf
         self._has_counted = self._is_counting = False
-        # Calls that run one after another, and the one whose turn it is.
+        # Calls that run one at a time, and the one that is running.
         self._suspects: deque[Call] = deque()
         self._suspect: Call | None = None
 
     @property
     def full(self) -> int:
-        """How many calls are sent without waiting for more."""
+        """The number of queued calls that is sent without waiting for more."""
         return self._sizes.max_batch * self.workers
 
     def is_idle(self) -> bool:
-        """Tell whether nothing that was sent is left to do."""
+        """Tell whether everything that was sent is done."""
         return not (self.calls or self.cancels.are_on_the_way())
 
     # From the queue to the workers.
 
     def look(self) -> None:
-        """Send what is queued, now or a little later, with what comes until then.
+        """Send the queue, now or shortly, along with any calls added until then.
 
         Loop thread only.
         """
@@ -112,7 +112,7 @@ class Dispatch:
             self._engine.count_workers(partial(self._call_soon, self._note_count))
         delay = self._last_flush + self._sizes.linger - now
         if not self._has_counted and self._engine.is_usable():
-            # It comes back when they were counted.
+            # `_note_count` looks again.
             return
         if delay <= 0 or len(self._queue) >= self.full:
             self._flush()
@@ -120,14 +120,14 @@ class Dispatch:
             self._timer = asyncio.get_running_loop().call_later(delay, self._flush)
 
     def tick(self) -> None:
-        """Look after what nobody announces: a cluster that is gone. Loop thread only."""
+        """Check for what nobody announces, a lost cluster. Loop thread only."""
         if self._engine.is_usable():
             self.look()
         else:
             self.lose()
 
     def _note_count(self, workers: int) -> None:
-        """Take a new number of workers. Loop thread only."""
+        """Record the number of workers. Loop thread only."""
         self.workers = max(1, workers)
         self._last_count = asyncio.get_running_loop().time()
         self._is_counting = False
@@ -136,7 +136,7 @@ class Dispatch:
             self.look()
 
     def _flush(self) -> None:
-        """Send what is queued now, as far as there is room. Loop thread only."""
+        """Send as much of the queue as there is room for. Loop thread only."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -150,7 +150,7 @@ class Dispatch:
         while queued > 0:
             room = self._room(queued)
             if room == 0:
-                # Who makes room looks again.
+                # Whatever makes room looks again.
                 self.awake = True
                 break
             before = len(self._queue)
@@ -161,7 +161,7 @@ class Dispatch:
         self._notify()
 
     def _room(self, queued: int) -> int:
-        """Return how many calls may be sent now; none if it is not worth it. Loop thread only."""
+        """Return how many calls to send now; 0 if a batch would be too small. Loop thread only."""
         window, max_batch, _ = self._sizes
         if window is None:
             return queued
@@ -170,7 +170,7 @@ class Dispatch:
         return room if room >= enough else 0
 
     def _take(self, limit: int, queued: int) -> list[Call]:
-        """Take calls for a batch from the queue, out of the first so many. Loop thread only."""
+        """Take up to `limit` of the first `queued` calls for a batch. Loop thread only."""
         calls: list[Call] = []
         size = 0
         while queued and len(calls) < limit and size < _MOST_BYTES:
@@ -178,10 +178,10 @@ class Dispatch:
             future = self._queue[0]
             taken = future.take()
             if taken is not None:
-                # `DaskExecutor.submit` has put it there.
+                # The one argument, put there by `DaskExecutor.submit`.
                 packed: Packed = taken[1][0]
                 calls.append(Call(future, packed))
-                # Before it leaves the queue: `ClusterHost.futures` finds it at any moment.
+                # Before it leaves the queue, so that `ClusterHost.futures` always finds it.
                 self.calls[future] = calls[-1]
                 size += packed.size
             self._queue.popleft()
@@ -204,7 +204,7 @@ class Dispatch:
     # From the workers to the futures.
 
     def receive(self, kind: str, key: str, content: Any) -> None:
-        """Take a message of a worker. Loop thread only."""
+        """Handle a message from a worker. Loop thread only."""
         batch = self._batches.get(key)
         if batch is None:
             return
@@ -214,16 +214,16 @@ class Dispatch:
             self._settle(batch, loads(content))
 
     def _note_start(self, batch: Batch, address: str) -> None:
-        """Note where a batch runs; cancel there what was cancelled before. Loop thread only.
+        """Note where a batch runs, and repeat earlier cancellations there. Loop thread only.
 
-        That worker may not have been there, or another one may have run the batch.
+        This worker may have joined since, or another one may have run the batch before.
         """
         batch.address = address
         for number in batch.cancelled:
             self.cancels.add(address, batch.key, number)
 
     def _settle(self, batch: Batch, outcomes: list[Outcome]) -> None:
-        """Finish futures, each once: a batch may run twice. Loop thread only."""
+        """Settle futures, each only once, as a batch may run twice. Loop thread only."""
         for number, status, data in outcomes:
             call = batch.calls.pop(number, None)
             if call is not None:
@@ -233,7 +233,7 @@ class Dispatch:
         self._note_progress(batch)
 
     def _end(self, batch: Batch, status: str, error: BaseException | None) -> None:
-        """Look after the calls of a batch that has ended without them. Loop thread only."""
+        """Deal with calls still unsettled at the end of their batch. Loop thread only."""
         if batch.key not in self._batches:
             return
         if status == "finished":
@@ -250,11 +250,11 @@ class Dispatch:
         self._note_progress(batch)
 
     def _note_result(self, batch: Batch, outcomes: list[Outcome]) -> None:
-        """Take the outcomes that were too large for events. Loop thread only."""
+        """Settle calls whose outcomes were too large for events. Loop thread only."""
         self._settle(batch, outcomes)
         if self._batches.pop(batch.key, None) is None:
             return
-        # Events have got lost.
+        # Events were lost.
         self._is_subscribed = False
         again: list[Call] = []
         for call in list(batch.calls.values()):
@@ -262,7 +262,7 @@ class Dispatch:
             if call.is_cancelled:
                 self._settle_cancelled(call)
             elif call.losses > _MOST_LOSSES:
-                error = ClusterLostError("the outcome got lost on its way, each time")
+                error = ClusterLostError("the outcome was lost on its way every time")
                 self._give_up(call, error)
             else:
                 again.append(call)
@@ -270,13 +270,14 @@ class Dispatch:
             self._send(again)
         self._note_progress(batch)
 
-    # What goes wrong.
+    # Failures.
 
     def _retry(self, batch: Batch) -> None:
-        """Run again, alone, what has lost its worker too often. Loop thread only.
+        """Run the calls of a killed batch again, each alone. Loop thread only.
 
-        Each of a batch may have ended its worker, or another call that ran there. Who is lost once
-        more runs while no other suspect does, and is to blame the next time.
+        Any call of the batch, or another call on the worker, may have ended the process. A call
+        that is killed again becomes a suspect. Suspects run one at a time, and a suspect that is
+        killed is to blame.
         """
         for call in list(batch.calls.values()):
             call.deaths += 1
@@ -294,7 +295,7 @@ class Dispatch:
                 self._suspects.append(call)
 
     def _fail(self, batch: Batch, error: BaseException) -> None:
-        """Fail what is left of a batch. Loop thread only."""
+        """Fail the remaining calls of a batch. Loop thread only."""
         self._batches.pop(batch.key, None)
         for call in list(batch.calls.values()):
             self._give_up(call, error)
@@ -305,7 +306,7 @@ class Dispatch:
         call.future.fail(error)
 
     def _settle_cancelled(self, call: Call) -> None:
-        """End a call that is cancelled. Loop thread only."""
+        """Settle a call as cancelled. Loop thread only."""
         self._drop(call)
         call.future.settle_cancelled()
 
@@ -317,7 +318,7 @@ class Dispatch:
             call.batch = None
 
     def _note_progress(self, batch: Batch) -> None:
-        """See what there is to do when calls of a batch are done. Loop thread only."""
+        """Do what follows when calls of a batch are done. Loop thread only."""
         if not batch.calls:
             self._batches.pop(batch.key, None)
         if self._suspect is not None and self._suspect.future.done():
@@ -332,7 +333,7 @@ class Dispatch:
         self._notify()
 
     def lose(self) -> None:
-        """Fail all calls: there is no cluster. Loop thread only."""
+        """Fail all calls, because the cluster was lost. Loop thread only."""
         error = self._lost()
         self.awake = False
         self._is_subscribed = self._has_counted = self._is_counting = False
@@ -349,21 +350,21 @@ class Dispatch:
 
     def _lost(self) -> ClusterLostError:
         return ClusterLostError(
-            f"the client is {self._engine.status()}: the cluster runs no more calls of it"
+            f"the client is {self._engine.status()}, so the cluster no longer runs its calls"
         )
 
     # Cancelling.
 
     def withdraw(self, future: Runnable) -> None:
-        """Cancel a call at once that was sent, but whose worker has not announced it."""
+        """Cancel a sent call at once, if no worker has announced it."""
         call = self.calls.get(future)
-        # Once: the loop thread may take it away meanwhile.
+        # Read once: the loop thread may clear it in the meantime.
         batch = None if call is None else call.batch
         if call is not None and (batch is None or batch.address is None):
             future.settle_cancelled()
 
     def cancel(self, future: Runnable, asked: Callable[[bool], object]) -> None:
-        """Cancel a call that was sent, where it runs. Loop thread only."""
+        """Cancel a sent call where it runs. Loop thread only."""
         call = self.calls.get(future)
         asked(call is None)
         if call is None:
@@ -385,6 +386,6 @@ class Dispatch:
 
 def _blame(call: Call) -> str:
     return (
-        f"{call.future._call_name()}() was lost with its worker {call.deaths} times over, at last "
-        "when it ran alone: it probably ends the process"
+        f"{call.future._call_name()}() lost its worker in {call.deaths} attempts, the last time "
+        "running alone: it probably crashes the process"
     )

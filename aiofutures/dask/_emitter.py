@@ -1,4 +1,4 @@
-"""The way of outcomes from a worker to the client."""
+"""The path of outcomes from a worker to the client."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from ._hub import TAG
 from ._outcomes import Outcome
 from ._pickling import dumps_plain
 
-#: The kinds of messages: the batch has begun at an address; some of its calls are done.
+#: The kinds of messages: the batch has started at an address; some of its calls are done.
 STARTED: Final = "started"
 DONE: Final = "done"
 
-# Bytes of an outcome in an event, bytes of an event, and seconds from its first outcome on.
+# Maximum size of an outcome in an event, size of a full event in bytes, and maximum number of
+# seconds that an outcome waits for others.
 _LARGE: Final = 4096
 _FULL: Final = 32768
 _LINGER: Final = 0.01
 
 
 class Emitter:
-    """Sends what becomes of the calls of a batch as events, several outcomes in each.
+    """Sends the outcomes of a batch as events, several in each.
 
     Args:
         worker: The worker.
         topic: The topic of the events.
-        token: Whom they are for.
+        token: The token of the executor that gets them.
         key: The key of the batch.
     """
 
@@ -42,15 +43,15 @@ class Emitter:
         self._timer: asyncio.TimerHandle | None = None
 
     def let_go(self) -> None:
-        """Send nothing any more: Dask runs the batch again elsewhere."""
+        """Send nothing more: Dask runs the batch again elsewhere."""
         self._worker = None
 
     def start(self) -> None:
-        """Tell that the batch has begun. Loop thread only."""
+        """Announce that the batch has started. Loop thread only."""
         self._send(STARTED, self.address)
 
     def add(self, outcome: Outcome) -> None:
-        """Tell what has become of a call, soon. Loop thread only."""
+        """Send the outcome of a call soon. Loop thread only."""
         size = len(outcome[-1])
         if size > _LARGE:
             self.large.append(outcome)
@@ -63,7 +64,7 @@ class Emitter:
             self._timer = asyncio.get_running_loop().call_later(_LINGER, self.flush)
 
     def flush(self) -> None:
-        """Send what there is. Loop thread only."""
+        """Send the collected outcomes now. Loop thread only."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""A typed face of Dask's client, with what is used of it."""
+"""A typed interface to the parts of Dask's client that are used."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from ._private import LOADS, is_asynchronous, reason_of
 from ._runner import Options, cancel_calls
 from ._worker import VERSIONS, Origin, pack_task
 
-#: What a batch has ended as: "finished", "error", "killed" or "cancelled"; and its error.
+#: Takes how a batch ended ("finished", "error", "killed" or "cancelled") and its error.
 Ended: TypeAlias = Callable[[str, BaseException | None], object]
 
 
 class Engine:
     """A Dask cluster, as the client sees it.
 
-    Nothing here blocks but `close`. What takes time runs on Dask's event loop; the callbacks are
-    called there.
+    Only `close` blocks. Anything that takes time runs on Dask's event loop, and so do the
+    callbacks.
 
     Args:
-        client: The client, or the address of the scheduler for one of its own.
-        options: What the workers run calls with.
-        where: Which workers run them: arguments of `Client.submit`.
-        receive: Takes the messages of the workers, as `Receiver` does.
+        client: The client, or the address of the scheduler to create one for.
+        options: How the workers run calls.
+        where: Which workers run them, as arguments of `Client.submit`.
+        receive: Handles messages from the workers, as for `Receiver`.
 
     Raises:
-        TypeError: `client` is no client, or one for coroutines.
+        TypeError: `client` is not a client, or an asynchronous one.
         OSError: There is no scheduler at that address.
     """
 
@@ -45,7 +45,7 @@ class Engine:
         where: dict[str, Any],
         receive: Callable[[str, str, Any], object],
     ) -> None:
-        #: Whether the client is its own.
+        #: Whether it created the client.
         self.is_owner = isinstance(client, str)
         own: Any = _connected(client)
         self._client: Any = own
@@ -75,7 +75,7 @@ class Engine:
         return asyncio._get_running_loop() is self._loop
 
     def status(self) -> str:
-        """Return the state of the client: it is of use while that is "running"."""
+        """Return the state of the client, which is usable while "running"."""
         return str(self._client.status)
 
     def is_usable(self) -> bool:
@@ -83,19 +83,19 @@ class Engine:
         return self.status() == "running"
 
     def subscribe(self) -> None:
-        """Have the messages of the workers sent here, those of what is submitted after this."""
+        """Receive the workers' messages about whatever is submitted after this."""
         self._hub.subscribe(self._client)
 
     def submit(self, key: str, blob: bytes, ended: Ended) -> Any:
         """Send a batch.
 
         Args:
-            key: Its name.
-            blob: What is in it.
+            key: The key of its task.
+            blob: The packed calls.
             ended: Called when it has ended.
 
         Returns:
-            What `cancel` and `gather` take, and keeps the batch alive.
+            An object for `cancel` and `gather`, which keeps the batch alive.
         """
         origin = Origin(VERSIONS, self._client.id, self._token, key)
         task = self._client.submit(
@@ -109,31 +109,31 @@ class Engine:
         return task
 
     def gather(self, task: Any, gathered: Callable[[Any], object], ended: Ended) -> None:
-        """Fetch what a batch has returned, or tell how it has ended since."""
+        """Fetch the result of a batch, or report how it has ended since."""
         self._start(self._gather(task, gathered, ended))
 
     def cancel(self, task: Any) -> None:
-        """Have Dask forget a batch. If it runs, it goes on."""
+        """Make Dask forget a batch. If it is running, it continues."""
         self._start(self._cancel(task))
 
     def cancel_calls(
         self, address: str | None, calls: dict[str, list[int]], arrived: Callable[[], object]
     ) -> None:
-        """Ask for the cancellation of calls.
+        """Request the cancellation of calls.
 
         Args:
-            address: Their worker; None for all workers.
+            address: Their worker; None means all workers.
             calls: Their numbers, by the key of the batch.
-            arrived: Called when it has arrived, or there is nowhere to arrive at.
+            arrived: Called when the request has arrived, or cannot arrive anywhere.
         """
         self._start(self._cancel_calls(address, calls, arrived))
 
     def count_workers(self, counted: Callable[[int], object]) -> None:
-        """Ask how many workers there are for the calls, as far as their addresses tell."""
+        """Count the workers that may run the calls, as far as their addresses tell."""
         self._start(self._count_workers(counted))
 
     def close(self) -> None:
-        """Take no more messages; close the client, if it is its own, and wait for that."""
+        """Stop receiving messages. Close the client if it was created here, and wait for that."""
         self._hub.leave(self._client, self._token)
         if self.is_owner:
             self._client.close()
@@ -142,7 +142,7 @@ class Engine:
         try:
             self._loop.call_soon_threadsafe(self._keep, coroutine)
         except RuntimeError:
-            # The loop is closed, as its client is.
+            # The loop was closed with its client.
             coroutine.close()
 
     def _keep(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -150,7 +150,7 @@ class Engine:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # On Dask's event loop, where the methods of the client return what can be awaited.
+    # On Dask's event loop, where the client's methods return awaitables.
 
     async def _watch(self, task: Any, ended: Ended) -> None:
         error = await task.exception()
@@ -169,7 +169,7 @@ class Engine:
             ended("killed", error)
         elif task.status == "cancelled":
             reason = reason_of(task)
-            ended("cancelled", ClusterLostError(f"the cluster has dropped the call: {reason}"))
+            ended("cancelled", ClusterLostError(f"the cluster dropped the call: {reason}"))
         else:
             ended(task.status if error is None else "error", error)
 
@@ -182,10 +182,10 @@ class Engine:
     ) -> None:
         workers = None if address is None else [address]
         try:
-            # A worker that has gone runs none of them.
+            # A worker that is gone runs none of them.
             await self._client.run(cancel_calls, calls, workers=workers, on_error="ignore")
         except OSError:
-            # The scheduler has gone too.
+            # The scheduler is gone too.
             pass
         finally:
             arrived()
@@ -205,17 +205,16 @@ class Engine:
 
 def _connected(client: object) -> Client:
     if isinstance(client, str):
-        # Any: nothing of it is typed.
+        # Any: distributed is not typed.
         make: Any = Client
         own: Client = make(client, set_as_default=False)
         return own
     if not isinstance(client, Client):
         raise TypeError(
-            f"a distributed.Client or the address of a scheduler is needed, not {client!r}"
+            f"expected a distributed.Client or the address of a scheduler, got {client!r}"
         )
     if is_asynchronous(client):
         raise TypeError(
-            f"{client!r} is an asynchronous client, which a call from synchronous code would "
-            "block: make one without asynchronous=True"
+            f"expected a synchronous client, got {client!r}: create it without asynchronous=True"
         )
     return client

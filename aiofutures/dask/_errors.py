@@ -8,16 +8,16 @@ from .._typing import override
 
 
 class WorkerLostError(BrokenExecutor):
-    """The call was lost with its worker each time that it ran, at last while it ran alone.
+    """The call lost its worker every time it ran, the last time while running alone.
 
-    It has probably ended the process, for instance by its use of memory. Other calls go on.
+    It probably crashes the process, for instance by running out of memory. Other calls continue.
 
     .. versionadded:: 0.2.0
     """
 
 
 class ClusterLostError(BrokenExecutor):
-    """The cluster does not answer any more, has dropped the call, or its client was closed.
+    """The cluster no longer answers, or dropped the call, or its client was closed.
 
     The call may have run.
 
@@ -25,8 +25,8 @@ class ClusterLostError(BrokenExecutor):
     """
 
 
-class RemoteTraceback(Exception):  # noqa: N818  it is not raised
-    """The traceback of an error on its worker, as text. It is the cause of the error here."""
+class RemoteTraceback(Exception):  # noqa: N818  never raised
+    """The traceback of an error on its worker, as text: the cause of the error here."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)

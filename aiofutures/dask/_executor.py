@@ -20,36 +20,36 @@ from ._runner import Options
 
 _number = itertools.count()
 
-# The one for all calls: a worker has its own.
+# One for all calls, which run in a context of the worker.
 _NO_CONTEXT: Final = Context()
 
 
 class DaskExecutor(MapsCalls):
     """Runs async functions on the workers of a Dask cluster.
 
-    It takes the place of an `AsyncExecutor` where one process is not enough: `submit`, `map` and
-    `to_sync(executor=...)` are the same. Each worker has an event loop of its own, on which it runs
-    many calls at once. Calls are sent in batches, and their outcomes come back while others run.
+    It replaces an `AsyncExecutor` where one process is not enough: `submit`, `map` and
+    `to_sync(executor=...)` work the same way. Each worker runs many calls at once on its own event
+    loop. Calls are sent in batches, and their outcomes come back while others run.
 
-    A call runs at least once: if its worker is lost, Dask runs it again on another one. Functions
-    and arguments are pickled when they are submitted; context variables stay here.
+    A call runs at least once: if its worker is lost, Dask runs it again on another. Functions and
+    arguments are pickled when submitted; context variables are not sent.
 
     Args:
         client: The client of the cluster, or the address of its scheduler.
-        max_concurrency: Maximum number of calls that each worker process runs at once. None means
-            no limit.
-        window: Maximum number of calls for each worker that are sent and not finished. None means
-            twice `max_concurrency`.
-        max_batch: Maximum number of calls that are sent together.
-        linger: Number of seconds for which a call waits for others, if some were sent just before.
-        loop_factory: The module and name of what creates the event loops of the workers, for
-            instance "uvloop:new_event_loop". It is imported there.
-        workers: The workers that may run the calls, as `Client.submit` takes them.
-        resources: The resources that each batch takes, as `Client.submit` takes them.
+        max_concurrency: Maximum number of calls that run at once in each worker process. None
+            means no limit.
+        window: Maximum number of unfinished calls sent per worker. None means twice
+            `max_concurrency`.
+        max_batch: Maximum number of calls sent together.
+        linger: Number of seconds that a call waits for others, if some were sent just before.
+        loop_factory: The module and name of a function that creates the workers' event loops, for
+            instance "uvloop:new_event_loop". The workers import it.
+        workers: The workers that may run the calls, as for `Client.submit`.
+        resources: The resources that each batch uses, as for `Client.submit`.
         priority: The priority of the calls over other tasks of the cluster.
 
     Raises:
-        TypeError: `client` is neither, or an asynchronous client.
+        TypeError: `client` is neither, or is an asynchronous client.
         ValueError: One of the numbers is too small, or `loop_factory` has no colon.
         OSError: There is no scheduler at that address.
         BrokenExecutor: This process was forked from one that has run calls with the client.
@@ -77,12 +77,12 @@ class DaskExecutor(MapsCalls):
         numbers = {"max_concurrency": max_concurrency, "window": window, "max_batch": max_batch}
         for name, number in numbers.items():
             if number is None and name == "max_batch":
-                raise TypeError("max_batch must be a number, not None: a batch has an end")
+                raise TypeError("max_batch must be a number, not None: every batch has an end")
             if number is not None and number <= 0:
-                raise ValueError(f"{name} must be greater than 0")
+                raise ValueError(f"{name} must be greater than 0, not {number!r}")
         # NaN is neither.
         if not linger >= 0:
-            raise ValueError("linger must not be less than 0")
+            raise ValueError(f"linger must be 0 or greater, not {linger!r}")
         if loop_factory is not None and ":" not in loop_factory:
             raise ValueError(f"loop_factory must be 'module:name', not {loop_factory!r}")
         if window is None and max_concurrency is not None:
@@ -99,14 +99,14 @@ class DaskExecutor(MapsCalls):
             where={"workers": workers, "resources": resources, "priority": priority},
             name=f"{type(self).__name__}-{next(_number)}",
         )
-        # If dropped without a shutdown, the submitted work finishes and then the thread ends.
+        # If discarded without a shutdown, the submitted work finishes and then the thread ends.
         # pyrefly: cannot, it takes the property for an attribute without a slot
         self._finalizer = weakref.finalize(self, self._host.close_soon)
         self._finalizer.atexit = False
 
     @property
     def client(self) -> Client:
-        """The client, which has Dask's own functions."""
+        """The client, for everything else that Dask offers."""
         return self._host.engine.client
 
     # Narrower than the base class: `fn` must be async. With @override, pyright would not see that
@@ -122,15 +122,15 @@ class DaskExecutor(MapsCalls):
             **kwargs: Its keyword arguments.
 
         Returns:
-            The future of what the awaitable returns. What follows it, such as the function of
-            `Future.map`, runs in this process.
+            The future of what the awaitable returns. Anything derived from it, such as the function
+            passed to `Future.map`, runs in this process.
 
         Raises:
             TypeError: Something cannot be sent to another process, such as a lock or a future; or
-                `fn` is not callable, or certainly not async.
+                `fn` is not callable, or clearly not async.
             InvalidStateError: The executor was shut down.
             ClusterLostError: The client is not connected to its cluster.
-            BrokenExecutor: This process was forked from the one of the client.
+            BrokenExecutor: This process was forked from the client's.
         """
         self._host.refuse()
         packed: Any = self._packer.pack(fn, args, kwargs)
@@ -145,8 +145,8 @@ class DaskExecutor(MapsCalls):
     def statistics(self) -> ExecutorStatistics:
         """Return the workload at this moment.
 
-        What was sent to the cluster counts as running. `max_workers` is for all workers together,
-        of which the number was counted not long ago.
+        Calls sent to the cluster count as running. `max_workers` is the total for all workers, as
+        of a recent count.
         """
         pending, running = self._host.count()
         limit = self._max_concurrency
@@ -156,23 +156,23 @@ class DaskExecutor(MapsCalls):
 
     @override
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Accept no more work from outside, finish what there is and end the thread.
+        """Accept no more work from outside, finish the submitted work and end the thread.
 
-        The cluster goes on, and so does a client that was passed by the caller. Calling it again is
-        harmless and may ask for more, for instance to cancel.
+        The cluster keeps running, and so does a client passed by the caller. A second call is
+        harmless, and can ask for more, such as cancelling.
 
         Args:
-            wait: Whether to return only when everything is done, cancellations included.
+            wait: Whether to wait until everything is done, including cancellations.
             cancel_futures: Whether to cancel queued and running calls.
 
         Raises:
-            DeadlockError: It would block the event loop that outcomes come through.
+            DeadlockError: It would block the event loop that receives the outcomes.
         """
         host = self._host
         if wait and (host.is_current() or host.loop_thread.is_inside()):
             raise DeadlockError(
-                "shutdown() would wait here for what needs this event loop, for ever; use "
-                "shutdown(wait=False)"
+                "shutdown() here would never return: it would wait for calls that need this event "
+                "loop; use shutdown(wait=False)"
             )
         self._finalizer.detach()
         host.loop_thread.close()

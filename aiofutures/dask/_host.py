@@ -1,4 +1,4 @@
-"""The host of calls that a cluster runs."""
+"""The host of calls that run on a cluster."""
 
 from __future__ import annotations
 
@@ -22,21 +22,20 @@ from ._errors import ClusterLostError
 from ._hub import FORKED
 from ._runner import Options
 
-# After so many seconds the cluster is looked at.
+# Number of seconds between checks of the cluster.
 _TICK: Final = 1.0
 
 
 class ClusterHost:
-    """A host: it has a cluster run the calls.
+    """A host whose calls run on a cluster.
 
-    What belongs to them in this process is on an event loop of its own: their outcomes come
-    through it, and what follows a future runs there. As long as calls are not done, there is a job
-    on it that waits for them. So `shutdown`, the end of the interpreter and Ctrl-C wait for them,
-    and cancel them, as they do with other calls.
+    In this process they have an event loop, which receives their outcomes and runs derived futures.
+    While calls are unfinished, a job on that loop waits for them. So `shutdown`, the end of the
+    interpreter and Ctrl-C wait for them, or cancel them, as with other calls.
     """
 
-    loop_in_words = "that its outcome comes through"
-    #: It knows nothing of what the calls of a cluster wait for.
+    loop_in_words = "that receives its outcome"
+    #: What the calls of a cluster wait for is not known here.
     limit = None
 
     def __init__(
@@ -59,16 +58,16 @@ class ClusterHost:
 
     @property
     def local(self) -> Host:
-        """The host of what follows a future: the event loop here."""
+        """The host of derived futures: the event loop in this process."""
         return self.loop_thread
 
     def submit(self, future: Runnable, /) -> None:
-        """Queue a call, which was packed before.
+        """Queue a call that is already packed.
 
         Raises:
-            InvalidStateError: It was shut down.
+            InvalidStateError: The executor was shut down.
             ClusterLostError: The client is not connected.
-            BrokenExecutor: This process was forked from the one of the client.
+            BrokenExecutor: This process was forked from the client's.
         """
         self.refuse()
         dispatch, queue = self.dispatch, self.queue
@@ -79,30 +78,30 @@ class ClusterHost:
                 self._ring()
             self.loop_thread.refuse_after_shutdown()
         except BaseException:
-            # Also of a signal handler, when others may have relied on this call already.
+            # Possibly a signal handler's, when other threads may already rely on this call.
             future.cancel()
             dispatch.awake = False
             self.loop_thread.call_soon(dispatch.look)
             raise
 
     def cancel(self, future: Runnable, asked: Callable[[bool], object], /) -> None:
-        """Cancel a call on its worker; one that no worker has announced, at once."""
+        """Cancel a call on its worker, or at once if no worker has announced it."""
         if not future.done():
             self.dispatch.withdraw(future)
             self.loop_thread.call_soon(self.dispatch.cancel, future, asked)
 
     def is_current(self) -> bool:
-        """Tell whether the caller runs on the event loop here, or on Dask's."""
+        """Tell whether the caller runs on the event loop of this host, or on Dask's."""
         return self.loop_thread.is_current() or self.engine.is_current()
 
     def report(self, context: dict[str, Any], /) -> None:
         """Report an error that no caller can receive."""
         self.loop_thread.report(context)
 
-    # For its executor.
+    # For the executor.
 
     def refuse(self) -> None:
-        """Raise the error of a call that cannot be run."""
+        """Raise an error if no call can run."""
         if self._fork is not None:
             raise self._fork
         self.loop_thread.refuse_after_shutdown()
@@ -112,13 +111,13 @@ class ClusterHost:
             )
 
     def cancel_all(self) -> None:
-        """Cancel what is queued, at once, and what was sent. Each is asked once."""
+        """Cancel the queued calls at once, and the sent ones where they run, each once."""
         futures = self.futures()
         for future in futures:
             future._waves += 1
         call_soon = self.loop_thread.call_soon
         with ExitStack() as stack:
-            # As a run of an event loop does it.
+            # In the same order as `Run.cancel_all`.
             stack.callback(call_soon, call_soon, call_soon, self._end_wave, futures)
             stack.callback(self.loop_thread.cancel_all)
             stack.callback(call_soon, self._begin_wave)
@@ -130,8 +129,8 @@ class ClusterHost:
 
     def futures(self) -> list[Runnable]:
         """Return the futures that are not done, the oldest first."""
-        # In this order, so that none is missed. One that is being sent may be in two. A list sees
-        # one moment: Dask needs the GIL.
+        # The queue first, so that none is missed; a call that is being sent may be in both. Copying
+        # into a list is atomic, as Dask needs the GIL.
         queued = list(self.queue)
         return list(dict.fromkeys([*list(self.dispatch.calls), *queued]))
 
@@ -140,27 +139,27 @@ class ClusterHost:
         return count(self.futures())
 
     def close(self) -> None:
-        """Wait until all is done, and close the client if it is its own."""
+        """Wait until everything is done, and close the client if it was created here."""
         self.loop_thread.close()
         self.loop_thread.join()
         if self._fork is None:
             self.engine.close()
 
     def close_soon(self) -> None:
-        """Do as `close`, but do not wait for it."""
+        """Do the same as `close`, without waiting."""
         self.loop_thread.close()
         is_used = self.engine.is_owner or self.loop_thread.state() != "not started"
         if is_used and self._fork is None:
             Thread(target=self.close, name=f"{self.name}-end").start()
 
     def state(self) -> str:
-        """Return its state in the words of the executors."""
+        """Return its state, in the words that executors use."""
         state = self.loop_thread.state()
         is_open = state in ("not started", "running")
         return "broken" if is_open and not self.engine.is_usable() else state
 
     def abandon(self) -> None:
-        """Leave the calls to the parent process, in a forked child."""
+        """In a forked child, leave the calls to the parent process."""
         self._fork = BrokenExecutor(FORKED)
         for future in self.futures():
             future.abandon(self._fork)
@@ -168,20 +167,20 @@ class ClusterHost:
         self.dispatch.calls.clear()
         _left_behind.append(self.engine)
 
-    # On the loop thread, and for it.
+    # For the loop thread.
 
     def _ring(self) -> None:
-        """Have the event loop look at the queue, and be there until all calls are done."""
+        """Make the event loop look at the queue, and keep it alive until all calls are done."""
         job = _Job(self.loop_thread, self._serve, (), None, Context())
         job.host = self
         self.loop_thread.submit(job)
 
     def _receive(self, kind: str, key: str, content: Any) -> None:
-        """Take a message of a worker, on Dask's event loop."""
+        """Pass on a message from a worker. Called on Dask's event loop."""
         self.loop_thread.call_soon(self.dispatch.receive, kind, key, content)
 
     async def _serve(self) -> None:
-        """Send what is queued, and be there as long as a call is not done. Loop thread only."""
+        """Send what is queued, and run until all calls are done. Loop thread only."""
         self.dispatch.look()
         if self._is_serving:
             return
@@ -193,19 +192,19 @@ class ClusterHost:
             self._is_serving = False
 
     async def _wait(self) -> None:
-        """Wait until nothing is left to do, or it is time to look. Loop thread only."""
+        """Wait until nothing is left to do, or it is time for a check. Loop thread only."""
         self._idle = asyncio.get_running_loop().create_future()
         try:
             await asyncio.wait([self._idle], timeout=_TICK)
         except asyncio.CancelledError:
-            # All calls of the event loop are cancelled: so are those that it is there for.
+            # Every call of the event loop was cancelled, so cancel those on the cluster too.
             if not self._is_in_wave:
                 self._cancel_rest()
         if not self._is_idle():
             self.dispatch.tick()
 
     def _cancel_rest(self) -> None:
-        """Cancel what was not asked before. Loop thread only."""
+        """Cancel the calls whose cancellation was not requested yet. Loop thread only."""
         for future in self.futures():
             call = self.dispatch.calls.get(future)
             if call is None or not call.is_cancelled:
@@ -221,18 +220,18 @@ class ClusterHost:
             self._idle.set_result(None)
 
     def _begin_wave(self) -> None:
-        """Note that all calls are being cancelled, and were asked already. Loop thread only."""
+        """Note that all calls are being cancelled by `cancel_all`. Loop thread only."""
         self._is_in_wave = True
 
     def _end_wave(self, futures: list[Runnable]) -> None:
-        """Note that whoever waits for these has heard that all were cancelled. Loop thread only."""
+        """Note that waiters know that all of these were cancelled. Loop thread only."""
         self._is_in_wave = False
         for future in futures:
             future._waves_asked = future._waves
 
 
 class _Job(Future[None]):
-    """What the event loop does for a cluster. It is cancelled only where it waits."""
+    """The job of the event loop for a cluster. It can be cancelled only while it waits."""
 
     host: ClusterHost
 
@@ -246,9 +245,9 @@ class _Job(Future[None]):
 
     @override
     def _call_name(self) -> str:
-        """Return the names of the calls that the end of the interpreter waits for."""
+        """Return the names of the calls, for which the end of the interpreter waits."""
         return in_words(str(future._call_name()) for future in self.host.futures())
 
 
-# What a forked child keeps so that nothing closes it: the threads are the parent's.
+# Kept by a forked child so that nothing closes them: their threads are the parent's.
 _left_behind: Final[list[object]] = []

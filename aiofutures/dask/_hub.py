@@ -1,4 +1,4 @@
-"""The events of a client, for all executors that share it."""
+"""The events of a client, for all executors that share the client."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from .. import BrokenExecutor
 
-#: The first item of each of our messages: anybody may log events.
+#: The first item of each of our messages; others may log events too.
 TAG: Final = "aiofutures"
-#: What a forked process is told. Not the client's repr: that asks the scheduler, and waits.
-FORKED: Final = "the process that has the client was forked: make a client and an executor here"
+#: What a forked process is told, without the client's repr, which asks the scheduler and waits.
+FORKED: Final = "this process was forked from the client's: create a client and an executor here"
 
-# A client has one handler for each topic.
+# One for each client, as a client has one handler per topic.
 _hubs: WeakKeyDictionary[Any, Hub] = WeakKeyDictionary()
 
 
 class Receiver:
-    """What takes the messages that have a token.
+    """Receives the messages with one token.
 
     Args:
-        receive: Takes the kind of a message, the key of its batch and its content. It is called on
-            Dask's event loop.
+        receive: Called on Dask's event loop with the kind of a message, the key of its batch and
+            its content.
     """
 
     def __init__(self, receive: Callable[[str, str, Any], object]) -> None:
@@ -32,9 +32,9 @@ class Receiver:
 
 
 class Hub:
-    """Hands each event on to its receiver.
+    """Passes each event to its receiver.
 
-    The topic is the id of the client. A receiver that is dropped gets nothing more.
+    The topic is the id of the client. A receiver that is discarded gets nothing more.
     """
 
     def __init__(self) -> None:
@@ -43,10 +43,10 @@ class Hub:
 
     @staticmethod
     def of(client: Any) -> Hub:
-        """Return the one hub of a client.
+        """Return the hub of a client.
 
         Raises:
-            BrokenExecutor: It is one of the process from which this one was forked.
+            BrokenExecutor: This process was forked from the client's.
         """
         hub = _hubs.setdefault(client, Hub())
         if hub._pid != os.getpid():
@@ -54,13 +54,13 @@ class Hub:
         return hub
 
     def subscribe(self, client: Any) -> None:
-        """Have the scheduler send the events of the client, from now on. It does not block."""
+        """Make the scheduler send the client's events from now on, without blocking."""
         client.subscribe_topic(client.id, self._handle)
 
     def leave(self, client: Any, token: str) -> None:
-        """Hand nothing on to a receiver any more; end the subscription with the last.
+        """Stop passing events to a receiver, and unsubscribe after the last.
 
-        At its end a client would be sent an event more, and the scheduler log that it cannot.
+        Otherwise the scheduler would send one more event as the client closes, and log the failure.
         """
         self.receivers.pop(token, None)
         if not self.receivers and client.status == "running":

@@ -1,4 +1,4 @@
-"""Outcomes of calls as bytes, for the process that has asked."""
+"""Outcomes of calls as bytes, for the process that submitted them."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ RETURNED: Final = 0
 RAISED: Final = 1
 CANCELLED: Final = 2
 
-#: The number of a call in its batch, what has become of it, and the bytes of that.
+#: The number of a call in its batch, its status, and its pickled result or error.
 Outcome: TypeAlias = tuple[int, int, bytes]
 
 
-# What is pickled, unpickled or formatted here may raise anything, SystemExit too. That concerns one
-# call alone: its batch and the event loop go on.
+# Pickling, unpickling or formatting an object may raise anything, even SystemExit. That affects one
+# call only: the batch and the event loop continue.
 
 
 def pack_result(number: int, name: str, result: object, address: str) -> Outcome:
-    """Return what a call has returned, or the error where that cannot be pickled."""
+    """Pack the result of a call, or an error if the result cannot be pickled."""
     try:
         data = dumps_plain(result) if type(result) in PLAIN else dumps(result)
     except BaseException as error:
         refusal = TypeError(
-            f"what {name}() has returned, {_described(result)}, cannot be sent back: "
-            f"{_in_words(error)}"
+            f"the result of {name}(), {_described(result)}, cannot be sent back: {_in_words(error)}"
         )
         refusal.__cause__ = error
         return pack_error(number, refusal, address)
@@ -39,11 +38,11 @@ def pack_result(number: int, name: str, result: object, address: str) -> Outcome
 
 
 def pack_error(number: int, error: BaseException, address: str) -> Outcome:
-    """Return what a call has raised, with its traceback as text."""
+    """Pack the exception of a call, with its traceback as text."""
     data: bytes | None
     try:
         data = dumps(error)
-        # Some do not find the arguments again with which they were made.
+        # Some exceptions cannot be recreated from their `args`.
         if not isinstance(loads(data), BaseException):
             data = None
     except BaseException:
@@ -54,7 +53,7 @@ def pack_error(number: int, error: BaseException, address: str) -> Outcome:
 
 
 def settle(future: Runnable, status: int, data: bytes) -> None:
-    """Finish a future with the outcome of its call."""
+    """Settle a future with the outcome of its call."""
     if status == CANCELLED:
         future.settle_cancelled()
     elif status == RAISED:
@@ -68,8 +67,7 @@ def _settle_result(future: Runnable, data: bytes) -> None:
         result = loads(data)
     except BaseException as error:
         failure = TypeError(
-            f"what {future._call_name()}() has returned cannot be unpickled here: "
-            f"{_in_words(error)}"
+            f"the result of {future._call_name()}() cannot be unpickled here: {_in_words(error)}"
         )
         failure.__cause__ = error
         future.fail(failure)
@@ -80,16 +78,16 @@ def _settle_result(future: Runnable, data: bytes) -> None:
 def _unpack_error(data: bytes | None, words: str, text: str, address: str) -> BaseException:
     error: Any = None
     if data is not None:
-        # The type may be unknown here.
+        # Its type may not exist here.
         with suppress(BaseException):
             error = loads(data)
     if not isinstance(error, BaseException):
         error = RuntimeError(words)
-        error.add_note("It was raised in another process, and could not be pickled or unpickled.")
-    # Some refuse to have attributes.
+        error.add_note("Raised in another process; the original could not be pickled or unpickled.")
+    # Some exceptions refuse attributes.
     with suppress(BaseException):
         error.__cause__ = RemoteTraceback(text)
-        error.add_note(f"It was raised on the worker {address}.")
+        error.add_note(f"Raised on the worker {address}.")
     failure: BaseException = error
     return failure
 
@@ -100,7 +98,7 @@ def _in_words(error: BaseException) -> str:
 
 
 def _formatted(formatting: Callable[[BaseException], list[str]], error: BaseException) -> str:
-    """Return an error as text; an empty one where its attributes do not allow that."""
+    """Return an error as text, or an empty string if formatting it fails."""
     try:
         return "".join(formatting(error)).strip()
     except BaseException:

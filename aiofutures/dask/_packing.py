@@ -14,10 +14,10 @@ from .._coroutines import is_async_generator_function, name_of, not_callable
 from .._sync.call import SyncCall
 from ._pickling import dumps, dumps_plain, is_by_reference, is_importable, loads
 
-#: What is taken as it is and pickled with the whole batch.
+#: The types that are pickled with the whole batch.
 PLAIN: Final = frozenset({int, float, bool, type(None), complex, str, bytes})
 
-# Of a number or the like; strings have their length.
+# The assumed size of a number or similar; for strings, their length is used.
 _SMALL: Final = 16
 _MOST_FUNCTIONS: Final = 256
 
@@ -27,9 +27,9 @@ class Packed(NamedTuple):
 
     Attributes:
         function: The pickled function.
-        args: Its positional arguments if all arguments are plain, else all of them, pickled.
-        kwargs: Its keyword arguments, if they are plain and there are some.
-        size: About how many bytes they are.
+        args: The positional arguments if all arguments are plain, otherwise all of them, pickled.
+        kwargs: The keyword arguments, if all arguments are plain and there are any.
+        size: The approximate size of the arguments in bytes.
     """
 
     function: bytes
@@ -39,7 +39,7 @@ class Packed(NamedTuple):
 
 
 class UnpackedCall(NamedTuple):
-    """A call on its worker; `error` says what keeps it from being called."""
+    """A call on its worker; if `error` is set, it could not be unpickled."""
 
     number: int
     fn: Callable[..., Any]
@@ -49,10 +49,10 @@ class UnpackedCall(NamedTuple):
 
 
 class Packer:
-    """Packs calls, and keeps the bytes of functions.
+    """Packs calls, and caches pickled functions.
 
-    A function that is sent by value is pickled again as soon as a part of it is another object.
-    Where a part is of a kind that can change and stay the same object, it is pickled each time.
+    A function that is sent by value is pickled again once any part of it is a different object. If
+    a part can change while remaining the same object, the function is pickled every time.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Packer:
         """Return the call as bytes.
 
         Raises:
-            TypeError: Something in it cannot be sent, which the error names.
+            TypeError: Part of the call cannot be sent; the error names it.
         """
         if not callable(fn):
             raise not_callable(fn)
@@ -80,7 +80,7 @@ class Packer:
         function: Any = fn.fn if type(fn) is SyncCall else fn
         key = id(function), type(fn)
         known = self._known.get(key)
-        # By reference: it has no parts.
+        # Pickled by reference, a function has no parts.
         if known is not None and known[0] is function and not known[1]:
             return known[2]
         parts = _parts(function) if type(function) is FunctionType else None
@@ -102,7 +102,7 @@ class Packer:
 
 
 def pack_batch(calls: Iterable[tuple[int, Packed]]) -> bytes:
-    """Return numbered calls as bytes; what several have in common, once."""
+    """Return numbered calls as bytes, with each function only once."""
     functions: dict[bytes, int] = {}
     numbered = [
         (number, functions.setdefault(call.function, len(functions)), call.args, call.kwargs)
@@ -126,7 +126,7 @@ def unpack_batch(data: bytes) -> Iterator[UnpackedCall]:
 
 
 def _attempt(data: bytes) -> tuple[Any, BaseException | None]:
-    """Unpickle; return what comes of it and what goes wrong, whatever that is."""
+    """Unpickle, and return the object or whatever was raised."""
     try:
         return loads(data), None
     except BaseException as error:
@@ -134,7 +134,7 @@ def _attempt(data: bytes) -> tuple[Any, BaseException | None]:
 
 
 def _plain_size(values: Sequence[object]) -> int | None:
-    """Return about how many bytes these are; None if one of them is not plain."""
+    """Return the approximate size in bytes, or None if a value is not plain."""
     size = 0
     for value in values:
         if type(value) not in PLAIN:
@@ -144,7 +144,7 @@ def _plain_size(values: Sequence[object]) -> int | None:
 
 
 def _parts(function: FunctionType) -> list[object] | None:
-    """Return what is pickled with a function; None where some of it can change unnoticed."""
+    """Return what is pickled with a function, or None if any of it can change unnoticed."""
     if is_by_reference(function):
         return []
     parts: list[object] = []
@@ -160,7 +160,7 @@ def _parts(function: FunctionType) -> list[object] | None:
             try:
                 rest.extend(_parts_by_value(part))
             except ValueError:
-                # A cell that is empty still.
+                # A closure cell that is still empty.
                 return None
         elif type(part) is tuple:
             rest.extend(part)
@@ -183,7 +183,7 @@ def _parts_by_value(function: FunctionType) -> Iterator[object]:
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    """Yield the names that some code, and what is defined in it, may look up."""
+    """Yield the names that code, and the functions defined in it, may look up."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -191,7 +191,7 @@ def _names(code: CodeType) -> Iterator[str]:
 
 
 def _stays_the_same(part: object) -> bool:
-    """Tell whether this is pickled to the same bytes as long as it is the same object."""
+    """Tell whether this object always pickles to the same bytes."""
     if type(part) is BuiltinFunctionType:
         return isinstance(part.__self__, ModuleType)
     if isinstance(part, type):
@@ -208,11 +208,11 @@ def _are_the_same(some: list[object], others: list[object]) -> bool:
 
 
 def _refuse_sync(fn: Callable[..., Any]) -> None:
-    """Raise an error for what is certain to return nothing that can be awaited."""
+    """Raise TypeError for a function that clearly does not return an awaitable."""
     if is_async_generator_function(fn):
         raise TypeError(
-            f"{name_of(fn)}() is an async generator function: iterate it in an async function, and "
-            "submit that"
+            f"{name_of(fn)}() is an async generator function: iterate over it in an async function "
+            "and submit that function"
         )
     function: Any = fn
     while type(function) is partial:
@@ -221,7 +221,7 @@ def _refuse_sync(fn: Callable[..., Any]) -> None:
     if is_builtin and str(function.__module__).partition(".")[0] in sys.stdlib_module_names:
         raise TypeError(
             f"{name_of(fn)}() is a sync function: call it with 'await sync_to_async(fn, ...)' in "
-            "an async function, and submit that"
+            "an async function and submit that function"
         )
 
 
@@ -241,7 +241,7 @@ def _refused_argument(
                 value.close()
             kind = type(value)
             return TypeError(
-                f"{name_of(fn)}() cannot be sent to another process: {name}, which is of type "
+                f"{name_of(fn)}() cannot be sent to another process: {name}, of type "
                 f"{kind.__module__}.{kind.__qualname__}, cannot be pickled: {reason}"
             )
     return TypeError(f"{name_of(fn)}() cannot be sent to another process: {error}")

@@ -1,4 +1,4 @@
-"""The pickler of what is sent to another process."""
+"""The pickler for objects that are sent to another process."""
 
 from __future__ import annotations
 
@@ -24,27 +24,25 @@ loads = pickle.loads
 
 
 def dumps(value: object) -> bytes:
-    """Return `value` as bytes, for another process."""
+    """Pickle `value` for another process."""
     buffer = io.BytesIO()
     _Pickler(buffer, _PROTOCOL).dump(value)
     return buffer.getvalue()
 
 
 def dumps_plain(value: object) -> bytes:
-    """Return `value` as bytes, of which the standard library alone knows all parts."""
+    """Pickle `value`, which needs nothing beyond the standard pickler."""
     return pickle.dumps(value, _PROTOCOL)
 
 
 class _Pickler(cloudpickle.Pickler):
-    """What cloudpickle does, but for futures and functions below decorators."""
+    """A cloudpickle pickler that refuses futures and finds functions below decorators."""
 
     @override
     def reducer_override(self, obj: Any) -> Any:
-        # By type: the class that an object shows may raise.
+        # Not isinstance: the `__class__` of an object may raise.
         if issubclass(type(obj), _FUTURES):
-            raise TypeError(
-                f"a future stays in its process: take its result and pass that: {obj!r}"
-            )
+            raise TypeError(f"a future cannot leave its process; pass its result instead: {obj!r}")
         if type(obj) is FunctionType:
             place = _below_decorators(obj)
             if place is not None:
@@ -53,7 +51,7 @@ class _Pickler(cloudpickle.Pickler):
 
 
 def resolve(module: str, name: str, depth: int) -> Any:
-    """Return the function that stands so many decorators below a name of a module."""
+    """Return the function `depth` decorators below a name in a module."""
     found: Any = reduce(getattr, name.split("."), import_module(module))
     for _ in range(depth):
         found = found.__wrapped__
@@ -61,7 +59,7 @@ def resolve(module: str, name: str, depth: int) -> Any:
 
 
 def is_by_reference(value: Any) -> bool:
-    """Tell whether a function or class is sent as a name, for the worker to import."""
+    """Tell whether a function or class is sent by name, for the worker to import."""
     name = value.__module__
     if type(value) is FunctionType and _below_decorators(value) is not None:
         return True
@@ -72,15 +70,15 @@ def is_by_reference(value: Any) -> bool:
 
 
 def is_importable(module: ModuleType) -> bool:
-    """Tell whether a module is sent as a name."""
+    """Tell whether a module is sent by name."""
     name = module.__name__
     return sys.modules.get(name) is module and not _is_by_value(name)
 
 
 def _below_decorators(fn: FunctionType) -> tuple[str, str, int] | None:
-    """Return what `resolve` finds a function by, if its name leads to a decorator of it.
+    """Return the arguments for `resolve` if the function's name leads to its decorator.
 
-    By value it would take its globals along: locks, clients, executors.
+    Sent by value, it would take its globals along: locks, clients, executors.
     """
     name = fn.__module__
     found: Any = None if _is_by_value(name) else sys.modules.get(name)
@@ -94,9 +92,9 @@ def _below_decorators(fn: FunctionType) -> tuple[str, str, int] | None:
 
 
 def _is_by_value(module: str | None) -> bool:
-    """Tell whether cloudpickle sends what a module defines as it is, not by name."""
+    """Tell whether cloudpickle sends what a module defines by value, not by name."""
     if module is None:
-        # Code that was run by `exec`.
+        # Code run by `exec`.
         return True
     by_value = cloudpickle.list_registry_pickle_by_value()
     parents = module.split(".")

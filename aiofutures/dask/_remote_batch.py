@@ -1,4 +1,4 @@
-"""The calls of a batch, where they run."""
+"""The calls of a batch, on the worker that runs them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._runner import Runner
 
 
 class RemoteCall(Future[Any]):
-    """A call of a batch, which is told when it is done. Nobody else waits for it."""
+    """A call that tells its batch when it is done. Nobody else waits for it."""
 
     batch: RemoteBatch
     number: int
@@ -36,17 +36,17 @@ class RemoteCall(Future[Any]):
 
 
 class RemoteBatch:
-    """The calls of a batch, until all are done.
+    """A batch of calls, until all are done.
 
     Args:
-        runner: What runs them.
-        emitter: What their outcomes go to.
-        blob: The batch, packed.
-        context: What each of them gets a copy of.
+        runner: Runs them.
+        emitter: Sends their outcomes.
+        blob: The packed batch.
+        context: Copied for each call.
     """
 
     def __init__(self, runner: Runner, emitter: Emitter, blob: bytes, context: Context) -> None:
-        #: Of the outcomes that are too large for an event.
+        #: The future of the outcomes that are too large for an event.
         self.ended: concurrent.futures.Future[list[Outcome]] = concurrent.futures.Future()
         self._runner = runner
         self._emitter = emitter
@@ -56,13 +56,13 @@ class RemoteBatch:
         runner.batches.add(self)
 
     def let_go(self) -> None:
-        """Cancel the calls, and tell the client nothing of it: Dask runs the batch again."""
-        # First this, or the client would take it for an outcome.
+        """Cancel the calls without telling the client: Dask runs the batch again."""
+        # First this, or the client would take the cancellations for outcomes.
         self._emitter.let_go()
         self._runner.host.call_soon(self._cancel)
 
     def begin(self) -> None:
-        """Begin the calls, after those that were begun before. Loop thread only."""
+        """Start the calls, after those started before. Loop thread only."""
         try:
             for unpacked in unpack_batch(self._blob):
                 self._register(unpacked)
@@ -71,7 +71,7 @@ class RemoteBatch:
             return
         self._blob = b""
         self._emitter.start()
-        # Only now: who cancels writes there before he looks at the calls.
+        # Only now: `cancel_calls` writes its tombstones before it looks for the calls.
         key = self._emitter.key
         for number, call in list(self._calls.items()):
             if (key, number) in self._runner.tombstones:
@@ -81,14 +81,14 @@ class RemoteBatch:
         self._end_if_done()
 
     def note(self, call: RemoteCall) -> None:
-        """Tell what has become of a call. Loop thread only."""
+        """Send the outcome of a call. Loop thread only."""
         if self._calls.pop(call.number, None) is not None:
             del self._runner.calls[self._emitter.key, call.number]
             self._emitter.add(_outcome(call, self._emitter.address))
             self._end_if_done()
 
     def _register(self, unpacked: UnpackedCall) -> None:
-        """Make a future of a call, where it can be called. Loop thread only."""
+        """Create the future of a call, if it could be unpickled. Loop thread only."""
         number, fn, args, kwargs, error = unpacked
         if error is not None:
             self._emitter.add(pack_error(number, error, self._emitter.address))
@@ -98,7 +98,7 @@ class RemoteBatch:
         self._calls[number] = self._runner.calls[self._emitter.key, number] = call
 
     def _end_if_done(self) -> None:
-        """End the batch with its last call. Loop thread only."""
+        """End the batch after its last call. Loop thread only."""
         if not (self._calls or self._blob):
             self._end(None)
 
@@ -106,7 +106,7 @@ class RemoteBatch:
         """Tell Dask that the batch has ended. Loop thread only."""
         self._emitter.flush()
         self._runner.batches.discard(self)
-        # Its task was cancelled, or it has ended before.
+        # Its task was cancelled, or the batch has already ended.
         with suppress(concurrent.futures.InvalidStateError):
             if error is None:
                 self.ended.set_result(self._emitter.large)
@@ -114,7 +114,7 @@ class RemoteBatch:
                 self.ended.set_exception(error)
 
     def _cancel(self) -> None:
-        """Cancel what is left. Loop thread only."""
+        """Cancel the remaining calls. Loop thread only."""
         for call in list(self._calls.values()):
             call.cancel()
 

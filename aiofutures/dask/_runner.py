@@ -1,4 +1,4 @@
-"""The event loop of a worker that runs the calls, and the cancellations that come there."""
+"""The event loop of a worker that runs the calls, and the cancellations it receives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .. import AsyncExecutor, Future
 from .._loops.thread import LoopThread
 from .._typing import override
 
-# Of cancellations that may have come before their calls, at each worker.
+# Cancellations that a worker remembers, as they may arrive before their calls.
 _MOST_TOMBSTONES: Final = 100_000
 
 _tombstones: WeakKeyDictionary[Any, dict[tuple[str, int], None]] = WeakKeyDictionary()
@@ -26,7 +26,8 @@ class Options(NamedTuple):
 
     Attributes:
         max_concurrency: Maximum number of calls at once; None means no limit.
-        loop_factory: The module and name of what makes event loops, with a colon between them.
+        loop_factory: The module and name of a function that creates event loops, separated by a
+            colon.
     """
 
     max_concurrency: int | None
@@ -37,14 +38,14 @@ class Begins(Protocol):
     """A batch of calls."""
 
     def begin(self) -> None:
-        """Begin its calls. Loop thread only."""
+        """Start its calls. Loop thread only."""
 
 
 class Runner(WorkerPlugin):
-    """An event loop of a worker, for all calls that are run with the same options.
+    """An event loop of a worker, for all calls with the same options.
 
-    A plugin, for the worker to end it. The worker is not told to make one for each of its
-    successors: one that fails to be unpickled there would keep them from starting.
+    It is a plugin so that the worker ends it. It is not registered with the scheduler, for workers
+    that start later: if unpickling it failed there, they could not start.
     """
 
     def __init__(self, worker: Any, options: Options) -> None:
@@ -56,40 +57,40 @@ class Runner(WorkerPlugin):
             max_workers=options.max_concurrency,
             loop_factory=make,
             thread_name_prefix=f"aiofutures-{worker.name}",
-            # Where the worker is not alone in its process, it goes on when that ends.
+            # In a worker that shares its process, calls finish when the process ends.
             cancel_at_exit=threading.current_thread() is threading.main_thread(),
         )
         self.host: LoopThread = self._executor._loop_thread
-        #: The calls that are not done, by the key of their batch and their number.
+        #: The unfinished calls, by the key of their batch and their number.
         self.calls: dict[tuple[str, int], Future[Any]] = {}
         self.tombstones = _tombstones_of(worker)
-        #: The batches that are not done.
+        #: The unfinished batches.
         self.batches: set[Any] = set()
 
     @staticmethod
     async def of(worker: Any, options: Options) -> Runner:
-        """Return the one of a worker, and make it if it is not there."""
+        """Return the runner of a worker; create it if there is none."""
         name = f"aiofutures-{options}"
         runner = worker.plugins.get(name)
         if not isinstance(runner, Runner):
             runner = Runner(worker, options)
-            # It is there before anything is awaited.
+            # This registers it before awaiting anything.
             await worker.plugin_add(runner, name=name)
         return runner
 
     def begin(self, batch: Begins) -> None:
-        """Have a batch begin its calls, whether there are places or not.
+        """Make a batch start its calls, whether there are places or not.
 
         Raises:
-            Reschedule: The worker is being closed. Dask runs the batch elsewhere.
+            Reschedule: The worker is closing; Dask runs the batch elsewhere.
         """
         self.host.wake()
         if not self.host.call_soon(batch.begin):
-            # The worker is being closed.
+            # The worker is closing.
             raise Reschedule
 
     def cancel(self, keys: Iterable[tuple[str, int]]) -> None:
-        """Cancel calls, as far as they are there. Loop thread only."""
+        """Cancel those of the calls that have started here. Loop thread only."""
         for key in keys:
             future = self.calls.get(key)
             if future is not None:
@@ -97,17 +98,17 @@ class Runner(WorkerPlugin):
 
     @override
     def teardown(self, worker: Any) -> None:
-        """Cancel the calls, of which Dask runs the batches again elsewhere."""
+        """Cancel the calls, whose batches Dask runs again elsewhere."""
         for batch in list(self.batches):
             batch.let_go()
-        # Not `cancel_futures`: this thread would note the ends of calls, beside that of the loop.
+        # Without `cancel_futures`, which would settle calls in this thread as well as the loop's.
         self._executor.shutdown(wait=False)
 
 
 def cancel_calls(calls: dict[str, list[int]], dask_worker: Any) -> None:
-    """Cancel calls on a worker: also those that are still to come."""
+    """Cancel calls on a worker, including those that have not arrived yet."""
     keys = [(key, number) for key, numbers in calls.items() for number in numbers]
-    # First this: a batch looks at it when it has registered its calls.
+    # First this: a batch checks it after registering its calls.
     tombstones = _tombstones_of(dask_worker)
     tombstones.update(dict.fromkeys(keys))
     while len(tombstones) > _MOST_TOMBSTONES:

@@ -1,4 +1,4 @@
-"""The batches of calls, as tasks on a worker of the cluster."""
+"""Batches of calls as tasks on a worker of the cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ._private import CAN_SECEDE, secede
 from ._remote_batch import RemoteBatch
 from ._runner import Options, Runner
 
-#: What must be the same on both sides.
+#: Versions that must be the same on both sides.
 VERSIONS: Final = (f"{sys.version_info[0]}.{sys.version_info[1]}", version("aiofutures"))
 
 
@@ -28,8 +28,8 @@ class Origin(NamedTuple):
     Attributes:
         versions: The client's `VERSIONS`.
         topic: The topic of its events.
-        token: The executor's.
-        key: The name of the batch.
+        token: The token of its executor.
+        key: The key of the batch.
     """
 
     versions: tuple[str, str]
@@ -39,12 +39,12 @@ class Origin(NamedTuple):
 
 
 def pack_task(origin: Origin, options: Options, blob: bytes) -> bytes:
-    """Return the bytes which, unpickled by a task on a worker, run a batch there."""
+    """Return bytes that run a batch when a task on a worker unpickles them."""
     return dumps_plain(_Task(origin, options, blob))
 
 
 class _Task:
-    """A call that unpickling makes."""
+    """An object that calls a function when it is unpickled."""
 
     def __init__(self, *args: object) -> None:
         self._args = args
@@ -55,7 +55,7 @@ class _Task:
 
 
 async def run_batch(origin: Origin, options: Options, blob: bytes) -> list[Outcome]:
-    """Run the calls of a batch and return the outcomes that are too large for an event."""
+    """Run a batch and return the outcomes that are too large for an event."""
     worker: Any = distributed.get_worker()
     secede(worker, origin.key)
     batch = await _begin(worker, origin, options, blob)
@@ -67,7 +67,7 @@ async def run_batch(origin: Origin, options: Options, blob: bytes) -> list[Outco
 
 
 def run_batch_in_thread(origin: Origin, options: Options, blob: bytes) -> list[Outcome]:
-    """Do as `run_batch`, in a thread: where a coroutine cannot leave its place to others."""
+    """Do the same as `run_batch` in a thread, if a coroutine cannot leave its place."""
     worker: Any = distributed.get_worker()
     leave: Any = distributed.secede
     leave()
@@ -81,7 +81,8 @@ async def _begin(worker: Any, origin: Origin, options: Options, blob: bytes) -> 
     if versions != VERSIONS:
         raise RuntimeError(
             f"the worker {worker.address} has Python {VERSIONS[0]} and aiofutures {VERSIONS[1]}, "
-            f"the client Python {versions[0]} and aiofutures {versions[1]}: both need the same"
+            f"but the client Python {versions[0]} and aiofutures {versions[1]}: install the same "
+            "versions on both"
         )
     runner = await Runner.of(worker, options)
     batch = RemoteBatch(runner, Emitter(worker, topic, token, key), blob, copy_context())

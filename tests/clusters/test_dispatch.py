@@ -147,7 +147,7 @@ class TestLost:
         error = executor.submit(remote.add, 1).exception(LIMIT)
 
         assert isinstance(error, ClusterLostError)
-        assert "the outcome got lost on its way" in str(error)
+        assert "the outcome was lost on its way" in str(error)
 
     def test_cancelled(self, executor: DaskExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
         """A call that was cancelled and whose outcome got lost is not sent again."""

@@ -140,7 +140,7 @@ class TestWorkers:
             poison = executor.submit(remote.die)
             innocent += [executor.submit(remote.pid_after, 0.01) for _ in range(20)]
 
-            with pytest.raises(WorkerLostError, match=r"die\(\) was lost with its worker 3 times"):
+            with pytest.raises(WorkerLostError, match=r"die\(\) lost its worker in 3 attempts"):
                 poison.result(LONG)
 
             assert all(future.result(LONG) > 0 for future in innocent)
@@ -369,7 +369,7 @@ class TestVersions:
 
         for future in futures:
             error = str(future.exception(LIMIT))
-            assert "the client Python 2.7 and aiofutures 0.1.3: both need the same" in error
+            assert "but the client Python 2.7 and aiofutures 0.1.3: install the same" in error
 
     def test_not_there(self, start_cluster: StartCluster) -> None:
         """A worker without aiofutures is an error of each call."""
