@@ -131,9 +131,9 @@ def executors_variable() -> ContextVar[Any] | None:
 
 
 def arrive(context: Context) -> None:
-    """Give what the context of a call has of asgiref to the loop thread. Loop thread only."""
+    """Move asgiref's data in the context of a call to the loop thread. Loop thread only."""
     if rehome(context) and context.run(executor_of_asgiref) is not None:
-        # Its thread may wait for something else by now.
+        # The caller's thread may be waiting for something else by now.
         context.run(use, None)
 
 

@@ -1,4 +1,4 @@
-"""The blocking wait of a thread for a lock or an event."""
+"""Blocking waits of a thread for a lock or an event."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .._snapshot import snapshot
 from .._typing import P, T
 from .pool import WorkerPool
 
-# On Windows no signal ends a wait for a lock. There the main thread, which alone gets signals,
-# waits for `_LOOK` seconds at a time. Elsewhere that would cost a wait a tenth of its time.
+# On Windows, signals do not interrupt a wait for a lock. There the main thread, the only one to
+# receive signals, waits for `_LOOK` seconds at a time. Elsewhere that would slow waits by a tenth.
 _LOOKS_FOR_SIGNALS = sys.platform == "win32"
 _LOOK: Final = 1.0
 
 
 def block(gate: LockType, timeout: float | None = None) -> bool:
-    """Wait for `gate`, without a worker thread's slot; return False after the time-out."""
+    """Wait for `gate`, giving up a worker thread's slot; return False after the time-out."""
     pool = WorkerPool.current()
     if pool is None:
         return _acquire(gate, timeout)
@@ -30,9 +30,9 @@ def block(gate: LockType, timeout: float | None = None) -> bool:
 
 
 def open_gate(gate: LockType) -> None:
-    """Let the thread go on that waits for `gate`, or is about to."""
+    """Release the thread that waits for `gate`, or is about to."""
     if gate.locked():
-        # Another thread may be faster.
+        # Another thread may have released it first.
         with suppress(RuntimeError):
             gate.release()
 
@@ -43,7 +43,7 @@ def _acquire(gate: LockType, timeout: float | None) -> bool:
         if timeout is None:
             return gate.acquire()
         return gate.acquire(timeout=min(max(0.0, timeout), TIMEOUT_MAX))
-    # Without a clock: tests may have frozen it.
+    # Without reading a clock, which tests may have frozen.
     left = math.inf if timeout is None else timeout
     while left > _LOOK:
         if gate.acquire(timeout=_LOOK):
@@ -53,25 +53,26 @@ def _acquire(gate: LockType, timeout: float | None) -> bool:
 
 
 def locked(lock: threading.RLock, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call `fn` while the calling thread has `lock`, wherever a signal handler raises.
+    """Call `fn` while holding `lock`, and release it wherever a signal handler raises.
 
-    Under Python 3.14 a `with` statement would leave it locked where the handler runs after
-    `__enter__`, which the block does not cover yet.
+    On Python 3.14, a `with` statement would leave it locked if the handler runs after `__enter__`,
+    before the block has started.
     """
     try:
         lock.acquire()
         return fn(*args, **kwargs)
     finally:
-        # Nothing is called before this: a handler could run after that, as it can after `suppress`.
+        # No call comes first, not even to `suppress`: a handler could run after it.
         try:  # noqa: SIM105
             lock.release()
         except RuntimeError:
-            # The handler ended the wait for the lock. It never ends one of the lock's owner.
+            # The handler interrupted the wait for the lock. Only a thread without the lock waits,
+            # so this releases nothing that an outer `locked` needs.
             pass
 
 
 class Event:
-    """A `threading.Event` without a lock, which a signal handler that raises could leave locked."""
+    """A `threading.Event` without the lock that a raising signal handler could leave locked."""
 
     def __init__(self) -> None:
         self._is_set = False

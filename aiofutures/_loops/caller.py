@@ -1,4 +1,4 @@
-"""The thread that waits in a `to_sync` call, and what it runs meanwhile."""
+"""The thread that waits in a `to_sync` call, and what it runs in the meantime."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from .limit import pause
 from .worker_future import TakesOutcomes, WorkerFuture, call_soon
 
 _REFUSAL: Final = (
-    "the thread in which this was to run has stopped waiting in its to_sync call: its time was up, "
-    "or an exception was raised there"
+    "the thread that was to run this has stopped waiting in its to_sync call: its time limit "
+    "passed, or an exception was raised there"
 )
 
 
-# The cancellation of the call comes first: a task group hands it on one turn of the loop later,
-# and so does the next one.
+# Enough for the cancellation of the call to arrive first: each nested task group passes it on one
+# turn of the loop later.
 _TURNS: Final = 10
 
 
 class Caller:
-    """A thread that waits in a `to_sync` call, and runs functions for the tasks of that meanwhile.
+    """A thread that waits in a `to_sync` call, and runs functions for the tasks of that call.
 
-    A task appends a future to `items`, and then looks whether the thread waits. A thread that stops
-    says so first, and then looks at `items`: one of the two sees the other, and who takes the call
-    out of the future decides what becomes of it. The thread alone removes futures, after that: a
-    signal handler may raise at any point, and what is still there when it stops gets an outcome, if
-    it has none.
+    A task appends a future to `items`, then checks whether the thread is waiting. A thread that
+    stops waiting says so first, then looks at `items`. So one of the two sees the other, and
+    whichever takes the call out of the future decides its outcome. Only the thread removes futures,
+    and only afterwards: a signal handler may raise at any point, and any future still there when
+    the thread stops gets an outcome if it has none.
 
-    The defaults are in the class: most calls need no more. In another process nobody waits for a
-    copy.
+    The defaults are class attributes, as most calls need nothing more. In another process, nobody
+    waits for a copy.
     """
 
-    #: None where the thread has stopped before the call was done.
+    #: None if the thread stopped waiting before the call was done.
     is_waiting: bool | None = True
-    #: What the thread waits for.
+    #: The lock that the thread waits for.
     gate: LockType | None = None
     items: deque[CallerFuture[Any]] | None = None
-    # The thread, while it runs something.
+    # The thread's identifier while it runs a function.
     _busy: int | None = None
 
     @override
@@ -57,15 +57,15 @@ class Caller:
     # In a task.
 
     def run(self, make: Callable[[], CallerFuture[T]]) -> CallerFuture[T] | None:
-        """Have the thread run the call of a future; None if it waits no more.
+        """Make the thread run the call of a future; None if it no longer waits.
 
-        The future is refused if the thread has stopped before its call was done.
+        The future fails if the thread stopped waiting before its `to_sync` call was done.
 
         Args:
-            make: Makes the future.
+            make: Creates the future.
         """
         future = None
-        # A function there may run an event loop of its own.
+        # A function in the thread may itself run an event loop.
         if self.is_waiting and self._busy != get_ident():
             future = self._append(make())
         if future is None and self.is_waiting is None:
@@ -74,8 +74,8 @@ class Caller:
         return future
 
     def _append(self, future: CallerFuture[T]) -> CallerFuture[T] | None:
-        """Leave `future` to the thread, and return it; None if that waits no more."""
-        # Atomic: one for all.
+        """Leave `future` to the thread and return it; None if the thread no longer waits."""
+        # Atomic, so that all tasks use the same one.
         items: deque[CallerFuture[Any]] = self.__dict__.setdefault("items", deque())
         items.append(future)
         gate = self.gate
@@ -86,10 +86,10 @@ class Caller:
     # In the thread.
 
     def run_next(self) -> None:
-        """Run the call that was appended first, which is there.
+        """Run the call that was appended first. There must be one.
 
         Raises:
-            KeyboardInterrupt: The call has raised it, and has no outcome yet.
+            KeyboardInterrupt: The call raised it, and has no outcome yet.
         """
         assert self.items is not None  # noqa: S101
         self._busy = get_ident()
@@ -100,13 +100,13 @@ class Caller:
         del self.items[0]
 
     def run_rest(self) -> None:
-        """Run what was appended while the call was not done, and wait no more."""
+        """Stop waiting, and run what was appended before the call was done."""
         self.is_waiting = False
         while self.items:
             self.run_next()
 
     def leave(self) -> None:
-        """Refuse what has not begun, and what is appended from now on, unless the call is done."""
+        """Refuse functions that have not started and, unless the call is done, later ones."""
         if self.is_waiting:
             self.is_waiting = None
         while self.items:
@@ -114,24 +114,24 @@ class Caller:
             del self.items[0]
 
 
-#: The one of the nearest `to_sync` call.
+#: The caller of the nearest `to_sync` call.
 waiting_caller: Final[ContextVar[Caller | None]] = ContextVar(
     "aiofutures_waiting_caller", default=None
 )
 
 
 def leave_caller(context: Context) -> None:
-    """Note in the context of a call that nobody waits for it, if it is one of synchronous code."""
+    """Note in the context of a call from synchronous code that nobody waits for it."""
     if waiting_caller in context and asyncio._get_running_loop() not in running_loop_threads:
         context.run(waiting_caller.set, None)
         context.run(_asgiref.use, None)
 
 
 class CallerFuture(WorkerFuture[T]):
-    """Carries a call of a task to the thread that waits, or to a worker thread.
+    """Carries a call from a task to the waiting thread, or to a worker thread.
 
-    The call of the task lends its place while the function, in a thread that may be another
-    executor's, waits for one.
+    The task's call lends its place while the function waits for one, in a thread that may belong to
+    another executor.
 
     Args:
         workers: The worker threads.
@@ -158,16 +158,16 @@ class CallerFuture(WorkerFuture[T]):
         self._wake: tuple[Callable[[Any], object], Context] | None = None
 
     def withdraw(self) -> bool:
-        """Cancel the future, unless its call was taken."""
+        """Cancel the future, unless its call was already taken."""
         return self._take() is not None and self.cancel()
 
-    # In the thread that waits.
+    # In the waiting thread.
 
     def run_in_caller(self) -> None:
-        """Run the call and hand its outcome back, unless it was cancelled.
+        """Run the call and hand back its outcome, unless it was cancelled.
 
         Raises:
-            KeyboardInterrupt: The call has raised it.
+            KeyboardInterrupt: The call raised it.
         """
         if not self._workers.run_here(self):
             return
@@ -178,11 +178,11 @@ class CallerFuture(WorkerFuture[T]):
             self._has_outcome = True
             self._end_pause(partial(self._workers.hand_over, self))
         finally:
-            # The traceback of the exception holds this frame.
+            # The traceback of the exception refers to this frame.
             del self, error
 
     def refuse(self) -> None:
-        """Hand back an error, unless there is an outcome."""
+        """Hand back an error, unless there is already an outcome."""
         if not self._has_outcome:
             self._take()
             self._value, self._error = None, InvalidStateError(_REFUSAL)
@@ -190,7 +190,7 @@ class CallerFuture(WorkerFuture[T]):
         self._end_pause(settle)
 
     def _settle_late(self, turns: int) -> None:
-        """Settle it after some turns of the event loop."""
+        """Settle the future after some turns of the event loop."""
         if turns == 0:
             self.settle()
         else:
@@ -199,7 +199,7 @@ class CallerFuture(WorkerFuture[T]):
     # In another thread.
 
     def run_and_deliver(self) -> None:
-        """Run the call in a thread that waits in asgiref."""
+        """Run the call in a thread that waits in asgiref, and deliver its outcome."""
         if self._workers.run_here(self):
             self._end_pause(partial(self._workers.hand_over, self))
 
@@ -207,14 +207,14 @@ class CallerFuture(WorkerFuture[T]):
     def deliver(self) -> None:
         self._end_pause(super().deliver)
 
-    # On the event loop. The task that awaits it is woken at once: another turn of the loop would
+    # On the event loop. `settle` wakes the awaiting task at once: a further turn of the loop would
     # take a sixth of the time of a call.
 
     @override
     def add_done_callback(
         self, fn: Callable[[Any], object], /, *, context: Context | None = None
     ) -> None:
-        # Tasks alone give a context.
+        # Only tasks pass a context.
         if context is None or self._wake is not None or self.done():
             super().add_done_callback(fn, context=context)
         else:
@@ -237,8 +237,8 @@ class CallerFuture(WorkerFuture[T]):
         if asyncio.current_task() is not None:
             super().add_done_callback(fn, context=context)
             return
-        # The frames of an exception that the task raises lead back to this one, which must not keep
-        # what has the exception.
+        # If the task raises an exception, its traceback leads to this frame, which must not keep
+        # anything that refers to the exception.
         run: Any = context.run
         calls = [partial(run, fn, self)]
         del self, wake, fn, context, run
@@ -246,7 +246,7 @@ class CallerFuture(WorkerFuture[T]):
 
     @override
     def cancel(self, msg: Any | None = None) -> bool:
-        """Cancel the future, and the call unless it runs."""
+        """Cancel the future, and the call unless it is running."""
         if not super().cancel(msg):
             return False
         wake, self._wake = self._wake, None
@@ -257,7 +257,7 @@ class CallerFuture(WorkerFuture[T]):
         return True
 
     def _end_pause(self, resume: Callable[[], object]) -> None:
-        """Call `resume` when the task's call has its place again, for which it waits once."""
+        """Call `resume` once the task's call has its place again."""
         try:
             take_back = self._take_back
             del self._take_back
@@ -270,4 +270,4 @@ class CallerFuture(WorkerFuture[T]):
 
 
 def _go_on() -> None:
-    """The task goes on by itself."""
+    """Do nothing: the task resumes by itself."""

@@ -1,4 +1,4 @@
-"""The refusal of what gevent and eventlet put in the place of threads."""
+"""The refusal of gevent's and eventlet's replacements for threads."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _GREEN: Final = frozenset({"gevent", "eventlet"})
 
 
 def refuse_green_threads() -> None:
-    """Raise RuntimeError where threads are green: a wait for the event loop would never end.
+    """Raise RuntimeError if threads are green: a wait for the event loop would never end.
 
-    They may be at any time, so nothing is kept.
+    Threads may be replaced at any time, so nothing is cached.
     """
-    # A debugger's would do.
+    # A debugger's replacement is fine.
     if not are_threads_real():
         _refuse(_thread.start_new_thread.__module__, "threads")
 
 
 def are_threads_real() -> bool:
-    """Tell whether threads are those of the standard library."""
+    """Tell whether threads are the standard library's own."""
     return _thread.start_new_thread.__module__ == "_thread"
 
 

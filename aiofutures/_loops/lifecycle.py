@@ -1,11 +1,11 @@
 """The threads of this process, at the end of the interpreter and after a fork.
 
-The end has two phases. Before Python joins its threads, `_finish_calls` waits for what was
-submitted, while threads can still be started. Until all other threads have ended and the exit
-functions have run, the loops go on serving them: their threads are daemons. Then `_end`, an exit
-function itself, ends what nobody has submitted. No loop is closed, for exit functions that were
-registered before this package was imported run after it. Where there are no daemon threads, or no
-exit functions run, all ends in the first phase.
+The end has two phases. Before Python joins its threads, `_finish_calls` waits for submitted work,
+while threads can still be started. The loops, whose threads are daemons, continue to serve other
+threads and exit functions until these have ended. Then `_end`, itself an exit function, ends
+whatever was not submitted. It closes no loop, because exit functions that were registered before
+this package was imported run after it. Without daemon threads, or if no exit functions run,
+everything ends in the first phase.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import _thread
 import asyncio
 import atexit
 
-# Exit hooks run in reverse order: that of the worker threads must be registered before ours.
+# Exit hooks run in reverse order: the one for worker threads must be registered before ours.
 import concurrent.futures.thread  # noqa: F401
 import os
 import sys
@@ -32,30 +32,30 @@ from .._snapshot import snapshot
 from .._typing import override
 from .green import are_threads_real
 
-# After so many seconds what holds up the end is named.
+# After this many seconds, a warning names the calls that delay the end.
 _PATIENCE: Final = 5.0
-# Threads that wait for work, for calls of exit functions: these cannot start any.
+# Threads kept in reserve for exit functions, which cannot start any.
 _SPARES: Final = 4
-# These start no thread once the main thread has ended (CPython gh-113964).
+# These versions start no thread once the main thread has ended (CPython gh-113964).
 _REFUSES: Final = (3, 12) <= sys.version_info < (3, 12, 2)
 _HAS_DAEMONS: Final[bool] = getattr(_thread, "daemon_threads_allowed", lambda: True)()
 
 
 class Waits(Protocol):
-    """Something that has calls to finish, in threads of its own."""
+    """Something with calls to finish in its own threads."""
 
     def close(self) -> None: ...
     def is_idle(self) -> bool:
-        """Tell whether nothing that was submitted is left to do."""
+        """Tell whether all submitted work is done."""
         ...
 
     def wait_until_idle(self, timeout: float) -> bool:
-        """Wait until nothing that was submitted is left; return False after the time-out."""
+        """Wait until all submitted work is done; return False after the time-out."""
         ...
 
 
 class Abandonable(Protocol):
-    """Something that a forked child leaves to the parent process."""
+    """Something that a forked child leaves to its parent."""
 
     def abandon(self) -> None: ...
 
@@ -69,39 +69,40 @@ class EndsAtExit(Waits, Abandonable, Protocol):
     def cancel_closing(self) -> bool: ...
     def join(self) -> None: ...
     def guard(self) -> None:
-        """Refuse submits of daemon threads, which would keep it busy for ever."""
+        """Refuse calls from daemon threads, which could keep it busy forever."""
 
     def names(self) -> Iterable[str]:
-        """Return the names of what is left."""
+        """Return the names of the remaining calls."""
         ...
 
     def end_background_tasks(self) -> bool:
-        """Cancel what nobody has submitted, and wait for it; tell whether there was anything."""
+        """Cancel tasks that were not submitted, and wait; tell whether there were any."""
         ...
 
     def pass_turn(self, timeout: float) -> None:
-        """Wait until the loop has done what it was asked to do so far."""
+        """Wait until the loop has run everything scheduled so far."""
 
 
 class Reports(Protocol):
-    """Something that reports an error when it dies, or before."""
+    """Something that reports an error when it is discarded, or earlier."""
 
     def report(self) -> None: ...
 
 
-#: The loop threads that have started and not ended, by their event loop.
+#: The running loop threads, by their event loop.
 running_loop_threads: dict[asyncio.AbstractEventLoop, EndsAtExit] = {}
 
-#: All loop threads, also those about to start: for a forked child, and for their worker threads.
+#: All loop threads, even those not started: a forked child renews them, and their worker threads
+#: may be running.
 loop_threads: weakref.WeakSet[EndsAtExit] = weakref.WeakSet()
 
-#: What else a forked child begins anew.
+#: Other objects that a forked child leaves to its parent.
 abandonable: weakref.WeakSet[Abandonable] = weakref.WeakSet()
 
 #: Owners of worker threads.
 worker_pools: weakref.WeakSet[Waits] = weakref.WeakSet()
 
-#: Errors that nobody has fetched, by their id.
+#: Errors that nobody has fetched, by id.
 unfetched: dict[int, weakref.ref[Reports]] = {}
 
 #: Whether the interpreter is ending.
@@ -113,7 +114,7 @@ _was_interrupted = threading.Event()
 
 
 class Thread(threading.Thread):
-    """A thread that the end of the interpreter does not wait for, if there are such."""
+    """A daemon thread, where the interpreter allows these."""
 
     _is_handed = False
 
@@ -124,10 +125,10 @@ class Thread(threading.Thread):
 
     @override
     def start(self) -> None:
-        """Start it. At the very end of the interpreter one that waits for work takes its place.
+        """Start the thread. At the very end of the interpreter, a spare thread replaces it.
 
         Raises:
-            InvalidStateError: The interpreter is ending, and there is none.
+            InvalidStateError: The interpreter is ending, and there is no spare thread.
         """
         try:
             super().start()
@@ -150,7 +151,7 @@ class Thread(threading.Thread):
 
 
 class _Spare(Thread):
-    """A thread that waits until it can take the place of another one."""
+    """A thread that waits until it can replace another one."""
 
     def __init__(self) -> None:
         super().__init__(self._wait, "aiofutures-spare")
@@ -159,13 +160,13 @@ class _Spare(Thread):
         self._place: threading.Thread | None = None
 
     def take_over(self, place: threading.Thread) -> None:
-        """Do what that thread, which cannot start, was to do."""
+        """Do the work of a thread that cannot start."""
         self._place = place
         self.name = place.name
         self._gate.release()
 
     def dismiss(self) -> None:
-        """End, unless it has taken over or was never started."""
+        """End the thread, unless it has taken over or was never started."""
         with suppress(ValueError):
             _spares.remove(self)
             self._gate.release()
@@ -178,7 +179,7 @@ class _Spare(Thread):
 
 
 def _keep_spares(count: int) -> list[_Spare]:
-    """Keep so many threads, or as many as Python still starts."""
+    """Keep this many threads in reserve, or as many as Python still starts."""
     spares = [_Spare() for _ in range(count)]
     with suppress(RuntimeError):
         for spare in spares:
@@ -189,7 +190,7 @@ def _keep_spares(count: int) -> list[_Spare]:
 
 @contextmanager
 def keeping_thread() -> Iterator[None]:
-    """Keep a thread for what is about to start one, and may take longer than the main thread."""
+    """Keep a spare thread for a block that starts one, as the main thread may end first."""
     is_main = threading.current_thread() is threading.main_thread()
     spares = _keep_spares(1 if _REFUSES and not is_main else 0)
     try:
@@ -216,13 +217,13 @@ def _finish_calls() -> None:
 
 
 def _is_multiprocessing_child() -> bool:
-    """Tell whether this process ends without its exit functions."""
+    """Tell whether this process ends without running its exit functions."""
     process = sys.modules.get("multiprocessing.process")
     return process is not None and process.parent_process() is not None
 
 
 def _end() -> None:
-    """End what nobody has submitted, after other threads and exit functions."""
+    """End whatever was not submitted, after other threads and exit functions."""
     exiting.set()
     if not _was_interrupted.is_set():
         _wait_or_cancel()
@@ -233,7 +234,7 @@ def _end() -> None:
 
 
 def _end_background_tasks(loop_thread: EndsAtExit) -> bool:
-    """Do so, but for a client whose closing is interrupted; tell whether there may be more."""
+    """Do so, but not for a client whose closing is interrupted; tell whether more may follow."""
     try:
         return loop_thread.end_background_tasks()
     except (KeyboardInterrupt, SystemExit):
@@ -246,7 +247,7 @@ def _wait_or_cancel() -> None:
     try:
         _wait()
     except (KeyboardInterrupt, SystemExit):
-        # If it comes once more, it ends the wait.
+        # A second one ends the wait.
         _was_interrupted.set()
         for loop_thread in snapshot(running_loop_threads.values()):
             loop_thread.cancel_all()
@@ -256,7 +257,7 @@ def _wait_or_cancel() -> None:
 
 
 def _wait() -> None:
-    """Wait until no loop thread has anything submitted left to do."""
+    """Wait until all submitted work is done."""
     for loop_thread in snapshot(loop_threads):
         loop_thread.guard()
         if loop_thread.cancel_at_exit:
@@ -270,21 +271,21 @@ def _wait() -> None:
 
 
 def _first_busy() -> Waits | None:
-    """Return a loop thread, or an owner of worker threads, that has something left to do."""
+    """Return a loop thread or an owner of worker threads that still has work."""
     all_of_them = (*snapshot(running_loop_threads.values()), *snapshot(worker_pools))
     return next((one for one in all_of_them if not one.is_idle()), None)
 
 
 def _warn() -> None:
     log_warning(
-        "the interpreter cannot exit before these calls end: %s. Ctrl-C cancels them; with "
-        "AsyncExecutor(cancel_at_exit=True) they are cancelled instead of waited for",
+        "the interpreter cannot exit before these calls end: %s. Ctrl-C cancels them; "
+        "AsyncExecutor(cancel_at_exit=True) cancels them instead of waiting",
         in_words(name for loop_thread in snapshot(loop_threads) for name in loop_thread.names()),
     )
 
 
 def in_words(names: Iterable[str]) -> str:
-    """Return the names, each once, with the number of those that come more than once."""
+    """Return the names, each once, with a count if it occurs more often."""
     counted = Counter(names).items()
     return ", ".join(f"{name} ({count})" if count > 1 else name for name, count in counted)
 
@@ -300,7 +301,7 @@ def _report_unfetched() -> None:
 
 
 def _abandon() -> None:
-    """Leave the threads of the parent process to it."""
+    """In a forked child, leave the parent's threads to the parent."""
     exiting.clear()
     _has_warned.clear()
     _was_interrupted.clear()
@@ -310,8 +311,8 @@ def _abandon() -> None:
     running_loop_threads.clear()
 
 
-# Plain atexit would run after the interpreter has joined its threads, and concurrent.futures has
-# stopped its workers.
+# A plain atexit function would run after the interpreter has joined its threads and
+# concurrent.futures has stopped its workers.
 _register: Callable[..., object] = getattr(threading, "_register_atexit", atexit.register)
 _register(_finish_calls)
 atexit.register(_end)

@@ -1,4 +1,4 @@
-"""The limit on how many calls of an event loop run at once."""
+"""The limit on the number of calls that an event loop runs at once."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .blocking import block
 
 _Resume: TypeAlias = Callable[[], object]
 
-#: The call whose place the running code takes up: that runs it, or that called what runs it. A weak
-#: reference, as contexts live as long as tracebacks and tasks do.
+#: The call whose place the running code occupies, directly or through the calls that led to it. A
+#: weak reference, as tracebacks and tasks keep contexts alive.
 running_call: ContextVar[ref[Runnable] | None] = ContextVar("aiofutures_running_call", default=None)
 
 
 def lend(host: Host | None) -> TakeBack | None:
-    """Lend the caller's place while it waits for a call of `host`; None where it has none."""
+    """Lend the caller's place while it waits for a call of `host`; None if it has no place."""
     call = _running_call()
     if host is None or call is None or call._host is None or call._host.limit is None:
         return None
@@ -32,7 +32,7 @@ def lend(host: Host | None) -> TakeBack | None:
 
 
 def pause() -> TakeBack | None:
-    """Lend the caller's place while it waits for something that needs none; None as in `lend`."""
+    """Lend the caller's place while it waits for what needs no place; None as in `lend`."""
     if running_call.get() is None:
         return None
     call = _running_call()
@@ -43,10 +43,10 @@ def pause() -> TakeBack | None:
 
 @contextmanager
 def lent(host: Host | None, timeout: float | None) -> Generator[None]:
-    """Lend the caller's place during a block, at the end of which the thread waits for one.
+    """Lend the caller's place during a block, then wait until there is one again.
 
     Args:
-        host: Where the call runs for which the thread waits.
+        host: The host of the call that the thread waits for.
         timeout: Maximum number of seconds for both; None means no limit.
     """
     take_back = lend(host)
@@ -69,35 +69,35 @@ def _running_call() -> Runnable | None:
 
 
 class RunsCallbacks(Protocol):
-    """An event loop, as its limit sees it."""
+    """An event loop, as seen by its limit."""
 
     def is_current(self) -> bool:
         """Tell whether the caller runs on it."""
         ...
 
     def is_guest(self) -> bool:
-        """Tell whether the caller runs on another event loop, or in a worker thread of one."""
+        """Tell whether the caller runs on another event loop, or in its worker threads."""
         ...
 
     def call_soon(self, callback: Callable[..., object], /, *args: Any) -> bool:
-        """Schedule a callback, from any thread; False where there is no event loop any more."""
+        """Schedule a callback, from any thread; False if the event loop is gone."""
         ...
 
     def look_soon(self) -> None:
-        """Have it look for the next call, as there is a place. Loop thread only."""
+        """Look for the next call soon, as there is a place. Loop thread only."""
 
 
 class Limit:
-    """The places of the calls that run.
+    """The places of running calls.
 
-    A call that waits for another one which needs a place, here or elsewhere, lends its own
-    meanwhile, so that no limit makes them wait for each other. It is lent as long as any task or
-    thread of the call waits. A call that waits for one which needs none *pauses*. It lends its
-    place while it has *guests*: calls elsewhere, which it has made, that wait for a place.
+    A call that waits for another call which needs a place, here or elsewhere, lends its own in the
+    meantime, so that limits cannot make calls wait for each other. The place is lent as long as any
+    task or thread of the call waits. A call that waits for one which needs no place *pauses*: it
+    lends its place while it has *guests*, calls it made elsewhere that wait for a place.
 
-    The loop thread alone counts. A thread that wants its place back appears in `_threads` first,
-    and then looks whether the loop has ended; a loop that ends says so first, and then looks there:
-    one of the two sees the other.
+    Only the loop thread counts. A thread that wants its place back first appears in `_threads`,
+    then checks whether the loop has ended; a loop that ends first says so, then looks there. So one
+    of the two sees the other.
 
     Args:
         max_workers: How many places there are.
@@ -108,7 +108,8 @@ class Limit:
         self.max_workers = max_workers
         self._loop = loop
         self._taken: set[Runnable] = set()
-        # How many tasks and threads of the call wait, how many pause, and how many guests it has.
+        # For each call: how many of its tasks and threads wait, how many pause, and how many guests
+        # it has.
         self._lent: dict[Runnable, int] = {}
         self._paused: dict[Runnable, int] = {}
         self._guests: dict[Runnable, int] = {}
@@ -143,7 +144,7 @@ class Limit:
             self._loop.call_soon(change, call)
 
     def _let_go(self, call: Runnable, resume: _Resume) -> None:
-        """Let a guest go on; it has no place here."""
+        """Resume a guest, which has no place here."""
         self._soon(self._say_goodbye, call)
         resume()
 
@@ -160,7 +161,7 @@ class Limit:
             self._resume(key)
 
     def _resume(self, key: object) -> None:
-        """Let a thread go on that wanted its place back, once."""
+        """Resume a thread that wanted its place back, once."""
         resume = self._threads.pop(key, None)
         if resume is not None:
             resume()
@@ -172,26 +173,26 @@ class Limit:
         return len(self._taken) - len(self._lent) < self.max_workers
 
     def take(self, call: Runnable) -> None:
-        """Give `call` a place until `leave`. One that only waits lends it. Loop thread only."""
+        """Give `call` a place until `leave`; one that only waits lends it. Loop thread only."""
         self._taken.add(call)
         if call._only_waits:
             self._lent[call] = 1
 
     def leave(self, call: Runnable) -> None:
-        """Take the place from `call`, which is done. Loop thread only."""
+        """Take back the place of `call`, which is done. Loop thread only."""
         self._taken.discard(call)
         for counts in (self._lent, self._paused, self._guests):
             counts.pop(call, None)
         self._give_back()
 
     def close(self) -> None:
-        """Let all threads go on that wait for a place: the event loop runs no more."""
+        """Resume all threads that wait for a place: the event loop has ended."""
         self._is_closed = True
         for key in snapshot(self._threads):
             self._resume(key)
 
     def _lend(self, call: Runnable) -> None:
-        """Let another call run in the place of `call`. Loop thread only."""
+        """Let another call use the place of `call`. Loop thread only."""
         if call in self._taken:
             _add(self._lent, call)
             self._give_back()
@@ -203,12 +204,12 @@ class Limit:
             self._returning.append((call, resume))
             self._give_back()
             return
-        # Others of the call still wait, or it is done and has none.
+        # Other tasks of the call still wait, or it is done and has no place.
         _remove(self._lent, call)
         resume()
 
     def _give_back(self) -> None:
-        """Let those who wait for a place go on, first come, first served. Loop thread only."""
+        """Resume calls that wait for a place, first come, first served. Loop thread only."""
         while self._returning and self.has_place():
             call, resume = self._returning.popleft()
             _remove(self._lent, call)
@@ -230,14 +231,14 @@ class Limit:
             self._return(call, resume)
 
     def _welcome(self, call: Runnable) -> None:
-        """Have `call` lend its place wherever it pauses: a guest is waiting. Loop thread only."""
+        """Make `call` lend its place whenever it pauses: a guest is waiting. Loop thread only."""
         if call in self._taken:
             _add(self._guests, call)
             for _ in range(self._paused.pop(call, 0)):
                 self._lend(call)
 
     def _say_goodbye(self, call: Runnable) -> None:
-        """Note that a guest of `call` waits no more. Loop thread only."""
+        """Note that a guest of `call` no longer waits. Loop thread only."""
         _remove(self._guests, call)
 
 

@@ -17,34 +17,34 @@ from .lifecycle import Thread
 
 
 class PoolItem(Protocol):
-    """A call, as the pool sees it."""
+    """A call, as seen by the pool."""
 
     def run(self) -> bool:
-        """Run the call and keep the outcome; False when it was cancelled. Does not raise."""
+        """Run the call and keep its outcome; False if it was cancelled. Does not raise."""
 
     def deliver(self) -> None:
-        """Hand on the outcome of a call that was run."""
+        """Deliver the outcome of a call that has run."""
 
     def fail(self, error: BaseException, /) -> None:
-        """End the call, which will not be run, with `error`."""
+        """End the call, which will not run, with `error`."""
 
 
 class WorkerPool:
-    """Runs items in its threads, as many at once as a `ThreadPoolExecutor` does by default.
+    """Runs items in threads, as many at once as a `ThreadPoolExecutor` does by default.
 
-    A function in a worker thread may wait for a task that needs a worker thread itself, and so
-    on. In a pool of fixed size, enough of these would wait for each other for ever. Here a thread
-    gives up its *slot* while it waits, and another thread takes that.
+    A function in a worker thread may wait for a task that itself needs a worker thread, and so on.
+    In a pool of fixed size, enough of these would wait for each other forever. Here a thread gives
+    up its *slot* while it waits, and another thread takes the slot.
 
-    Whoever submits appends the item, then looks for a free slot. Whoever gives up a slot does that,
-    then looks for items. Either wakes at most one thread, which takes an item and wakes the next
-    thread if there are more. A thread that is about to wake is thus never waited for in vain.
+    A submit appends its item, then looks for a free slot. A thread that gives up a slot then looks
+    for items. Either wakes at most one thread, which takes an item and wakes the next thread if
+    there are more. So no item waits for a thread that never comes.
 
-    Only worker threads take and give up slots, and signal handlers do not run in these. So none is
-    lost, wherever a handler raises.
+    Only worker threads take and give up slots, and signal handlers do not run in them. So no slot
+    is lost, wherever a handler raises.
 
     Args:
-        thread_name_prefix: What the names of the threads begin with.
+        thread_name_prefix: Prefix of the threads' names.
     """
 
     def __init__(self, thread_name_prefix: str) -> None:
@@ -52,36 +52,36 @@ class WorkerPool:
         self._size = ThreadPoolExecutor()._max_workers
         self._items: deque[PoolItem] = deque()
         self._threads: list[threading.Thread] = []
-        # Whether the last of them has not begun to work yet.
+        # Whether the newest of them has not begun to work yet.
         self._starting = False
         self._closed = False
-        # What idle threads wait to acquire. While it is released, one of them is about to wake.
+        # Idle threads wait to acquire it. While it is released, one of them is about to wake.
         self._bell = allocate_lock()
         self._bell.acquire()
-        # Threads that wait for the bell or are about to, and free slots: below zero after threads
-        # have come back from a wait.
+        # The number of threads that wait for the bell or are about to, and of free slots, which is
+        # negative when threads have returned from a wait.
         self._idle = 0
         self._free = self._size
-        # Guards both counts. Worker threads alone acquire it, and call nothing under it.
+        # Guards both counts. Only worker threads acquire it, and call nothing while they hold it.
         self._lock = allocate_lock()
 
     @staticmethod
     def current() -> WorkerPool | None:
-        """Return the pool whose thread the caller runs in."""
+        """Return the pool that the calling thread belongs to, if any."""
         return _here.pool
 
     @staticmethod
     def leave() -> None:
-        """Make the calling thread an ordinary one. It ends with its item."""
+        """Make the calling thread an ordinary one, which ends with its item."""
         _here.pool = None
 
     def submit(self, item: PoolItem) -> None:
-        """Run `item` as soon as there is a slot. It fails where no thread is to be had."""
+        """Run `item` as soon as there is a slot. It fails if no thread can be started."""
         self._items.append(item)
         self.wake()
 
     def wake(self) -> None:
-        """Have a thread look at the items, if there are any and a slot for one."""
+        """Make a thread look at the items, if there are any and a slot is free."""
         if not self._items or self._free <= 0:
             return
         if self._idle:
@@ -91,7 +91,7 @@ class WorkerPool:
 
     @contextmanager
     def blocked(self) -> Generator[None]:
-        """Leave the slot of the calling thread to another one while it waits."""
+        """Give up the calling thread's slot while it waits."""
         self.leave_slot()
         try:
             yield
@@ -99,7 +99,7 @@ class WorkerPool:
             self.take_slot()
 
     def leave_slot(self) -> None:
-        """Leave the slot of the calling thread to another one, which waits once more."""
+        """Give up the calling thread's slot as it begins to wait, possibly nested."""
         _here.waits += 1
         if _here.waits == 1:
             with self._lock:
@@ -107,28 +107,28 @@ class WorkerPool:
             self.wake()
 
     def take_slot(self) -> None:
-        """Take the slot back when the calling thread waits for nothing any more."""
+        """Take the slot back when the calling thread's last wait ends."""
         _here.waits -= 1
-        # At once. The next thread that has run its item takes no other.
+        # At once: in return, the next thread to finish its item takes no other.
         if _here.waits == 0:
             with self._lock:
                 self._free -= 1
 
     def close(self) -> None:
-        """Have threads end instead of waiting for items. Whatever is submitted still runs."""
+        """Make threads end instead of waiting for items. Items submitted later still run."""
         self._closed = True
         self._ring()
 
     def join(self) -> None:
         """Wait until the threads have ended, after `close`."""
-        # Those that have ended may have started others.
+        # Threads that have ended may have started others.
         while alive := [thread for thread in snapshot(self._threads) if thread.is_alive()]:
             for thread in alive:
                 thread.join()
 
     def _ring(self) -> None:
         if self._bell.locked():
-            # Another thread may be faster.
+            # Another thread may have released it first.
             with suppress(RuntimeError):
                 self._bell.release()
 
@@ -138,18 +138,18 @@ class WorkerPool:
         self._starting = True
         try:
             self._threads.append(thread)
-            # In a context of its own: some Pythons have the thread keep the caller's.
+            # In an empty context: in some versions of Python, the thread would keep the caller's.
             Context().run(thread.start)
         except BaseException as error:
             self._starting = False
-            # A signal handler's, which do not run in worker threads; the thread may run.
+            # A signal handler's error, as these do not run in worker threads: the thread may run.
             if not isinstance(error, RuntimeError) and self.current() is not self:
                 raise
             self._threads.remove(thread)
             self._do_without(error)
 
     def _do_without(self, error: BaseException) -> None:
-        """Fail the items, unless there is a thread that will take them."""
+        """Fail the items, unless some thread will take them."""
         while self._items and not self._idle and self._free == self._size:
             with suppress(IndexError):
                 self._items.popleft().fail(error)
@@ -162,14 +162,14 @@ class WorkerPool:
         """Run items, and wait for more until the pool is closed."""
         _here.pool = self
         self._starting = False
-        # The last item, which is not delivered yet.
+        # The last item, not delivered yet.
         ended: list[PoolItem] = []
         while True:
             self._run_items(ended)
-            # It has left the pool in its item.
+            # The item called `leave`.
             if _here.pool is not self:
                 return
-            # Now that it is idle: the task may submit the next item, and need not start a thread.
+            # Only now that this thread is idle: if the task submits another item, none is started.
             _deliver(ended)
             self.wake()
             if self._closed and not self._items:
@@ -180,7 +180,7 @@ class WorkerPool:
         self._end()
 
     def _run_items(self, ended: list[PoolItem]) -> None:
-        """Run items until there is none or no slot, and leave the last in `ended`."""
+        """Run items while there are items and slots, and leave the last item in `ended`."""
         with self._lock:
             if self._free <= 0:
                 self._idle += 1
@@ -191,10 +191,10 @@ class WorkerPool:
             self.wake()
             if item.run():
                 ended.append(item)
-            # What it waited for in an event loop that it has left.
+            # Waits in an event loop that the item has left.
             while _here.waits > 0:
                 self.take_slot()
-        # No variable has an item now: the traceback of an exception leads to this frame.
+        # No variable holds an item now: the traceback of an exception leads to this frame.
 
     def _next_item(self) -> PoolItem | None:
         """Return the next item for a thread that has a slot, or give up the slot."""
@@ -209,17 +209,17 @@ class WorkerPool:
         return None
 
     def _end(self) -> None:
-        """Leave the items to others that came too late for this thread."""
+        """Leave items that came too late for this thread to other threads."""
         with self._lock:
             self._idle -= 1
         self.wake()
-        # They are to end, too.
+        # They must end, too.
         if self._idle:
             self._ring()
 
 
 class _Here(threading.local):
-    """What a thread knows of itself."""
+    """The state of a thread."""
 
     pool: WorkerPool | None = None
     waits = 0
@@ -229,7 +229,7 @@ _here: Final = _Here()
 
 
 def _deliver(ended: list[PoolItem]) -> None:
-    """Deliver the item in `ended`, if there is one. The thread goes on whatever comes of it."""
+    """Deliver the item in `ended`, if any. The thread continues even if that fails."""
     try:
         while ended:
             ended.pop().deliver()

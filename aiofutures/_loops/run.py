@@ -29,16 +29,16 @@ from .worker_future import WorkerFuture
 from .workers import Workers, is_worker_thread
 
 _HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
-# Debuggers and nest_asyncio put another class in its place.
+# Debuggers and nest_asyncio replace it by another class.
 _TASK: Final = asyncio.Task
 _EAGER_FACTORIES: Final = (None, getattr(asyncio, "eager_task_factory", None))
-# In two steps, to have the task also where the second one raises. Any: `eager_start` is not known
-# on Python 3.11.
+# A task is created in two steps, so that it is known even if the second one raises. Any: Python
+# 3.11 does not have `eager_start`.
 _new_task: Final[Callable[[Any], asyncio.Task[Any]]] = _TASK.__new__
 _init_task: Final[Any] = _TASK.__init__
 
-# Calls are started in slices, for so many seconds, before timers and sockets get their turn. The
-# longer, the fewer times the threads that wait and the loop thread take turns.
+# Calls are started in slices, for this many seconds, before timers and sockets get their turn. The
+# longer, the less often the waiting threads and the loop thread switch.
 _SLICE: Final = 64
 _TURN: Final = 0.002
 
@@ -46,42 +46,42 @@ _TURN: Final = 0.002
 class Run:
     """An event loop in a thread, from the first call to the last.
 
-    Any thread may append to `queue`. The loop thread alone takes from it, starts tasks and counts
-    them, so that none of this needs a lock. Two flags are read and written by all:
+    Any thread may append to `queue`. Only the loop thread takes from it, starts tasks and counts
+    them, so none of this needs a lock. All threads read and write two flags:
 
-    - `awake` says that a look at the queue is to come. The look clears it first: who appends after
-      that rings the bell again, and nothing is missed.
-    - `closing` is set once and for all. A thread from outside that has appended looks at it
-      afterwards, and takes back what it has appended. The loop looks at the queue once more after
-      `closing`: one of the two sees the other.
+    - `awake` means that the loop is about to look at the queue. It clears the flag first, so that
+      later submits ring the bell again and nothing is missed.
+    - `closing` is set once and for all. After appending, a thread from outside checks it and takes
+      back its call if it is set. After `closing`, the loop looks at the queue once more. So one of
+      the two sees the other.
 
-    `is_guarded` goes with `closing`, and says at the end of the interpreter that daemon threads are
-    refused; `is_watched`, that somebody wants to know when there is no work; `is_over`, that it
-    takes no calls any more, not even from its own tasks; `failure`, why the loop failed or did not
-    start; `ended`, that the thread is done. Calls go from the queue to `waiting` if there is no
-    place for them, and to `unfinished` while they run or are parked. One stays where it is while it
-    starts: `futures` finds it at any moment.
+    `is_guarded` is set along with `closing`, or at the end of the interpreter, when daemon threads
+    are refused. `is_watched` means that somebody waits until there is no work; `is_over`, that it
+    accepts no more calls, not even from its own tasks. `failure` is why the loop failed or did not
+    start; `ended` is set when the thread is done. Calls move from the queue to `waiting` if there
+    is no place for them, and to `unfinished` while they run or are parked. While a call starts, it
+    stays where it is, so that `futures` always finds it.
 
     Args:
-        max_workers: Maximum number of calls that run at once; None for no limit.
+        max_workers: Maximum number of calls that run at once; None means no limit.
         workers: The worker threads of the calls.
-        closing: Whether it takes no calls from outside.
+        closing: Whether it accepts no calls from outside.
     """
 
     def __init__(self, max_workers: int | None, workers: Workers, *, closing: bool) -> None:
-        # There as soon as the loop is about to run; the bell until it does so no more.
+        # The loop is set when it is about to run, and the bell is removed when it has stopped.
         self.loop: asyncio.AbstractEventLoop | None = None
         self.thread: threading.Thread | None = None
         self.bell: Doorbell | None = None
         self.limit = None if max_workers is None else Limit(max_workers, self)
         self.queue: deque[Runnable] = deque()
-        # Those of other threads that have an outcome.
+        # The futures of worker threads that have an outcome.
         self.outcomes: deque[WorkerFuture[Any]] = deque()
-        # Those that were at the head of the queue when there was no place.
+        # Calls that reached the head of the queue when there was no place.
         self.waiting: deque[Runnable] = deque()
-        # By the task that runs it or, if it is parked, by itself.
+        # The key is the task that runs the call or, if it is parked, the future itself.
         self.unfinished: dict[object, Runnable] = {}
-        # What closes the clients that are open, by a future that is done then. The loop thread's.
+        # Functions that close the open clients, by a future that is then done. Loop thread only.
         self.closers: dict[Runnable, Callable[[], Coroutine[Any, Any, None]]] = {}
         self.being_closed: Runnable | None = None
         self.awake = False
@@ -89,11 +89,11 @@ class Run:
         self.is_over = False
         self.failure: BaseException | None = None
         self.ended = Event()
-        # Of those who wait until it has no work.
+        # The events of threads that wait until there is no work.
         self._idle: list[Event] = []
-        # How many of `waiting` were cancelled, or a few more.
+        # How many of `waiting` were cancelled, or slightly more.
         self._withdrawn = 0
-        # Tasks that nobody has submitted, which were cancelled and have not ended.
+        # Cancelled tasks that were not submitted and have not ended.
         self._ending: set[asyncio.Future[Any]] = set()
         self._unclaimed = True
         self._workers = workers
@@ -109,12 +109,12 @@ class Run:
         return self.is_current() or self._workers.is_current()
 
     def is_guest(self) -> bool:
-        """Tell whether the caller runs on another event loop, or in a worker thread of one."""
+        """Tell whether the caller runs on another event loop, or in its worker threads."""
         is_elsewhere = asyncio._get_running_loop() is not None or is_worker_thread()
         return is_elsewhere and not self.is_inside()
 
     def claim(self) -> bool:
-        """Decide, once, whether the thread runs the loop: True for the first who asks."""
+        """Claim the right to decide whether the thread runs the loop; True for the first caller."""
         try:
             del self._unclaimed
         except AttributeError:
@@ -122,7 +122,7 @@ class Run:
         return True
 
     def wake(self) -> None:
-        """Have the loop look at the queue soon."""
+        """Make the loop look at the queue soon."""
         bell, loop = self.bell, self.loop
         if bell is None or loop is None:
             return
@@ -133,14 +133,14 @@ class Run:
             else:
                 bell.ring()
         except BaseException:
-            # A signal handler may have raised, when others relied on this call already. Clear the
-            # flag, or no later call would wake the loop.
+            # A signal handler may have raised when other threads already relied on this wake-up.
+            # Clear the flag, or no later call would wake the loop.
             self.awake = False
             self.call_soon(self.drain)
             raise
 
     def settle_soon(self, future: WorkerFuture[Any]) -> bool:
-        """Settle a future that has an outcome on this loop; False where it is not of this loop."""
+        """Settle a future that has an outcome; False if it belongs to another loop."""
         if future.get_loop() is not self.loop:
             return False
         self.outcomes.append(future)
@@ -149,12 +149,12 @@ class Run:
         return True
 
     def call_soon(self, callback: Callable[..., object], /, *args: Any) -> bool:
-        """Schedule `callback` on the loop; False where there is no loop to do it."""
+        """Schedule `callback` on the loop; False if there is no loop."""
         loop = self.loop
         if loop is None:
             return False
         try:
-            # Not in the context of whoever asks: of what follows, that is no business of his.
+            # In an empty context: what follows has nothing to do with the caller's.
             loop.call_soon_threadsafe(callback, *args, context=Context())
         except RuntimeError:
             if loop.is_closed():
@@ -163,24 +163,24 @@ class Run:
         return True
 
     def close(self) -> bool:
-        """Take no more calls from outside, and end when none is left; False if it never ran."""
+        """Accept no more calls from outside, and end when none is left; False if it never ran."""
         self.closing = self.is_guarded = self.is_watched = True
-        # Not only a look whether it is idle: a signal handler may have raised in `submit`, before
-        # that could wake the loop.
+        # More than a check whether it is idle: a signal handler may have raised in `submit`, before
+        # it could wake the loop.
         return self.call_soon(self.drain)
 
     def cancel(self, future: Runnable, asked: Callable[[bool], object]) -> None:
-        """Ask for the cancellation of what runs the call of `future`, or forget the call."""
+        """Request the cancellation of the task of `future`, or forget the call."""
         if not future.done():
             self.call_soon(self._cancel, future, asked)
         elif self.waiting:
-            # It goes through the queue once more, to be forgotten.
+            # It goes through the queue once more, and is forgotten there.
             self.queue.append(future)
             if not self.awake:
                 self.wake()
 
     def cancel_all(self) -> None:
-        """Cancel what waits, at once, and what runs. Each is asked once, whoever raises."""
+        """Cancel waiting calls at once, and running ones. Each once, even if one raises."""
         futures = self.futures()
         for future in futures:
             future._waves += 1
@@ -189,13 +189,13 @@ class Run:
             for future in futures:
                 stack.callback(future.tell_withdrawn)
             running = [future for future in futures if not future.withdraw()]
-            # All are asked before anybody hears of the others: they would be cleaning up by then.
+            # Request all cancellations before any call learns of another's and begins to clean up.
             self.call_soon(self._cancel_each, running)
 
     def futures(self) -> list[Runnable]:
-        """Return the futures that are queued or not finished yet, the oldest first."""
-        # In the order in which they go from one to the next, so that none is missed. One that is
-        # about to do so may be in two.
+        """Return the queued and unfinished futures, the oldest first."""
+        # In the order in which calls move from one to the next, so that none is missed. A call that
+        # is moving may be in two.
         queued = snapshot(self.queue)
         waiting = snapshot(self.waiting)
         return list(dict.fromkeys((*snapshot(self.unfinished.values()), *waiting, *queued)))
@@ -205,11 +205,11 @@ class Run:
         return count(self.futures())
 
     def has_work(self) -> bool:
-        """Tell whether something that was submitted is left to do."""
+        """Tell whether submitted work is left to do."""
         return bool(self.queue or self.waiting or self.unfinished) or not self._workers.is_idle()
 
     def wait_until_idle(self, timeout: float) -> bool:
-        """Wait until nothing that was submitted is left to do; return False after the time-out."""
+        """Wait until all submitted work is done; return False after the time-out."""
         idle = Event()
         self._idle.append(idle)
         self.is_watched = True
@@ -219,9 +219,9 @@ class Run:
             self._idle.remove(idle)
 
     def end_background_tasks(self) -> bool:
-        """Cancel what nobody has submitted, and wait for it; tell whether there was anything.
+        """Cancel tasks that were not submitted, and wait; tell whether there were any.
 
-        If not, close async generators. Then the loop goes on.
+        If there were none, close async generators. Afterwards, the loop continues.
         """
         is_done = Event()
         had_tasks: list[bool] = []
@@ -230,17 +230,17 @@ class Run:
         return had_tasks == [True]
 
     def pass_turn(self, timeout: float) -> None:
-        """Wait until the loop has done what it was asked to do so far."""
+        """Wait until the loop has run everything scheduled so far."""
         is_done = Event()
         if self.call_soon(is_done.set):
             is_done.wait(timeout)
 
     def tasks(self) -> set[asyncio.Task[Any]]:
-        """Return the tasks of the event loop that are not done."""
+        """Return the unfinished tasks of the event loop."""
         return set() if self.loop is None else asyncio.all_tasks(self.loop)
 
     def report(self, context: dict[str, Any]) -> None:
-        """Hand an error that no caller can receive to the event loop's exception handler."""
+        """Pass an error that no caller can receive to the event loop's exception handler."""
         loop = self.loop
         if loop is None:
             log_error(context["exception"], context["message"])
@@ -248,17 +248,17 @@ class Run:
             loop.call_exception_handler(context)
 
     def refusal(self, advice: str = "") -> Exception:
-        """Return the error for a call that comes too late."""
+        """Return the error for a call after the shutdown."""
         if self.failure is None:
             return InvalidStateError(f"cannot schedule new futures after shutdown{advice}")
         return _broken(self.failure)
 
     def fail_all(self, failure: BaseException, error: BaseException | None = None) -> None:
-        """Leave no future behind when the event loop has failed, or does not start.
+        """Fail all futures when the event loop has failed, or does not start.
 
         Args:
-            failure: What has happened.
-            error: What the futures get, if it is not a BrokenExecutor that tells of it.
+            failure: The reason.
+            error: The exception of the futures; None means a BrokenExecutor with the reason.
         """
         self.failure = failure
         self.closing = self.is_guarded = self.is_over = True
@@ -270,14 +270,14 @@ class Run:
     # On the loop thread.
 
     def run(self) -> None:
-        """Run the loop until it is closed and nothing is left to do. Loop thread only."""
+        """Run the loop until it is closing and nothing is left to do. Loop thread only."""
         loop = self.loop
         assert loop is not None  # noqa: S101
         is_over = False
         while not is_over:
             loop.call_soon(self.drain)
             run_forever(loop)
-            # If not, somebody has called loop.stop().
+            # Otherwise somebody called loop.stop().
             if not self.closing or self.has_work():
                 continue
             if self.closers:
@@ -290,13 +290,13 @@ class Run:
             _run_until_complete(loop, asyncio.wait(self._ending))
 
     def free(self, loop: asyncio.AbstractEventLoop, bell: Doorbell) -> None:
-        """Free what the loop has used, which does not run any more. Loop thread only."""
+        """Free the resources of the loop, which has stopped. Loop thread only."""
         self.bell = None
         bell.remove()
         loop.close()
 
     def drain(self) -> None:
-        """Start what is queued, for a limited time. Loop thread only."""
+        """Start queued calls, for a limited time. Loop thread only."""
         self.awake = False
         loop = asyncio.get_running_loop()
         if self.outcomes:
@@ -312,12 +312,12 @@ class Run:
             self.look_whether_idle()
 
     def _settle_some(self) -> None:
-        """Settle those that have an outcome at this moment. Loop thread only."""
+        """Settle the futures that have an outcome now. Loop thread only."""
         try:
             for _ in range(len(self.outcomes)):
                 self.outcomes.popleft().settle()
         except BaseException:
-            # SystemExit, of a task that this has woken.
+            # SystemExit, raised by a task that `settle` woke.
             asyncio.get_running_loop().call_soon(self.drain, context=Context())
             raise
 
@@ -328,7 +328,7 @@ class Run:
             asyncio.get_running_loop().call_soon(self.drain, context=Context())
 
     def look_whether_idle(self) -> None:
-        """Tell those who wait until the loop has no work, and stop a closing one.
+        """If the loop has no work, notify waiting threads, and stop it if it is closing.
 
         Loop thread only.
         """
@@ -364,16 +364,16 @@ class Run:
         self.unfinished[future] = future
 
     def unpark(self, future: Runnable, /) -> None:
-        """Put a call that was parked before all that wait. Loop thread only."""
+        """Put a parked call in front of all waiting ones. Loop thread only."""
         (self.queue if self.limit is None else self.waiting).appendleft(future)
         del self.unfinished[future]
         self.look_soon()
 
     def _start_some(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Start some of what is queued; tell whether there may be more. Loop thread only."""
+        """Start some queued calls; tell whether there may be more. Loop thread only."""
         queue, limit = self.queue, self.limit
         eager = _can_start_eagerly(loop)
-        # One bound method for all.
+        # One bound method for all calls.
         settle_running = self._settle_running
         for _ in range(_SLICE):
             line = queue
@@ -395,7 +395,7 @@ class Run:
                 self._start(future, loop, eager, settle_running)
             else:
                 future._starter.start(future, self)
-            # A function that turns the loop itself takes more than this one.
+            # A function that runs the loop itself takes more calls than this one.
             if line and line[0] is future:
                 line.popleft()
             # As in `_start`.
@@ -405,7 +405,7 @@ class Run:
     def _forget_withdrawn(self) -> None:
         """Forget calls that were cancelled while they waited for a place. Loop thread only."""
         self._withdrawn += 1
-        # In proportion: not before they are half of all that wait.
+        # Only when they may be half of all waiting calls, so that the cost stays proportional.
         if self._withdrawn * 2 > len(self.waiting):
             self.waiting = deque(waiting for waiting in self.waiting if not waiting.done())
             self._withdrawn = 0
@@ -417,7 +417,7 @@ class Run:
         eager: bool,
         settle_running: Callable[[asyncio.Task[Any]], object],
     ) -> None:
-        """Call the function and make a task of what it returns. Loop thread only."""
+        """Call the function, and run the awaitable it returns as a task. Loop thread only."""
         call = future.take()
         if call is None:
             return
@@ -431,7 +431,7 @@ class Run:
         task: asyncio.Task[Any] | None = None
         run = context.run
         try:
-            # Most calls have no keyword arguments, and this is the faster way.
+            # Faster without keyword arguments, which most calls do not have.
             coroutine = run(fn, *args) if kwargs is None else run(fn, *args, **kwargs)
             if type(coroutine) is not CoroutineType:
                 coroutine = ensure_coroutine(fn, coroutine)
@@ -454,7 +454,7 @@ class Run:
         finally:
             if self.limit is not None and future._task is None:
                 self.limit.leave(future)
-            # The frames of an exception may lead back to this one, which would hold the exception.
+            # The traceback of an exception may lead to this frame, which would keep it alive.
             del future, call, fn, args, kwargs, context, run, coroutine, task
 
     def _keep(
@@ -473,7 +473,7 @@ class Run:
             future._awaiters.begin(task)
 
     def _settle_running(self, task: asyncio.Task[Any]) -> None:
-        """Hand the outcome of a task to its future. Loop thread only."""
+        """Pass the outcome of a task to its future. Loop thread only."""
         future = self.unfinished[task]
         future._task = None
         try:
@@ -498,15 +498,15 @@ class Run:
             task.cancel()
 
     def _cancel_each(self, running: list[Runnable]) -> None:
-        """Cancel the tasks of those that run, whatever one of them raises. Loop thread only."""
+        """Cancel the tasks of running calls, even if one raises. Loop thread only."""
         with ExitStack() as stack:
             for future in running:
                 stack.callback(self._cancel, future, ignore)
 
     def _end_wave(self, futures: list[Runnable]) -> None:
-        """Note that whoever waits for these has heard that all were cancelled. Loop thread only.
+        """Note that waiters know that all of these were cancelled. Loop thread only.
 
-        A task group hands it on to a task one turn of the loop later.
+        A task group passes a cancellation on to a task one turn of the loop later.
         """
         for future in futures:
             future._waves_asked = future._waves
@@ -514,9 +514,9 @@ class Run:
     def _end_background_tasks(
         self, loop: asyncio.AbstractEventLoop, but: asyncio.Task[Any] | None = None
     ) -> bool:
-        """Cancel the tasks that submitted work has left behind, each once.
+        """Cancel the tasks that submitted work left behind, each once.
 
-        Tell whether there is one; its cleanup may submit more. Loop thread only.
+        Tell whether there are any: their cleanup may submit more. Loop thread only.
         """
         tasks = asyncio.all_tasks(loop).difference(self.unfinished, {but})
         for task in tasks.difference(self._ending):
@@ -526,14 +526,14 @@ class Run:
         return bool(tasks)
 
     def _start_ending(self, had_tasks: list[bool], is_done: Event) -> None:
-        """Run `_end_once` in a task of its own. Loop thread only."""
+        """Run `_end_once` in a new task. Loop thread only."""
         task = asyncio.get_running_loop().create_task(self._end_once(had_tasks))
         self._ending.add(task)
         task.add_done_callback(_passing(self._note_end, task))
         task.add_done_callback(lambda _: is_done.set())
 
     async def _end_once(self, had_tasks: list[bool]) -> None:
-        """Do what `end_background_tasks` says. Loop thread only."""
+        """Do the work of `end_background_tasks` on the loop. Loop thread only."""
         loop = asyncio.get_running_loop()
         if self.closers:
             had_tasks.append(True)
@@ -545,17 +545,17 @@ class Run:
             await loop.shutdown_asyncgens()
 
     async def _close_last(self) -> None:
-        """Close the client that was opened last, if one is still open. Loop thread only."""
+        """Close the most recently opened client, if one is open. Loop thread only."""
         if not self.closers:
             return
-        # What that submits runs before the next one is closed.
+        # Calls that closing it submits run before the next one is closed.
         self.being_closed, close = self.closers.popitem()
-        # It ends as cancelled if the wait was interrupted.
+        # It ends as cancelled if the wait is interrupted.
         await asyncio.wait([asyncio.ensure_future(close())])
         self.being_closed = None
 
     def _note_end(self, task: asyncio.Task[Any]) -> None:
-        """Note that a task has ended that nobody has submitted. Loop thread only."""
+        """Note the end of a task that was not submitted. Loop thread only."""
         self._ending.discard(task)
         self.look_whether_idle()
 
@@ -568,7 +568,7 @@ def count(futures: Iterable[Runnable]) -> tuple[int, int]:
 
 
 def _can_start_eagerly(loop: asyncio.AbstractEventLoop) -> bool:
-    """Tell whether a first step can run at once, which asyncio's debug mode does not see."""
+    """Tell whether first steps can run at once. Asyncio's debug mode would not see them."""
     return (
         _HAS_EAGER_TASKS
         and asyncio.Task is _TASK
@@ -578,11 +578,11 @@ def _can_start_eagerly(loop: asyncio.AbstractEventLoop) -> bool:
 
 
 def _has_begun(task: Any) -> bool:
-    """Tell whether a task has taken its first step, if it is one, which it does in the next turn.
+    """Tell whether a task, if it is one, has taken its first step, due in the loop's next turn.
 
-    If cancelled before, it would end without having awaited, and so cancelled, what it waits for.
+    Cancelled before that, it would end without awaiting, and thus cancelling, what it waits for.
     """
-    # A task factory may make other objects than tasks.
+    # A task factory may create objects other than tasks.
     get_coroutine = getattr(task, "get_coro", None)
     coroutine = None if get_coroutine is None else get_coroutine()
     return not (
@@ -593,12 +593,12 @@ def _has_begun(task: Any) -> bool:
 def _passing(
     callback: Callable[[asyncio.Task[Any]], object], task: asyncio.Task[Any]
 ) -> Callable[[object], object]:
-    """Return a callback that passes `task`, where a wrapper of a task may pass what it wraps."""
+    """Return a callback that passes `task`: a wrapper of a task may pass the wrapped one."""
     return lambda _: callback(task)
 
 
 def _settle(future: Runnable, task: asyncio.Task[Any]) -> None:
-    """Hand the outcome of `task` to `future`. Loop thread only."""
+    """Pass the outcome of `task` to `future`. Loop thread only."""
     if task.cancelled():
         future.settle_cancelled()
         return
@@ -610,13 +610,13 @@ def _settle(future: Runnable, task: asyncio.Task[Any]) -> None:
 
 
 def _settle_raised(future: Runnable, exception: BaseException) -> None:
-    """Hand what its first step has raised to `future`. Loop thread only."""
-    # By type: the class that an exception shows may raise.
+    """Pass an exception raised by the first step to `future`. Loop thread only."""
+    # Not isinstance: the `__class__` of an exception may raise.
     if issubclass(type(exception), asyncio.CancelledError):
         future.settle_cancelled()
         return
     drop_frame(exception)
-    # It would end the caller's loop in silence (PEP 479).
+    # It would silently end a loop of the caller's (PEP 479).
     if issubclass(type(exception), StopIteration):
         error = RuntimeError("the function raised StopIteration")
         error.__cause__ = exception
@@ -625,17 +625,17 @@ def _settle_raised(future: Runnable, exception: BaseException) -> None:
 
 
 def _clean_up(coroutine: Any, task: asyncio.Task[Any] | None) -> None:
-    """Leave nothing behind of a call whose first step has raised. Loop thread only."""
-    # By type: the class that a result shows may raise.
+    """Clean up after a call whose first step raised. Loop thread only."""
+    # Not isinstance: the `__class__` of a result may raise.
     if issubclass(type(coroutine), CoroutineType):
         coroutine.close()
-    # Or asyncio would report that nobody has looked at it.
+    # Otherwise asyncio would report that the exception was never retrieved.
     if isinstance(task, asyncio.Future) and not task.cancelled():
         task.exception()
 
 
 def _broken(failure: BaseException) -> BrokenExecutor:
-    """Return the error for what an event loop that has failed does not do."""
+    """Return the error for calls on an event loop that has failed."""
     error = BrokenExecutor(f"the event loop has failed: {failure!r}")
     error.__cause__ = failure
     return error
@@ -644,7 +644,7 @@ def _broken(failure: BaseException) -> BrokenExecutor:
 def run_forever(loop: asyncio.AbstractEventLoop) -> None:
     """Run `loop` until it is stopped.
 
-    SystemExit and KeyboardInterrupt of a task are in its future; asyncio raises them here too.
+    A task's SystemExit and KeyboardInterrupt go to its future, but asyncio raises them here too.
     """
     while True:
         try:
@@ -657,7 +657,7 @@ def run_forever(loop: asyncio.AbstractEventLoop) -> None:
 def _run_until_complete(
     loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any]
 ) -> None:
-    """Run `loop` until `coroutine` has ended, whatever other tasks raise meanwhile."""
+    """Run `loop` until `coroutine` has ended, whatever other tasks raise in the meantime."""
     task = loop.create_task(coroutine)
     task.add_done_callback(lambda _: loop.stop())
     while not task.done():

@@ -33,20 +33,20 @@ from .workers import Workers
 
 
 class LoopThread:
-    """A host: it runs calls on an event loop in a thread of its own.
+    """A host that runs calls on an event loop in its own thread.
 
-    The thread starts with the first call and ends, once closed, after the last. What belongs to
-    one event loop is in its `Run`. A forked child, and a thread after one that could not be
-    started, begin with a new one.
+    The thread starts with the first call and, once closed, ends after the last. Everything about
+    one event loop is in its `Run`. After a fork, or if the thread could not be started, a new one
+    replaces it.
 
     Args:
-        loop_factory: Makes the event loop.
+        loop_factory: Creates the event loop.
         name: The thread's name.
-        workers: The worker threads; they end with the loop.
-        max_workers: Maximum number of calls that run at once; None for no limit.
-        cancel_at_exit: Whether the end of the interpreter cancels what is left.
-        watchdog: Watches the event loop; None for no watch.
-        advice: Tells what to do instead of submitting after the end of this one.
+        workers: The worker threads, which end with the loop.
+        max_workers: Maximum number of calls that run at once; None means no limit.
+        cancel_at_exit: Whether the end of the interpreter cancels unfinished calls.
+        watchdog: Watches the event loop, unless it is None.
+        advice: Returns what to do instead of submitting after the shutdown.
     """
 
     def __init__(
@@ -69,16 +69,16 @@ class LoopThread:
         self._workers = workers
         self._run = Run(max_workers, self._workers, closing=False)
         self._run.is_guarded = exiting.is_set()
-        # What a forked child keeps so that nothing closes it.
+        # Kept by a forked child so that nothing closes it.
         self._of_parents: list[object] = []
-        # Lets one thread alone start the loop thread. Nothing of the user's runs under it but
-        # signal handlers, which may submit: hence reentrant.
+        # Only one thread may start the loop thread. No user code runs while it is held, except
+        # for signal handlers, which may submit: hence reentrant.
         self._start_lock = threading.RLock()
         loop_threads.add(self)
 
     @staticmethod
     def running() -> LoopThread | None:
-        """Return the loop thread on whose event loop the caller runs."""
+        """Return the loop thread that the caller runs on, if any."""
         loop = asyncio._get_running_loop()
         loop_thread = None if loop is None else running_loop_threads.get(loop)
         return loop_thread if isinstance(loop_thread, LoopThread) else None
@@ -89,21 +89,21 @@ class LoopThread:
 
     @property
     def limit(self) -> Limit | None:
-        """The limit on how many calls run at once; None for no limit."""
+        """The limit on the number of calls that run at once; None means no limit."""
         return self._run.limit
 
     @property
     def local(self) -> Host:
-        """The host of what follows a future: this one."""
+        """The host of derived futures: this one."""
         return self
 
     def submit(self, future: Runnable, /) -> None:
         """Queue the call of `future`, starting the thread with the first.
 
         Raises:
-            InvalidStateError: The loop thread takes no more calls.
+            InvalidStateError: The loop thread accepts no more calls.
             BrokenExecutor: Its event loop has failed.
-            Exception: What went wrong at the start of the thread. A later call may succeed.
+            Exception: The thread could not be started; a later call may succeed.
         """
         run = self._run
         if run.is_guarded and self._refuses(run):
@@ -111,13 +111,13 @@ class LoopThread:
         try:
             run.queue.append(future)
             if not run.awake:
-                # Most calls have no need of it.
+                # Most calls do not need this.
                 if run.loop is None or not are_threads_real():
                     self._ensure_started(run)
                 run.wake()
         except BaseException:
-            # Also of a signal handler. What is raised here needs no report. The last step of a task
-            # cannot be cancelled, and is to be run.
+            # Possibly a signal handler's. The error reaches the caller, so it needs no report. The
+            # last step of a task cannot be cancelled and must run.
             if not future.cancel():
                 if future.done():
                     future.exception()
@@ -128,12 +128,12 @@ class LoopThread:
             raise self._refusal(run)
 
     def cancel(self, future: Runnable, asked: Callable[[bool], object], /) -> None:
-        """Ask for the cancellation of the task that runs the call, or forget the call."""
+        """Request the cancellation of the task that runs the call, or forget the call."""
         self._run.cancel(future, asked)
 
     def is_current(self) -> bool:
         """Tell whether the caller runs on this event loop."""
-        # As `Run.is_current`: each call asks.
+        # The same as `Run.is_current`, inlined as every call needs it.
         loop = self._run.loop
         return loop is not None and asyncio._get_running_loop() is loop
 
@@ -142,27 +142,27 @@ class LoopThread:
         return self._run.is_inside()
 
     def report(self, context: dict[str, Any], /) -> None:
-        """Hand an error that no caller can receive to the event loop's exception handler."""
+        """Pass an error that no caller can receive to the event loop's exception handler."""
         self._run.report(context)
 
-    # For its executor.
+    # For the executor.
 
     def wake(self) -> None:
-        """Start the thread, if it does not run yet."""
+        """Start the thread, if it is not running."""
         self._ensure_started(self._run)
         self._run.wake()
 
     def cancel_all(self) -> None:
-        """Cancel what is queued, at once, and what runs."""
+        """Cancel queued calls at once, and running ones."""
         self._run.cancel_all()
 
     def cancel_closing(self) -> bool:
-        """Do not wait any longer for a client that is being closed at the end, if there is one."""
+        """Stop waiting for a client that is being closed at the end, if there is one."""
         being_closed = self._run.being_closed
         return being_closed is not None and being_closed.cancel()
 
     def tasks(self) -> set[asyncio.Task[Any]]:
-        """Return the tasks of the event loop that are not done."""
+        """Return the unfinished tasks of the event loop."""
         return self._run.tasks()
 
     def count(self) -> tuple[int, int]:
@@ -170,7 +170,7 @@ class LoopThread:
         return self._run.count()
 
     def state(self) -> str:
-        """Return its state in the words of the executors."""
+        """Return its state, in the words that executors use."""
         run = self._run
         if run.failure is not None:
             return "broken"
@@ -179,8 +179,8 @@ class LoopThread:
         return "not started" if run.loop is None else "running"
 
     def close(self) -> None:
-        """Take no more calls from outside, and end when there is none left."""
-        # Again, where its start has failed meanwhile. Its worker threads may run without it.
+        """Accept no more calls from outside, and end when none is left."""
+        # Again, if starting it failed in the meantime. The worker threads may run without it.
         run = None
         while run is not self._run:
             run = self._run
@@ -193,31 +193,31 @@ class LoopThread:
         if thread is None:
             self._workers.shutdown()
             return
-        # First this: before Python 3.13 a thread counts as ended when Ctrl-C interrupts its `join`,
-        # and the interpreter would not wait for it any more.
+        # First this: before Python 3.13, a thread counts as ended if Ctrl-C interrupts its `join`,
+        # and the interpreter would no longer wait for it.
         run.ended.wait()
         thread.join()
 
     def guard(self) -> None:
-        """Refuse submits of daemon threads: the interpreter is ending."""
+        """Refuse calls from daemon threads, as the interpreter is ending."""
         self._run.is_guarded = True
 
     def is_idle(self) -> bool:
-        """Tell whether nothing that was submitted is left to do."""
+        """Tell whether all submitted work is done."""
         return not self._run.has_work()
 
     def wait_until_idle(self, timeout: float) -> bool:
-        """Wait until nothing that was submitted is left; return False after the time-out."""
+        """Wait until all submitted work is done; return False after the time-out."""
         return self._run.wait_until_idle(timeout)
 
     def names(self) -> list[str]:
-        """Return the names of what is left."""
+        """Return the names of the remaining calls."""
         futures = [future for future in self._run.futures() if not future.done()]
         names = [str(future._call_name()) for future in futures]
         return names + ["a call in a worker thread"] * self._workers.count()
 
     def end_background_tasks(self) -> bool:
-        """Cancel what nobody has submitted, and wait for it; tell whether there was anything."""
+        """Cancel tasks that were not submitted, and wait; tell whether there were any."""
         run = self._run
         if not run.closing:
             return run.end_background_tasks()
@@ -226,13 +226,13 @@ class LoopThread:
         return False
 
     def pass_turn(self, timeout: float) -> None:
-        """Wait until the loop has done what it was asked to do so far."""
+        """Wait until the loop has run everything scheduled so far."""
         self._run.pass_turn(timeout)
 
     def run_in_worker(
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
-        """Run a function that blocks in a worker thread, for the event loop that is running."""
+        """Run a blocking function in a worker thread, for the running event loop."""
         refuse_if_async(fn)
         refuse_green_threads()
         loop = asyncio.get_running_loop()
@@ -244,7 +244,7 @@ class LoopThread:
     ) -> CallerFuture[T]:
         """Run a function in the thread that waits in the nearest `to_sync` call.
 
-        asgiref's `async_to_sync` is one, too. If none waits, do as `run_in_worker`.
+        asgiref's `async_to_sync` counts, too. If no thread waits, do the same as `run_in_worker`.
         """
         make = partial(CallerFuture, self._workers, asyncio.get_running_loop(), fn, args, kwargs)
         executor = _asgiref.executor_of_asgiref() if LOCAL in sys.modules else None
@@ -262,41 +262,41 @@ class LoopThread:
         return future
 
     def refuse_after_shutdown(self) -> None:
-        """Raise the error of a call that comes too late."""
+        """Raise an error if calls are no longer accepted."""
         if self._run.is_guarded and self._refuses(self._run):
             raise self._refusal(self._run)
 
-    # For what stays open.
+    # For shared clients.
 
     @property
     def closers(self) -> dict[Runnable, Callable[[], Coroutine[Any, Any, None]]]:
-        """What closes the clients that are open, for the loop thread."""
+        """Functions that close the open clients, for the loop thread."""
         return self._run.closers
 
     def call_soon(self, callback: Callable[..., object], /, *args: Any) -> bool:
-        """Schedule `callback` on the event loop, where it is no call and takes no place.
+        """Schedule `callback` on the event loop. It is not a call and takes no place.
 
         Returns:
-            False where the event loop does not run.
+            False if the event loop is not running.
         """
         return self._run.call_soon(callback, *args)
 
     def _notify_worker_done(self) -> None:
-        """Look whether a worker was the last that a closing loop waited for."""
+        """Check whether a closing loop was waiting for the worker thread that is done."""
         run = self._run
         if run.is_watched:
             run.call_soon(run.look_whether_idle)
 
     def _refusal(self, run: Run) -> Exception:
-        """Return the error for a call that comes too late."""
+        """Return the error for a call after the shutdown."""
         if run.closing:
             return run.refusal(self._advice(self))
         return InvalidStateError("cannot schedule new futures: the interpreter is exiting")
 
     def _refuses(self, run: Run) -> bool:
-        """Tell whether a guarded run takes nothing of the caller's.
+        """Tell whether a guarded run refuses the caller's submits.
 
-        A closing one takes what its own calls submit, and the end of the interpreter what comes of
+        A closing run accepts those of its own calls, and the end of the interpreter those of
         threads that it waits for.
         """
         if run.is_over or run.closing:
@@ -307,10 +307,10 @@ class LoopThread:
     # Its start and end.
 
     def _ensure_started(self, run: Run) -> None:
-        """Start the thread where it does not run yet, if it can be a real one."""
+        """Start the thread if it is not running, and refuse green threads."""
         refuse_green_threads()
         if run.loop is None:
-            # In a context of its own: the loop would keep that of the first caller.
+            # In an empty context: the loop would keep the first caller's.
             with keeping_thread():
                 Context().run(self._start, run)
 
@@ -325,12 +325,12 @@ class LoopThread:
                 run.fail_all(error, _start_error(error))
             raise
         finally:
-            # Another thread was first, or this one has failed.
+            # Another thread was first, or starting the thread failed.
             if run.loop is not loop and _is_free(loop):
                 loop.close()
 
     def _start_thread(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the thread, unless another thread or a handler has done it. Under the lock."""
+        """Start the thread, unless another thread or a handler did. Called with the lock held."""
         if run.thread is not None:
             return
         if run.is_guarded and self._refuses(run):
@@ -338,7 +338,7 @@ class LoopThread:
         try:
             bell = doorbell(loop, run.drain)
             thread = Thread(self._serve, self._name, (run,))
-            # No signal handler can submit halfway.
+            # With no calls in between, no signal handler can submit halfway.
             # law: no calls
             if run.loop is not None:
                 return
@@ -349,7 +349,7 @@ class LoopThread:
             running_loop_threads[loop] = self
             thread.start()
         except BaseException as error:
-            # No thread to be had, or a signal handler has raised. The thread may run nevertheless.
+            # No thread could be started, or a signal handler raised and the thread may be running.
             if run.loop in {None, loop} and run.claim():
                 self._begin_anew(run, loop, error)
             raise
@@ -357,7 +357,7 @@ class LoopThread:
     def _begin_anew(
         self, run: Run, loop: asyncio.AbstractEventLoop, failure: BaseException
     ) -> None:
-        """Put another run in the place of one that could not start. Under the lock."""
+        """Replace a run that could not start. Called with the lock held."""
         running_loop_threads.pop(loop, None)
         run.loop = run.thread = run.bell = None
         self._run = Run(self.max_workers, self._workers, closing=False)
@@ -368,7 +368,7 @@ class LoopThread:
         run.closing = run.is_guarded = run.is_over = True
 
     def _serve(self, run: Run) -> None:
-        """Run the event loop until it is closed and nothing is left to do. The thread's work."""
+        """Run the event loop until it is closing and nothing is left to do, as the thread."""
         if not run.claim():
             return
         loop, bell = run.loop, run.bell
@@ -395,9 +395,9 @@ class LoopThread:
     # In a forked child.
 
     def abandon(self) -> None:
-        """Begin anew: the thread is the parent's.
+        """Start over, as the thread belongs to the parent.
 
-        Its loop must never be closed here. That would take the parent's sockets out of the epoll
+        Its loop must never be closed here: that would remove the parent's sockets from the epoll
         set that both processes share.
         """
         run = self._run
@@ -407,19 +407,19 @@ class LoopThread:
         tasks = run.tasks()
         for task in tasks:
             setattr(task, "_log_destroy_pending", False)  # noqa: B010  asyncio's own switch
-        # Kept here, where the frames of the parent's thread keep it too, and nothing frees those:
-        # else the `finally` blocks of the parent's tasks would run at the end of the child.
+        # Kept by an object that the frames of the parent's thread keep alive, which nothing frees.
+        # Otherwise the `finally` blocks of the parent's tasks would run at the end of the child.
         self._of_parents.append((run, tasks))
         WorkerPool.leave()
         self._workers = self._workers.renewed()
-        # A thread of the parent's may hold the other one.
+        # A thread of the parent may hold the old one.
         self._start_lock = threading.RLock()
         self._run = Run(self.max_workers, self._workers, closing=run.closing)
 
 
 def refuse_if_async(fn: object) -> None:
-    """Raise an error if this is to run in a thread and can be awaited instead."""
-    # `iscoroutinefunction` takes as long as half of a call.
+    """Raise TypeError for a function that should be awaited instead of run in a thread."""
+    # `iscoroutinefunction` takes half as long as a call.
     if type(fn) is FunctionType and not fn.__dict__:
         is_async = fn.__code__.co_flags & CO_COROUTINE
     else:
@@ -429,7 +429,7 @@ def refuse_if_async(fn: object) -> None:
 
 
 def _refuse_if_not_new(loop: object) -> None:
-    """Raise an error if this, which `loop_factory` has returned, is no loop or has another use."""
+    """Raise an error if `loop_factory` returned something other than a new event loop."""
     if not isinstance(loop, asyncio.AbstractEventLoop):
         raise TypeError(f"loop_factory must return a new event loop, not {loop!r}")
     if loop.is_closed():
@@ -442,14 +442,14 @@ def _refuse_if_not_new(loop: object) -> None:
 
 
 def _is_free(loop: object) -> bool:
-    """Tell whether this is an event loop that nobody runs."""
+    """Tell whether this is an event loop that is not running."""
     if not isinstance(loop, asyncio.AbstractEventLoop):
         return False
     return not (loop.is_running() or loop in running_loop_threads)
 
 
 def _start_error(failure: BaseException) -> Exception:
-    """Return what the futures get that were queued while the thread did not start."""
+    """Return the exception for futures queued while the thread failed to start."""
     if isinstance(failure, Exception):
         return failure
     return BrokenExecutor(f"the start of the loop was interrupted: {failure!r}")

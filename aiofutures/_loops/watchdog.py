@@ -1,4 +1,4 @@
-"""The watchdog that names what blocks an event loop."""
+"""The watchdog that reports what blocks an event loop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Final
 from .._logging import log_warning
 from .lifecycle import Thread
 
-# Looks within the time-out: the warning is late by a fifth of it at most.
+# Samples per time-out: the warning is late by at most a fifth of it.
 _LOOKS: Final = 5
 _RUN_CALLBACK: Final = asyncio.Handle._run.__code__
 _LOOP: Final = (
@@ -29,9 +29,9 @@ _LOOP: Final = (
 class Watchdog:
     """Warns while a callback holds the loop called `name` for longer than `timeout` seconds.
 
-    It samples the stack of the thread. While the same callback is on it and the loop has not
-    turned, the callback blocks. The loop only answers a call now and then, at no measurable cost.
-    The function with the code `entry` runs the loop; what it calls are callbacks.
+    It samples the stack of the thread. If the same callback is still on it and the loop has not
+    turned, the callback blocks. The loop only answers an occasional call, at no measurable cost.
+    The function with the code `entry` runs the loop; the functions it calls are callbacks.
     """
 
     def __init__(self, timeout: float, entry: CodeType, name: str) -> None:
@@ -41,14 +41,14 @@ class Watchdog:
 
     @contextmanager
     def watching(self, loop: asyncio.AbstractEventLoop) -> Generator[None]:
-        """Watch `loop`, which the calling thread runs in the block."""
+        """Watch `loop`, which the calling thread runs inside the block."""
         stopped = threading.Event()
         name, args = f"{self._name}-watchdog", (loop, threading.get_ident(), stopped)
         watching = Thread(self._watch, name, args)
         try:
             watching.start()
         except RuntimeError as error:
-            # There is no thread left. The work matters more.
+            # No thread can be started. The calls matter more.
             log_warning("cannot watch the event loop %s: %s", self._name, error)
             yield
             return
@@ -70,11 +70,11 @@ class Watchdog:
         looked = since = monotonic()
         used = cpu_time()
         while not stopped.wait(self._timeout / _LOOKS):
-            # The stack first: the callback may go on as soon as this thread releases the GIL.
+            # The stack first: the callback may continue as soon as this thread releases the GIL.
             stack = self._stack(sys._current_frames().get(thread))
             now, used_before, used = monotonic(), used, cpu_time()
             # A C function that holds the GIL stops this thread too. The callback found afterwards
-            # has been running since the last look, unless the machine was just busy.
+            # has been running since the last sample, unless the machine was just busy.
             was_stopped = min(now - looked, 2 * (used - used_before)) >= self._timeout
             if turned.is_set():
                 turned.clear()
@@ -92,9 +92,9 @@ class Watchdog:
     def _stack(self, frame: FrameType | None) -> list[tuple[FrameType, int]]:
         """Return the frames and lines of the running callback, innermost first; none if idle.
 
-        Each run of a callback has its own outermost frame. Under uvloop that is the frame of the
-        function or coroutine. The latter stays the same from step to step, but a coroutine takes
-        only one step in a turn of the loop.
+        Each run of a callback has its own outermost frame. With uvloop, that is the frame of the
+        function or coroutine. A coroutine has the same frame in every step, but takes only one step
+        in a turn of the loop.
         """
         stack: list[tuple[FrameType, int]] = []
         while frame is not None and frame.f_code not in _LOOP:
@@ -119,7 +119,7 @@ class Watchdog:
 
 
 def _cpu_clock(thread: int) -> Callable[[], float]:
-    """Return a clock of a thread's CPU time in seconds, or of real time where there is none."""
+    """Return a clock of a thread's CPU time in seconds, or of real time if unavailable."""
     if hasattr(time, "pthread_getcpuclockid"):
         return functools.partial(time.clock_gettime, time.pthread_getcpuclockid(thread))
     return monotonic

@@ -16,7 +16,7 @@ from .._typing import T, override
 _Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], Context]
 
 
-# As asyncio itself translates what a future of a thread pool has raised.
+# The same translations as asyncio's, for the exceptions of a thread pool's futures.
 _AS_IN_ASYNCIO: Final[dict[type, type[BaseException]]] = {
     concurrent.futures.CancelledError: asyncio.CancelledError,
     concurrent.futures.InvalidStateError: asyncio.InvalidStateError,
@@ -24,24 +24,24 @@ _AS_IN_ASYNCIO: Final[dict[type, type[BaseException]]] = {
 
 
 class TakesOutcomes(Protocol):
-    """The worker threads, as the future of a call sees them."""
+    """The worker threads, as seen by the future of a call."""
 
     def hand_over(self, future: WorkerFuture[Any], /) -> None:
-        """Have the event loop of `future` settle it soon."""
+        """Make the event loop of `future` settle it soon."""
 
     def run_here(self, future: WorkerFuture[Any], /) -> bool:
-        """Run the call of `future` in this thread, as one of them."""
+        """Run the call of `future` in this thread, as in a worker thread."""
         ...
 
     def note_end(self, future: WorkerFuture[Any], /) -> None:
-        """Note that the call of `future` has run, or never will."""
+        """Note that the call of `future` has run, or never will run."""
 
 
 class WorkerFuture(asyncio.Future[T]):
     """Carries a call to a worker thread, and its outcome back to the event loop.
 
-    Whoever deletes `_call` has the call: the thread that runs it, or who cancels it. The outcome
-    is kept aside until the event loop settles the future, as only that may.
+    Whichever deletes `_call` gets the call: the thread that runs it, or a cancellation. The outcome
+    is kept aside until the event loop settles the future, as nothing else may.
 
     Args:
         workers: The worker threads.
@@ -70,7 +70,7 @@ class WorkerFuture(asyncio.Future[T]):
     # In a worker thread.
 
     def run(self) -> bool:
-        """Run the call and keep the outcome; False when it was cancelled."""
+        """Run the call and keep its outcome; False if it was cancelled."""
         call = self._take()
         if call is None:
             return False
@@ -81,7 +81,7 @@ class WorkerFuture(asyncio.Future[T]):
             self._value = context.run(fn, *args, **kwargs)
         except BaseException as exception:
             self._error = _as_outcome(exception)
-            # Frames of the traceback lead back to this one, which would hold the exception.
+            # The traceback leads to this frame, which would keep the exception alive.
             del self
         return True
 
@@ -93,13 +93,13 @@ class WorkerFuture(asyncio.Future[T]):
             self._workers.note_end(self)
 
     def fail(self, error: BaseException) -> None:
-        """End the call, which no thread will run, with `error`."""
+        """End the call, which will not run, with `error`."""
         if self._take() is not None:
             self._error = error
             self.deliver()
 
     def _take(self) -> _Call | None:
-        """Return the call, to the first who asks."""
+        """Return the call to the first caller, None to all others."""
         try:
             call = self._call
             del self._call
@@ -110,7 +110,7 @@ class WorkerFuture(asyncio.Future[T]):
     # On the event loop.
 
     def settle(self) -> None:
-        """Take the outcome, unless the future was cancelled meanwhile."""
+        """Take over the outcome, unless the future has been cancelled."""
         value, error = self._value, self._error
         self._value = self._error = None
         if self.done():
@@ -118,14 +118,14 @@ class WorkerFuture(asyncio.Future[T]):
         if issubclass(type(error), asyncio.CancelledError):
             super().cancel()
         elif error is None:
-            # It is there: a function that returns None has an outcome as well.
+            # There is a value: None may be what the function returned.
             self.set_result(value)  # type: ignore[arg-type]
         else:
             self.set_exception(error)
 
     @override
     def cancel(self, msg: Any | None = None) -> bool:
-        """Cancel the future, and the call unless it runs."""
+        """Cancel the future, and the call unless it is running."""
         if not super().cancel(msg):
             return False
         if self._take() is not None:
@@ -134,7 +134,7 @@ class WorkerFuture(asyncio.Future[T]):
 
 
 def call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
-    """Have `loop` call `callback`, unless it is closed: its tasks have gone with it."""
+    """Make `loop` call `callback`, unless it is closed: then its tasks are gone too."""
     try:
         loop.call_soon_threadsafe(callback)
     except RuntimeError:
@@ -143,14 +143,14 @@ def call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -
 
 
 def _as_outcome(exception: BaseException) -> BaseException:
-    """Return what the awaiting task gets for `exception`."""
+    """Return the exception that the awaiting task gets for `exception`."""
     drop_frame(exception)
     translated = _AS_IN_ASYNCIO.get(type(exception))
     if translated is not None:
         return translated(*exception.args).with_traceback(exception.__traceback__)
     if not issubclass(type(exception), StopIteration):
         return exception
-    # It cannot be raised into a coroutine: asyncio would leave the task waiting for ever.
+    # It cannot be raised into a coroutine: asyncio would leave the task waiting forever.
     error = RuntimeError("the function raised StopIteration")
     error.__cause__ = exception
     return error

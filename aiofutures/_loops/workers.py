@@ -1,4 +1,4 @@
-"""The worker threads in which async functions run what blocks."""
+"""The worker threads in which async functions run blocking code."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from .worker_future import WorkerFuture, call_soon
 
 
 class Workers:
-    """The caller's thread pool, or one of its own that starts with the first call.
+    """The caller's thread pool, or its own, which starts with the first call.
 
     Args:
-        pool: The caller's pool; it is never shut down here.
-        name: What the names of its own threads begin with.
+        pool: The caller's pool, which is never shut down here.
+        name: Prefix of the names of its own threads.
     """
 
     def __init__(self, pool: ThreadPoolExecutor | None, name: str) -> None:
@@ -33,7 +33,7 @@ class Workers:
         self._name = name
         self._own_pool = WorkerPool(f"{self._name}-worker")
         self._unfinished: set[WorkerFuture[Any]] = set()
-        # Of those that wait until there are none.
+        # The locks of threads that wait until no call is left.
         self._gates: list[LockType] = []
         self._notify: Callable[[], object] | None = None
         self._settle_soon: Callable[[WorkerFuture[Any]], bool] = lambda _: False
@@ -42,9 +42,9 @@ class Workers:
     def serve(
         self, notify: Callable[[], object], settle_soon: Callable[[WorkerFuture[Any]], bool]
     ) -> None:
-        """Call `notify` whenever a call has ended, and give outcomes to `settle_soon` first.
+        """Call `notify` whenever a call has ended, and offer outcomes to `settle_soon` first.
 
-        Any thread may call them.
+        Both may be called from any thread.
         """
         self._notify = notify
         self._settle_soon = settle_soon
@@ -61,11 +61,11 @@ class Workers:
         """Run `fn(*args, **kwargs)` in a thread, in a copy of the caller's context.
 
         Args:
-            loop: The event loop that is to have the outcome.
+            loop: The event loop that gets the outcome.
             fn: The function.
             args: Its positional arguments.
             kwargs: Its keyword arguments.
-            is_loops: Whether it is the loop's own, which must not depend on the caller's pool.
+            is_loops: Whether the loop itself makes the call, which must not use the caller's pool.
 
         Returns:
             A future of `loop`.
@@ -78,7 +78,7 @@ class Workers:
         return future
 
     def start(self, future: WorkerFuture[Any], *, is_loops: bool = False) -> None:
-        """Do as `submit`, for a future that is there."""
+        """Do the same as `submit`, for an existing future."""
         try:
             self._unfinished.add(future)
             if is_loops or self._callers_pool is None:
@@ -88,13 +88,13 @@ class Workers:
                 outcome = self._callers_pool.submit(self._run, box)
                 outcome.add_done_callback(partial(_end_unrun, box))
         except BaseException:
-            # Also of a signal handler. Others may have relied on this call to wake a thread.
+            # Possibly a signal handler's. Other calls may rely on this one to wake a thread.
             future.cancel()
             self._own_pool.wake()
             raise
 
     def renewed(self) -> Workers:
-        """Return those of a forked child, which has no thread of the caller's pool either."""
+        """Return the worker threads of a forked child, which has none of the caller's either."""
         pool = self._callers_pool
         if pool is not None and pool._threads:
             pool = ThreadPoolExecutor(
@@ -106,15 +106,15 @@ class Workers:
         return Workers(pool, self._name)
 
     def default_executor(self, loop: asyncio.AbstractEventLoop) -> ThreadPoolExecutor:
-        """Return what `loop` can take for its default executor."""
+        """Return an object that `loop` accepts as its default executor."""
         return _DefaultExecutor(self, loop)
 
     def is_idle(self) -> bool:
-        """Tell whether no call waits or runs."""
+        """Tell whether no call is waiting or running."""
         return not self._unfinished
 
     def count(self) -> int:
-        """Return how many calls wait or run."""
+        """Return how many calls are waiting or running."""
         return len(self._unfinished)
 
     def is_current(self) -> bool:
@@ -122,11 +122,11 @@ class Workers:
         return WorkerPool.current() is self._own_pool or _here.workers is self
 
     def close(self) -> None:
-        """Have the threads end that are not the caller's, each when it has nothing to do."""
+        """Make its own threads end, each when it has nothing to do."""
         self._own_pool.close()
 
     def wait_until_idle(self, timeout: float | None = None) -> bool:
-        """Wait until no call waits or runs; return False after the time-out."""
+        """Wait until no call is waiting or running; return False after the time-out."""
         end = None if timeout is None else monotonic() + timeout
         gate = allocate_lock()
         gate.acquire()
@@ -140,33 +140,33 @@ class Workers:
             self._gates.remove(gate)
 
     def shutdown(self) -> None:
-        """Wait for the calls and end the threads that are not the caller's."""
+        """Wait for the calls, and end its own threads."""
         self.close()
         self.wait_until_idle()
-        # Only now: before Python 3.13 a thread counts as ended when Ctrl-C interrupts its `join`.
+        # Only now: before Python 3.13, a thread counts as ended if Ctrl-C interrupts its `join`.
         self._own_pool.join()
         self._notify = None
 
     # For the futures.
 
     def hand_over(self, future: WorkerFuture[Any]) -> None:
-        """Have the event loop of `future` settle it soon, unless that is closed."""
+        """Make the event loop of `future` settle it soon, unless that is closed."""
         if not self._settle_soon(future):
             call_soon(future.get_loop(), future.settle)
 
     def run_here(self, future: WorkerFuture[Any]) -> bool:
-        """Run a call in this thread, which is one of the worker threads meanwhile."""
+        """Run a call in this thread, which counts as a worker thread in the meantime."""
         before = _here.workers
         _here.workers = self
         try:
             return future.run()
         finally:
             _here.workers = before
-            # The frames of what it raises lead to this one.
+            # The traceback of an exception leads to this frame.
             del future
 
     def note_end(self, future: WorkerFuture[Any]) -> None:
-        """Note that a call has ended, and tell those who wait for it."""
+        """Note that a call has ended, and notify those that wait."""
         self._unfinished.discard(future)
         if not self._unfinished:
             for gate in snapshot(self._gates):
@@ -176,8 +176,8 @@ class Workers:
             notify()
 
     def _run(self, box: list[WorkerFuture[Any]]) -> None:
-        """Run the call in the box in a thread of the caller's pool."""
-        # The pool keeps its arguments as long as the traceback, which leads to this frame.
+        """Run the call in the box, in a thread of the caller's pool."""
+        # A traceback keeps the frames of the pool, and so the arguments: hence the box.
         future = box.pop()
         has_run = self.run_here(future)
         if has_run:
@@ -186,12 +186,12 @@ class Workers:
 
 
 def is_worker_thread() -> bool:
-    """Tell whether the caller runs in a worker thread, of whichever executor."""
+    """Tell whether the caller runs in a worker thread of any executor."""
     return WorkerPool.current() is not None or _here.workers is not None
 
 
 def _end_unrun(box: list[WorkerFuture[Any]], outcome: concurrent.futures.Future[Any]) -> None:
-    """End a call that the caller's pool has dropped or could not run: it is still in the box."""
+    """End a call that the caller's pool dropped or could not run, if it is still in the box."""
     while box:
         if outcome.cancelled():
             box.pop().fail(asyncio.CancelledError())
@@ -200,7 +200,7 @@ def _end_unrun(box: list[WorkerFuture[Any]], outcome: concurrent.futures.Future[
 
 
 class _Here(threading.local):
-    """What a thread of a caller's pool, or one that waits in a call, knows of itself."""
+    """The state of a thread in a caller's pool, or of one that waits in a call."""
 
     workers: Workers | None = None
 
@@ -209,9 +209,9 @@ _here: Final = _Here()
 
 
 class _DefaultExecutor(ThreadPoolExecutor):
-    """Worker threads as an event loop wants them, for `run_in_executor` and `asyncio.to_thread`.
+    """Worker threads as an event loop's default executor, for `asyncio.to_thread` and others.
 
-    The loop may shut it down: that concerns nobody else.
+    The loop may shut it down, which affects nobody else.
 
     Args:
         workers: The worker threads.
@@ -229,6 +229,6 @@ class _DefaultExecutor(ThreadPoolExecutor):
         """Run `fn(*args, **kwargs)` in a worker thread that is not the caller's.
 
         Returns:
-            A future of the event loop, which loops pass on to their callers as it is.
+            A future of the event loop, which loops return to their callers unchanged.
         """
         return self._workers.submit(self._loop, fn, args, kwargs, is_loops=True)
