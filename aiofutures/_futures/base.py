@@ -1,9 +1,9 @@
 """The state machine of a future: its call, its outcome and its waiters.
 
-There is no lock. Two questions are decided by deleting an attribute, which is atomic: one thread
-succeeds. Whoever deletes `_fn` decides about the call: its host runs it, `cancel` drops it. Whoever
-deletes `_context` writes the outcome: the host, `cancel` or `set_result`. With no lock to hold,
-nothing can get stuck in a forked child, a signal handler or a finalizer.
+There is no lock. Two questions are decided by deleting an attribute, which is atomic: exactly one
+thread succeeds. Deleting `_fn` decides about the call, which the host runs and `cancel` drops.
+Deleting `_context` decides who writes the outcome: the host, `cancel` or `set_result`. Without a
+lock, nothing can get stuck in a forked child, a signal handler or a finalizer.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from .._snapshot import snapshot
 from .._typing import T, override
 from .waiters import Awaiters, StdlibWaiters, UnfetchedException, Watchers
 
-#: Done, with an exception. What the standard library calls FINISHED is here done with a result.
+#: Done, with an exception. The standard library's FINISHED means done with a result here.
 FAILED: Final = "FAILED"
 
-#: The states in which nothing changes any more.
+#: The final states.
 DONE: Final = frozenset({CANCELLED_AND_NOTIFIED, FINISHED, FAILED})
 
 
@@ -36,16 +36,16 @@ class BaseFuture(concurrent.futures.Future[T]):
     """The state of a `Future`.
 
     Args:
-        host: What runs the call; None where somebody sets the outcome by hand.
-        fn: What the host is to call; None without a host.
+        host: Runs the call; None if the outcome is set by hand.
+        fn: The function to call; None without a host.
         args: Its positional arguments.
-        kwargs: Its keyword arguments; None where there are none.
+        kwargs: Its keyword arguments; None if there are none.
         context: The context to call it in.
     """
 
-    # What every future has from the beginning is in the instance, and the call in attributes of
-    # its own, not in a tuple: that spares a call a quarter of its time in a burst. Class-level
-    # defaults are for what comes later, or never.
+    # Instance attributes hold what every future has from the start, including each part of the
+    # call: with a tuple instead, a call in a burst takes a third longer. Class-level defaults are
+    # for what is set later, or never.
     _result: Any = None
     _exception: BaseException | None = None
     _traceback: TracebackType | None = None
@@ -70,7 +70,7 @@ class BaseFuture(concurrent.futures.Future[T]):
         /,
     ) -> None:
         self._host = host
-        # PENDING until the future is done, also while its call runs: see `running`.
+        # PENDING until the future is done, even while its call runs: see `running`.
         self._status = PENDING
         self._fn: Any = fn
         self._args: Any = args
@@ -117,7 +117,7 @@ class BaseFuture(concurrent.futures.Future[T]):
             f"a future cannot be pickled or copied: pass its result() instead of {self!r}"
         )
 
-    # What else the standard library's contract asks for; only executors and tests call it.
+    # The rest of the standard library's contract, which only executors and tests call.
 
     @override
     def set_running_or_notify_cancel(self) -> bool:
@@ -155,19 +155,19 @@ class BaseFuture(concurrent.futures.Future[T]):
 
     def _set(self, status: str, result: T | None, exception: BaseException | None) -> None:
         if not self._decide(status, result, exception):
-            # In the words of the standard library, and then ours.
+            # The standard library's message, then ours.
             raise InvalidStateError(f"{self._state}: {self!r} is already done")
         self._notify_and_drop_call()
 
     def _get_snapshot(self) -> tuple[bool, bool, T | None, BaseException | None]:
         """Tell whether it is done, whether it is cancelled, and the outcome.
 
-        From Python 3.14 on asyncio asks for it. The inherited one reads attributes that are not
-        there.
+        Called by asyncio from Python 3.14 on. The inherited method reads attributes that do not
+        exist here.
         """
         return self.done(), self.cancelled(), self._result, self._exception
 
-    # typeshed has them as attributes; here they are made when asked for.
+    # Attributes in typeshed; here they are created when needed.
     if not TYPE_CHECKING:
 
         @property
@@ -180,7 +180,7 @@ class BaseFuture(concurrent.futures.Future[T]):
 
         @property
         def _condition(self) -> StdlibWaiters:
-            """What `concurrent.futures.wait` and `as_completed` take for the future's lock."""
+            """What `concurrent.futures.wait` and `as_completed` use as the future's lock."""
             watchers = self._watch()
             if watchers.stdlib is None:
                 vars(watchers).setdefault("stdlib", StdlibWaiters(self))
@@ -191,7 +191,7 @@ class BaseFuture(concurrent.futures.Future[T]):
     # For the host.
 
     def take(self) -> BoundCall | None:
-        """Take the call out, to run it; None where it was cancelled, or taken before."""
+        """Take the call, to run it; None if it was cancelled, or taken before."""
         try:
             fn = self._fn
             call = fn, self._args, self._kwargs, self._context
@@ -199,7 +199,7 @@ class BaseFuture(concurrent.futures.Future[T]):
         except AttributeError:
             return None
         self._args = self._kwargs = None
-        # Most are plain functions, and this is the faster way.
+        # Faster for plain functions, which most are.
         if type(fn) is FunctionType:
             self._name = fn.__qualname__
         elif self._name is None and fn is not None:
@@ -207,8 +207,8 @@ class BaseFuture(concurrent.futures.Future[T]):
         return call
 
     def settle(self, result: T) -> None:
-        """Finish the future with what its call has returned."""
-        # As `_decide`, which would be a call more for each future.
+        """Finish the future with the result of its call."""
+        # The same as `_decide`, inlined to save a call per future.
         # law: no calls
         try:
             del self._context
@@ -221,10 +221,10 @@ class BaseFuture(concurrent.futures.Future[T]):
             self._notify()
 
     def fail(self, error: BaseException) -> None:
-        """Finish the future with what its call has raised, or what kept it from being run."""
+        """Finish the future with an exception of its call, or the reason why it cannot run."""
         if self._status in DONE:
             return
-        # First this: as soon as the future is done another thread may fetch the exception.
+        # First this: once the future is done, another thread may fetch the exception.
         if self._host is not None and self._must_be_fetched(error):
             self._unfetched = UnfetchedException(error, self._host.report)
         if self._decide(FAILED, None, error):
@@ -233,31 +233,31 @@ class BaseFuture(concurrent.futures.Future[T]):
             self._mark_fetched()
 
     def _must_be_fetched(self, error: BaseException) -> bool:
-        """Tell whether `error` is to be reported where nobody fetches it."""
+        """Tell whether `error` must be reported if nobody fetches it."""
         return self._watchers is None or not self._watchers.has_callbacks()
 
     def settle_cancelled(self) -> None:
-        """Finish the future as cancelled: its call was."""
+        """Finish the future as cancelled, as its call was."""
         if self._decide(CANCELLED_AND_NOTIFIED, None, None):
             self._notify()
 
     def abandon(self, error: BaseException) -> None:
-        """Finish the future in a forked child, where no other thread is left to do it."""
-        # Also where a thread of the parent's was just about to.
+        """Finish the future in a forked child, where no other thread is left to do so."""
+        # Even if a thread of the parent was about to do so.
         if self._status not in DONE:
             self._exception = error
             self._status = FAILED
             self._decide(FAILED, None, error)
             self._drop_call()
-        # The threads and loops that wait are the parent's, but for iterators of `as_completed`.
+        # The waiting threads and loops are the parent's, except for iterators of `as_completed`.
         watchers = vars(self).pop("_watchers", None)
         if watchers is not None and watchers.stdlib is not None:
             watchers.stdlib.abandon(self)
 
-    # For the host, where it cancels all its calls.
+    # For the host, when it cancels all its calls.
 
     def withdraw(self) -> bool:
-        """Cancel the call, unless it was taken, and leave it to `tell_withdrawn` to say so."""
+        """Cancel the call, unless it was taken. `tell_withdrawn` notifies its waiters."""
         # As in `_decide`.
         # law: no calls
         try:
@@ -272,7 +272,7 @@ class BaseFuture(concurrent.futures.Future[T]):
         return True
 
     def tell_withdrawn(self) -> None:
-        """Notify those who wait that it was withdrawn, if it was."""
+        """Notify the waiters of a withdrawn call."""
         # The opening of a shared client has no function.
         fn = vars(self).pop("_withdrawn", self)
         if fn is self or self._host is None:
@@ -286,14 +286,14 @@ class BaseFuture(concurrent.futures.Future[T]):
             self._hand_on(fn)
 
     def _hand_on(self, fn: object) -> None:
-        """Cancel what a withdrawn call was derived from."""
+        """Cancel the futures that a withdrawn call was derived from."""
 
-    # Who decides.
+    # Decisions.
 
     def _decide(self, status: str, result: Any, error: BaseException | None) -> bool:
-        """Write the outcome; False where another one was, or is about to be."""
+        """Write the outcome; False if there is another one already, or soon."""
         traceback = None if error is None else traceback_of(error)
-        # No signal handler can raise halfway.
+        # With no calls in between, no signal handler can raise halfway.
         # law: no calls
         try:
             del self._context
@@ -307,7 +307,7 @@ class BaseFuture(concurrent.futures.Future[T]):
         return True
 
     def _withdraw(self) -> bool:
-        """Cancel the future, unless its call was taken; tell whether that was so."""
+        """Cancel the future, unless its call was taken; tell whether it was cancelled."""
         # As in `_decide`.
         # law: no calls
         try:
@@ -322,34 +322,34 @@ class BaseFuture(concurrent.futures.Future[T]):
             self._name = self._name or (fn and name_of(fn))
             self._notify_and_drop_call()
         except BaseException:
-            # A signal handler has raised: leave nobody waiting.
+            # A signal handler raised: leave nobody waiting.
             self._notify()
             raise
-        # Not before: it may have a finalizer.
+        # Only now: it may have a finalizer.
         del fn
         return True
 
     def _notify_and_drop_call(self) -> None:
-        """Notify first: the function and its arguments may have finalizers."""
+        """Notify the waiters first, as the function and its arguments may have finalizers."""
         try:
             self._notify()
         finally:
             self._drop_call()
 
     def _drop_call(self) -> None:
-        """Let go of a call that nobody is going to run."""
+        """Release a call that nobody will run."""
         self._name = self._call_name()
         with suppress(AttributeError):
             del self._fn
         self._args = self._kwargs = None
 
-    # Those who wait.
+    # Waiters.
 
     def _watch(self) -> Watchers:
-        """Return the list of those who wait for the outcome; add to it, then look at the state."""
+        """Return the waiters. After adding one, check the state of the future."""
         watchers = self._watchers
         if watchers is None:
-            # Atomic: one for all.
+            # Atomic, so that all threads use the same one.
             watchers = self.__dict__.setdefault("_watchers", Watchers())
         return watchers
 
@@ -358,7 +358,7 @@ class BaseFuture(concurrent.futures.Future[T]):
         return self._host is not None and self._host.is_current()
 
     def _notify(self) -> None:
-        """Wake and call all who wait. Once more after an interruption is harmless."""
+        """Wake or call all waiters. Repeating it after an interruption is harmless."""
         watchers = self._watchers
         if watchers is not None:
             watchers.notify(self)
@@ -366,7 +366,7 @@ class BaseFuture(concurrent.futures.Future[T]):
                 self._run_callbacks(watchers)
 
     def _run_callbacks(self, watchers: Watchers) -> None:
-        """Call each callback once, also when several threads are at it."""
+        """Call each callback once, even if several threads do so at the same time."""
         errors: list[BaseException] = []
         callbacks = watchers.callbacks
         while callbacks:
@@ -384,7 +384,7 @@ class BaseFuture(concurrent.futures.Future[T]):
             raise errors.pop(0)
 
     def _call(self, callback: Callable[[Any], object]) -> None:
-        """Call one, and log what it raises, unless its thread is to have that."""
+        """Call one, and log its exception unless the calling thread should get it."""
         try:
             callback(self)
         except BaseException as error:

@@ -69,7 +69,7 @@ class Future(BaseFuture[T]):
             self._mark_fetched()
             if exception is None:
                 raise concurrent.futures.CancelledError
-            # Or it would keep the frames of all who have asked before.
+            # Otherwise it would keep the frames of everyone who asked before.
             raise BaseException.with_traceback(exception, self._traceback)
         finally:
             # The traceback of the exception holds this frame.
@@ -111,7 +111,7 @@ class Future(BaseFuture[T]):
         return self._cancel_and_notice(ignore)
 
     def _cancel_and_notice(self, asked: Callable[[bool], object]) -> bool:
-        """Do as `cancel`, and have `asked` called as `Host.cancel` says."""
+        """Do the same as `cancel`, and pass `asked` to `Host.cancel`."""
         sources: list[Future[Any]] = []
         is_cancelled = self._cancel(sources, asked)
         # No recursion: a chain of futures may be as long as memory allows.
@@ -128,7 +128,7 @@ class Future(BaseFuture[T]):
             if isinstance(fn, Derivation):
                 sources.extend(fn.not_cancelled_since())
         elif self._host is not None:
-            # Its task cancels what it waits for.
+            # Its task cancels the future it waits for.
             self._cancel_requested = True
         else:
             return False
@@ -161,7 +161,7 @@ class Future(BaseFuture[T]):
         if AsyncCallback.is_needed_for(fn):
             fn = AsyncCallback(self, fn)
         self._watch().add(fn)
-        # Whoever settled it meanwhile may not have seen this callback.
+        # A thread that settled it in the meantime may not have seen this callback.
         if self.done():
             self._mark_fetched()
             self._notify()
@@ -196,7 +196,8 @@ class Future(BaseFuture[T]):
                 else:
                     yield from AsyncWaiter.of(self)
             if self._status == CANCELLED_AND_NOTIFIED:
-                # All calls of the host are being cancelled: so is this one, which would clean up.
+                # All calls of the host are being cancelled, the awaiting one too: if it began its
+                # cleanup before that, its own cancellation would interrupt it.
                 while self._waves != self._waves_asked and self._is_on_own_loop():
                     yield
                 raise asyncio.CancelledError
@@ -206,7 +207,7 @@ class Future(BaseFuture[T]):
             del self
 
     def _await_shown(self, waiter: AsyncWaiter) -> Generator[Any, None, None]:
-        """Wait; meanwhile asyncio's call graph shows the task that does. Loop thread only."""
+        """Wait, and let asyncio's call graph show the waiting task. Loop thread only."""
         awaiter = asyncio.current_task()
         assert awaiter is not None  # noqa: S101
         awaiters = self._awaiters = self._awaiters or Awaiters()
@@ -256,7 +257,7 @@ class Future(BaseFuture[T]):
     def recover(
         self, error: type[E] | tuple[type[E], ...], fn: Callable[[E], U], /
     ) -> Future[T | U]:
-        """Return a future of the result or, after such an exception, of `fn(exception)`.
+        """Return a future of the result or, if the call raises `error`, of `fn(exception)`.
 
         Args:
             error: The type, or types, of the exceptions to handle, as `result` raises them.
@@ -275,7 +276,7 @@ class Future(BaseFuture[T]):
     def zip(self, other: Future[U], /) -> Future[tuple[T, U]]:
         """Return a future of both results.
 
-        It fails as soon as one of the two fails; the other one goes on.
+        It fails as soon as either fails; the other continues.
 
         Args:
             other: The second future, of any executor.
@@ -295,7 +296,7 @@ class Future(BaseFuture[T]):
         *args: Any,
         only_waits: bool = True,
     ) -> Future[Any]:
-        """Run `await fn(*args)` where the call of this future runs."""
+        """Run `await fn(*args)` on the event loop of this future's executor."""
         if self._host is None:
             raise InvalidStateError(f"{self!r} belongs to no executor that could run more calls")
         host = self._host.local
@@ -304,7 +305,7 @@ class Future(BaseFuture[T]):
         context = copy_context()
         leave_caller(context)
         future: Future[Any] = Future(host, derivation, args, None, context)
-        # That of the user's function, which comes last, if there is one.
+        # The name of the user's function, which comes last, if there is one.
         future._name = name_of(args[-1] if args and callable(args[-1]) else fn)
         future._only_waits = only_waits
         host.submit(future)
@@ -312,17 +313,17 @@ class Future(BaseFuture[T]):
 
 
 class Derivation(partial[Awaitable[Any]]):
-    """An async function of futures, which are cancelled when its call is."""
+    """An async function of futures that are cancelled along with its call."""
 
-    #: With how often each was cancelled along with all calls of its host.
+    #: Each with the number of times that it was cancelled along with all calls of its host.
     sources: list[tuple[Future[Any], int]]
 
     def not_cancelled_since(self) -> list[Future[Any]]:
-        """Return the sources that were not cancelled along with all other calls meanwhile."""
+        """Return the sources that have not been cancelled along with all other calls since."""
         return [source for source, waves in self.sources if source._waves == waves]
 
 
-# The traceback of the exception of a source holds the frames of all these.
+# The traceback of a source's exception refers to the frames of all these functions.
 
 
 async def _map(source: Future[T], fn: Callable[[T], U]) -> U:
@@ -356,7 +357,7 @@ async def _recover(
     try:
         return await source
     except asyncio.CancelledError as cancellation:
-        # For the function it is the error that `result` raises.
+        # The function gets the exception that `result` raises.
         exported = concurrent.futures.CancelledError()
         if _is_cancelled() or not isinstance(exported, error):
             raise
@@ -388,8 +389,8 @@ _zip.__qualname__ = "Future.zip"
 
 
 def as_awaited(awaitable: Awaitable[Any]) -> Awaitable[Any]:
-    """Return what asyncio can wait for as it is, where it would make a task that awaits a future.
+    """Return an awaitable that asyncio does not wrap in a task, if it would wrap a future.
 
-    Such a task hands no cancellation on to the future before its first step.
+    Such a task would not pass a cancellation on to the future before its first step.
     """
     return OutcomeWaiter.of(awaitable) if isinstance(awaitable, Future) else awaitable

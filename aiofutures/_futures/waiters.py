@@ -27,7 +27,7 @@ from .._typing import override
 
 
 class Awaited(Runnable, Protocol):
-    """A future, as those who wait for it see it."""
+    """A future, as seen by its waiters."""
 
     _exception: BaseException | None
     _result: Any
@@ -37,25 +37,25 @@ class Awaited(Runnable, Protocol):
     def _watch(self) -> Watchers: ...
 
 
-# Where the two threads share a CPU, the loop thread may finish a short call meanwhile and go back
-# to sleep. That takes two thread switches; waking a thread that blocks takes four to seven, because
-# it wants the GIL while the loop thread still holds it. On separate CPUs it is one system call.
+# If both threads share a CPU, the loop thread may finish a short call during this and go back to
+# sleep. That takes two thread switches. Waking a blocked thread takes four to seven, because it
+# wants the GIL while the loop thread still holds it. On separate CPUs, this costs a system call.
 _give_way: Final[Callable[[], object]] = getattr(os, "sched_yield", partial(sleep, 0))
 
 
 def wait(future: Awaited, timeout: float | None, caller: Caller | None = None) -> bool:
     """Block until `future` is done, or return False after the time-out.
 
-    The caller's call lends its place meanwhile.
+    The caller's call lends its place in the meantime.
 
     Args:
         future: The future.
         timeout: Maximum number of seconds to wait; None means no limit.
-        caller: Has what is to run here meanwhile.
+        caller: Holds functions to run in this thread while it waits.
     """
     if timeout is not None and timeout <= 0:
         return False
-    # Faster than to call it each time.
+    # Faster than calling `refuse_on_own_loop` each time.
     if future._host is not None and future._host.is_current():
         refuse_on_own_loop(future)
     try:
@@ -64,7 +64,7 @@ def wait(future: Awaited, timeout: float | None, caller: Caller | None = None) -
         with lent(future._host, timeout):
             return _block(future, timeout, caller)
     finally:
-        # The frames of what a function raises that runs here lead back to this one.
+        # The traceback of a function that raises here leads to this frame.
         del future
 
 
@@ -72,7 +72,7 @@ def not_done(future: Awaited, seconds: float | None) -> TimeoutError:
     """Return the error for a call that did not finish in this number of seconds."""
     name = future._call_name()
     if name is None:
-        # As the standard library's.
+        # The same as the standard library's.
         return TimeoutError()
     return TimeoutError(f"{name}() did not finish in {seconds} seconds")
 
@@ -115,9 +115,9 @@ def refuse_on_own_loop(future: Awaited) -> None:
 class Watchers:
     """The waiters of one future. Most futures never have any.
 
-    Whoever adds one looks at the state of the future afterwards, and whoever settles the future
-    looks here after the state has changed: one of the two sees the other. Each gate is a locked
-    lock, to be released for one blocked thread.
+    A thread that adds a waiter then checks the state of the future, and a thread that settles the
+    future changes the state, then looks here. So one of the two sees the other. Each gate is a
+    locked lock, released to wake one blocked thread.
     """
 
     # Created when the standard library asks for them.
@@ -173,34 +173,34 @@ class Watchers:
 
 
 def _remove(callbacks: deque[Callable[[Any], object]], callback: Callable[[Any], object]) -> bool:
-    """Remove one callback; False where it is called at this moment."""
+    """Remove one callback; False if it is being called."""
     while True:
         try:
             callbacks.remove(callback)
         except ValueError:
             return False
         except IndexError:
-            # It has changed while another one was compared, by a method in Python.
+            # The deque changed during a comparison by a method written in Python.
             continue
         return True
 
 
-#: Whether the future was done, and the snapshot before that.
+#: Whether the future was done, and the previous snapshot.
 _Snapshot: TypeAlias = "tuple[bool, _Snapshot | None]"
 
 
 class StdlibWaiters:
-    """What `concurrent.futures.wait` and `as_completed` take for a future's lock and its waiters.
+    """What `concurrent.futures.wait` and `as_completed` use as a future's lock and its waiters.
 
-    Nothing is locked. A thread that enters the "lock" sees the future as it is at that moment,
-    until it leaves: a snapshot. Its waiters hear of what happens after the snapshot and of nothing
-    else, once: they count. Who notifies a waiter is decided by deleting it from `_unheard`; it
-    stays in `_waiters` until it has heard, for a child that is forked meanwhile.
+    Nothing is locked. A thread that enters the "lock" sees a snapshot of the future until it
+    leaves. Its waiters are notified of changes after the snapshot, and only once, because they
+    count. Deleting a waiter from `_unheard` decides who notifies it. It stays in `_waiters` until
+    then, for a child forked in the meantime.
     """
 
     def __init__(self, future: Awaited) -> None:
         self._future = weakref.ref(future)
-        # By thread; each with the one before it, which a signal handler may have interrupted.
+        # By thread, each with the previous one, which a signal handler may have interrupted.
         self._snapshots: dict[int, _Snapshot] = {}
         self._waiters: dict[Any, None] = {}
         self._unheard: dict[Any, None] = {}
@@ -230,7 +230,7 @@ class StdlibWaiters:
         return None if snapshot is None else snapshot[0]
 
     def append(self, waiter: Any) -> None:
-        """Add a waiter, unless the calling thread has seen that the future is done."""
+        """Add a waiter, unless the calling thread's snapshot shows that the future is done."""
         future = self._future()
         if future is None or self.looks_done():
             return
@@ -242,7 +242,7 @@ class StdlibWaiters:
         if future._host is not None and isinstance(waiter.event, LendingEvent):
             waiter.event.hosts[future._host.limit] = future._host
         self._waiters[waiter] = self._unheard[waiter] = None
-        # Whoever settled it may not have seen the waiter.
+        # A thread that settled it may not have seen the waiter.
         if future.done():
             self.notify(future)
 
@@ -280,16 +280,16 @@ class StdlibWaiters:
             else:
                 waiter.add_exception(future)
         except BaseException:
-            # It may not have been counted: better too early than never.
+            # It may not have been counted: better to wake too early than never.
             waiter.event.set()
             raise
         finally:
             self._waiters.pop(waiter, None)
 
     def abandon(self, future: Awaited) -> None:
-        """Notify iterators of `as_completed`, which alone go on in a forked child."""
+        """Notify iterators of `as_completed`, the only waiters that continue in a forked child."""
         for waiter in self:
-            # A thread of the parent process may hold the old one.
+            # A thread of the parent may hold the old one.
             waiter.lock = threading.Lock()
             if future not in waiter.finished_futures:
                 waiter.finished_futures.append(future)
@@ -298,11 +298,11 @@ class StdlibWaiters:
 
 
 class LendingEvent(Event):
-    """An event whose waiters lend their places while they wait, as those of a future do."""
+    """An event whose waiters lend their places, as the waiters of a future do."""
 
     def __init__(self) -> None:
         super().__init__()
-        #: The hosts of the futures that it stands for, one of each limit.
+        #: The hosts of the futures it stands for, one per limit.
         self.hosts: dict[LendsPlaces | None, Host] = {}
 
     @override
@@ -314,7 +314,7 @@ class LendingEvent(Event):
 
 
 class AsyncWaiter(asyncio.Future[None]):
-    """Completes with a future, on the loop of the task that awaits it, which lends its place."""
+    """Completes along with a future, on the loop of the awaiting task, which lends its place."""
 
     def __init__(self, future: Awaited) -> None:
         super().__init__(loop=asyncio.get_running_loop())
@@ -322,23 +322,23 @@ class AsyncWaiter(asyncio.Future[None]):
         self._waves = future._waves_asked
         self._take_back = None if future.done() else lend(future._host)
         pool = WorkerPool.current()
-        # A loop of the user's, in a worker thread that would wait if it awaited nothing else.
+        # The awaiting loop is the user's, in a worker thread: count this as a wait of the thread.
         if pool is not None:
             pool.leave_slot()
             self.add_done_callback(lambda _: pool.take_slot())
 
     @classmethod
     def of(cls, future: Awaited) -> AsyncWaiter:
-        """Return one that is told when `future` is done."""
+        """Return a waiter that is notified when `future` is done."""
         waiter = cls(future)
         future.add_done_callback(waiter.notify)
         return waiter
 
     @override
     def cancel(self, msg: Any | None = None) -> bool:
-        """Cancel the awaited future and go on waiting; once it is done, the wait for a place.
+        """Cancel the awaited future and keep waiting; if it is done, cancel the wait for a place.
 
-        If all calls of a host are cancelled, so is the awaited one: once, not by each waiter.
+        If all calls of a host are cancelled, the awaited one is cancelled once, not by each waiter.
         """
         if self._awaited.done():
             return super().cancel(msg)
@@ -362,7 +362,7 @@ class AsyncWaiter(asyncio.Future[None]):
         try:
             loop.call_soon_threadsafe(self._complete)
         except RuntimeError:
-            # If closed, the task that awaited has gone with its loop.
+            # If the loop is closed, the awaiting task is gone too.
             if not loop.is_closed():
                 raise
 
@@ -372,7 +372,7 @@ class AsyncWaiter(asyncio.Future[None]):
 
 
 class AsyncCallback(AsyncWaiter):
-    """Calls a function of asyncio's, which does not expect other threads, on its event loop."""
+    """Calls a function of asyncio, which does not expect other threads, on its event loop."""
 
     def __init__(self, future: Awaited, fn: Callable[[Any], object]) -> None:
         super().__init__(future)
@@ -381,14 +381,14 @@ class AsyncCallback(AsyncWaiter):
 
     @staticmethod
     def is_needed_for(fn: Callable[[Any], object]) -> bool:
-        """Tell whether `fn` is such a function, of `asyncio.wait` for instance."""
+        """Tell whether `fn` is such a function, for instance one of `asyncio.wait`."""
         return is_of_asyncio(fn) and asyncio._get_running_loop() is not None
 
     def __call__(self, _: object) -> None:
         self.notify()
 
     def drop(self) -> None:
-        """Stop waiting, before it was called."""
+        """Stop waiting, before the function is called."""
         if self._take_back is not None:
             self._take_back(lambda: None)
         asyncio.Future.cancel(self)
@@ -404,7 +404,7 @@ def is_of_asyncio(fn: object) -> bool:
 
 
 class OutcomeWaiter(AsyncWaiter):
-    """Completes as the future does, for functions of asyncio that take nothing else."""
+    """Completes with the future's outcome, for functions of asyncio that need a future."""
 
     @override
     def _complete(self) -> None:
@@ -421,22 +421,22 @@ class OutcomeWaiter(AsyncWaiter):
             self.set_exception(error)
 
 
-#: New in Python 3.14, as asyncio's call graph is.
+#: New in Python 3.14, along with asyncio's call graph.
 HAS_CALL_GRAPH: Final = hasattr(asyncio, "future_add_to_awaited_by")
 
 
 class Awaiters:
-    """The tasks that await a future on its own loop, for asyncio's call graph to show them.
+    """The tasks that await a future on its own loop, for asyncio's call graph.
 
-    It shows tasks, and not a future of ours between them. Loop thread only.
+    The graph shows tasks, but no future of this package between them. Loop thread only.
     """
 
     def __init__(self) -> None:
-        # With the task that they await, once the call has one.
+        # Each with the task that it awaits, once the call has one.
         self._awaited: dict[asyncio.Task[Any], asyncio.Task[Any] | None] = {}
 
     def add(self, awaiter: asyncio.Task[Any], task: asyncio.Task[Any] | None) -> None:
-        """Note that `awaiter` awaits the call, which `task` runs already. Loop thread only."""
+        """Note that `awaiter` awaits the call, which `task` may already run. Loop thread only."""
         self._awaited[awaiter] = None
         if task is not None:
             self._show(awaiter, task)
@@ -463,9 +463,9 @@ _discard_from_awaited_by: Final[Any] = getattr(asyncio, "future_discard_from_awa
 
 
 class UnfetchedException:
-    """Reports an exception that was not fetched before its future died.
+    """Reports an exception that was not fetched before its future was discarded.
 
-    It is an object of its own because a `Future.__del__` would cost every future.
+    It is a separate object because a `Future.__del__` would slow down every future.
     """
 
     __slots__ = ("__weakref__", "_report", "exception")
@@ -475,10 +475,10 @@ class UnfetchedException:
     ) -> None:
         self.exception: BaseException | None = exception
         self._report = report
-        # The end of the interpreter reports it while there is somebody to report it to.
+        # At the end of the interpreter, it is reported while that is still possible.
         unfetched[id(self)] = weakref.ref(self)
 
-    # At the end of the interpreter this module may be empty before the last one dies.
+    # At the end of the interpreter, this module may be cleared before the last one is discarded.
     def __del__(self, forget: Callable[[int, None], object] = unfetched.pop) -> None:
         forget(id(self), None)
         self.report()
