@@ -26,18 +26,18 @@ from .._loops.limit import running_call
 from .._loops.thread import LoopThread, refuse_if_async
 from .._typing import P, T, override
 
-# How long an interrupted call may take to clean up, and a loop to take a cancellation.
+# How long an interrupted call may take to clean up, and a loop to receive a cancellation.
 _CLEANUP_SECONDS: Final = 5.0
 _LOOP_SECONDS: Final = 1.0
 _UNSET: Final = object()
-#: The context of a call of which nobody wants to know it any more.
+#: The context of a call whose context is no longer needed.
 UNWANTED: Final = Context()
-# What a context tells of the task that it belongs to.
+# Variables that belong to the task of a context.
 _OF_THE_TASK: Final = (running_call, waiting_caller)
 
 
 class SubmitsCalls(Protocol):
-    """What the decorators ask of an executor."""
+    """What the decorators need from an executor."""
 
     def submit(
         self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
@@ -57,17 +57,17 @@ def wait(
     name: str,
     stacklevel: int | None = None,
 ) -> T:
-    """Return the outcome of a call, or cancel it where its caller stops waiting.
+    """Return the outcome of a call, or cancel the call if its caller stops waiting.
 
-    `caller` has what is to run in this thread meanwhile. `stacklevel` selects whom to warn when
-    this blocks a running event loop; None means no warning.
+    `caller` holds functions to run in this thread in the meantime. `stacklevel` selects the caller
+    to warn if this blocks a running event loop; None means no warning.
     """
     try:
         if stacklevel is not None and asyncio._get_running_loop() is not None:
             instead = "await the async function itself there"
             warn_of_blocked_loop(future, name, instead, stacklevel + 1)
-        # The last look is for one that was done at the last moment; the first, and the next lines,
-        # do what functions would do more slowly.
+        # The last check catches a call that was done at the last moment. The first check and the
+        # next lines inline what functions would do more slowly.
         is_done = future._status in DONE
         if is_done or wait_until_done(future, timeout, caller) or future.done():
             caller.is_waiting = False
@@ -92,12 +92,12 @@ def wait(
     else:
         raise TimeoutError(f"{name}() was cancelled: it did not finish in {timeout} seconds")
     finally:
-        # The traceback of its exception holds this frame.
+        # The traceback of its exception refers to this frame.
         del future
 
 
 def _is_done_when_cancelled(future: Future[Any], caller: Caller) -> bool:
-    """Cancel a call; return whether it was done before its event loop got the cancellation."""
+    """Cancel a call; tell whether it was done before its loop received the cancellation."""
     is_taken = Event()
     was_done: list[bool] = []
 
@@ -125,7 +125,7 @@ def _cancel_and_wait(future: Future[Any], caller: Caller) -> None:
 
 
 class Openable(NamedTuple):
-    """An async iterator or context manager of which the caller gets a synchronous view."""
+    """An async iterator or context manager that the caller gets a synchronous view of."""
 
     value: Any
     is_iterator: bool
@@ -137,12 +137,12 @@ def can_be_entered(value: object) -> bool:
 
 
 class SyncCall(Caller):
-    """An async function as `to_sync` calls it, and the thread that waits for that.
+    """An async function as `to_sync` calls it, and the thread that waits for it.
 
-    They are one object: a second one would take a call a fiftieth of its time.
+    They are one object, as creating a second one would take a fiftieth of the time of a call.
     """
 
-    #: The context in which the call has ended, or `UNWANTED`: its variables lead back to here.
+    #: The context in which the call ended, or `UNWANTED`: its variables refer to this object.
     context: Context | None = None
 
     def __init__(self, fn: Callable[..., Any], name: str) -> None:
@@ -151,7 +151,7 @@ class SyncCall(Caller):
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:
-        # For another process, in which nobody asks for the context.
+        # For another process, where nobody needs the context.
         return RemoteCall, (self.fn, self.__qualname__)
 
     async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
@@ -196,8 +196,8 @@ class RemoteCall:
         if type(result) is Openable:
             raise TypeError(
                 f"{self.__qualname__}() returns something to loop over or enter, which cannot "
-                "leave its process: use it in an async function and submit that, or run it on an "
-                "AsyncExecutor"
+                "leave its process: use it in an async function and submit that function, or run "
+                "it on an AsyncExecutor"
             )
         return result
 
@@ -221,10 +221,10 @@ class ContextChanges:
         self._tokens: dict[ContextVar[Any], Token[Any]] = {}
 
     def take_over(self, context: Context) -> None:
-        """Apply what has changed in `context` since the last time to the current context."""
+        """Apply the changes in `context` since the last time to the current context."""
         seen, self._seen = self._seen, context
         executors = executors_variable() if LOCAL in sys.modules else None
-        # This saves a step a twentieth of its time.
+        # This saves a twentieth of the time of a step.
         of_ours = (waiting_caller in context) + (executors is not None and executors in context)
         if len(context) == of_ours and not self._tokens:
             return
@@ -255,16 +255,16 @@ async def run_in_caller(
     try:
         return await future
     finally:
-        # If not, it may still run.
+        # Otherwise it may still be running.
         if future.done() and not future.cancelled():
             changes.take_over(future.context)
-        # The traceback of its exception holds this frame.
+        # The traceback of its exception refers to this frame.
         del future
 
 
 def warn_of_blocked_loop(future: Future[Any], name: str, instead: str, stacklevel: int) -> None:
     """Warn, unless the loop runs the call itself (an error) or may be a notebook's (harmless)."""
-    # There is no such function yet while IPython is being imported.
+    # While IPython is being imported, this function does not exist yet.
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
     if future._is_on_own_loop() or (get_ipython and hasattr(get_ipython(), "kernel")):
         return

@@ -22,26 +22,26 @@ from .._loops.limit import running_call
 from .._loops.thread import LoopThread
 from .._typing import T
 
-# That of a task, which other tasks inherit.
+# The lifetime of a task, which the tasks it creates inherit.
 _lifetime: ContextVar[ref[Lifetime[Any]] | None] = ContextVar("_lifetime", default=None)
 
 
 class AskAgainError(Exception):
-    """The lifetime ended, or was given up, before there was an answer."""
+    """The lifetime ended, or its opening was given up, before there was an answer."""
 
 
 class Lifetime(Generic[T]):
     """A client that one task opens, keeps open and closes.
 
-    The opening is a submitted call, whose future is `opened`; the task runs on and is no call any
-    more. `closed` is done when it ends, or when the opening has failed. An error that ends it
-    before somebody has asked for that is a crash.
+    The opening is a submitted call, whose future is `opened`; after that, the task continues, but
+    no longer as a call. `closed` is done when the task ends, or when the opening has failed. If an
+    error ends the task before closing was requested, that is a crash.
 
-    Everybody who asks has a future of their own. The opening is cancelled when the last of them
-    leaves. Those who have come meanwhile ask again; so do those who come while it is being closed.
+    Every caller has its own future. When the last caller leaves, the opening is cancelled. Callers
+    that have come in the meantime ask again, and so do those that come during the closing.
 
     Args:
-        host: Where it runs.
+        host: Where the task runs.
         make: Returns the async context manager that opens and closes the client.
         name: The name of the task.
     """
@@ -50,7 +50,7 @@ class Lifetime(Generic[T]):
         self, host: LoopThread, make: Callable[[], AbstractAsyncContextManager[T]], name: str
     ) -> None:
         self.host = host
-        # Who deletes it puts the next one in the place of this one.
+        # Whichever thread deletes it replaces this lifetime by the next one.
         self.is_current = True
         self.is_closing = False
         self.opened: Future[T] = Future(host, None, (), None, copy_context())
@@ -65,7 +65,7 @@ class Lifetime(Generic[T]):
         self._may_close = asyncio.Event()
         self._error: BaseException | None = None
         self._task: asyncio.Task[Any] | None = None
-        # What the task waits for, where that is not open.
+        # The lifetime that the task waits for until it is open.
         self._needs: Lifetime[Any] | None = None
 
     # From any thread.
@@ -76,7 +76,7 @@ class Lifetime(Generic[T]):
         self._is_submitted = True
 
     def give_up(self) -> None:
-        """Cancel the opening, once: nobody waits for it."""
+        """Cancel the opening, once, as nobody waits for it."""
         if not self._is_given_up:
             self._is_given_up = True
             self.opened.cancel()
@@ -86,12 +86,12 @@ class Lifetime(Generic[T]):
         return self.opened._status == FINISHED and not (self.is_closing or self.closed.done())
 
     def ask(self) -> Future[T]:
-        """Return a new future of the client; its `cancel` concerns no other one.
+        """Return a new future of the client, whose `cancel` affects no other one.
 
-        It gets AskAgainError where another lifetime has to follow.
+        It fails with AskAgainError if another lifetime must follow.
 
         Raises:
-            DeadlockError: The task of a lifetime asks that this one waits for.
+            DeadlockError: This lifetime waits for the one whose task asks.
         """
         asker: Future[T] = Future(self.host)
         self._askers.add(asker)
@@ -109,7 +109,7 @@ class Lifetime(Generic[T]):
 
     def _answer(self, asker: Future[T]) -> None:
         """Finish the future of a caller."""
-        # Read once: `_leave` may drop it.
+        # Read once: `_leave` may clear it.
         error = self.opened._exception
         if error is not None:
             asker.fail(error)
@@ -119,7 +119,7 @@ class Lifetime(Generic[T]):
             asker.settle_cancelled()
         else:
             asker.fail(AskAgainError())
-        # Its traceback may hold this frame.
+        # Its traceback may refer to this frame.
         del error
 
     def _leave(self, asker: Future[T]) -> None:
@@ -128,15 +128,15 @@ class Lifetime(Generic[T]):
             return
         if not self.opened.done():
             self.give_up()
-        # All have got it, and their frames are in its traceback.
+        # All callers have received it, and its traceback refers to their frames.
         self.opened._exception = None
 
     def _note_opened(self, opened: Future[T]) -> None:
-        """End here where the opening has failed."""
+        """End the lifetime if the opening failed."""
         if opened._status == FINISHED:
             return
         self.closed.settle(None)
-        # As above.
+        # Read once, as above.
         error = opened._exception
         if error is not None and not self._askers:
             self._report("failed to open", error)
@@ -145,7 +145,7 @@ class Lifetime(Generic[T]):
     # On the loop thread.
 
     def start(self, opened: Future[T], turns: Turns, /) -> None:
-        """Begin the task; there is a place. Loop thread only."""
+        """Begin the task, as there is a place. Loop thread only."""
         opened._starter = None
         call = opened.take()
         if call is None:
@@ -157,7 +157,7 @@ class Lifetime(Generic[T]):
         try:
             task = asyncio.get_running_loop().create_task(living, name=self._name, context=call[-1])
         except BaseException as error:
-            # Of a task factory of the user's.
+            # Raised by the user's task factory.
             living.close()
             opened.fail(error)
             return
@@ -165,8 +165,8 @@ class Lifetime(Generic[T]):
         turns.begin(opened, task)
 
     async def _live(self, turns: Turns) -> None:
-        """Open the client, keep it open and close it. The body of the task. Loop thread only."""
-        # An eager task begins before it is known that it runs the opening.
+        """Open the client, keep it open and close it, as the task. Loop thread only."""
+        # An eager task begins before `turns` knows that it runs the opening.
         await asyncio.sleep(0)
         self._task = asyncio.current_task()
         _lifetime.set(ref(self))
@@ -183,7 +183,7 @@ class Lifetime(Generic[T]):
         except asyncio.CancelledError:
             raise
         except BaseException as error:
-            # Not in the task: the frames of task groups lead to that, and all lead to this one.
+            # Not in the task: frames of task groups refer to the task, and all refer to this one.
             drop_frame(error)
             self._error = error
         finally:
@@ -206,10 +206,10 @@ class Lifetime(Generic[T]):
         del error
 
     def wait_for(self, other: Lifetime[Any], asker: Future[Any]) -> None:
-        """Note that the task of this one waits for `other` until `asker` is done. Loop thread only.
+        """Note that this task waits for `other` until `asker` is done. Loop thread only.
 
         Raises:
-            DeadlockError: That one waits for this one.
+            DeadlockError: `other` waits for this lifetime.
         """
         self._needs = other
         asker.add_done_callback(self._need_nothing)
@@ -228,7 +228,7 @@ class Lifetime(Generic[T]):
         self._needs = None
 
     def _begin_closing(self) -> None:
-        """Let the task go on to close the client. Loop thread only."""
+        """Let the task continue and close the client. Loop thread only."""
         self.is_closing = True
         self._may_close.set()
 
@@ -238,7 +238,7 @@ class Lifetime(Generic[T]):
         try:
             await self.closed
         except asyncio.CancelledError:
-            # Ctrl-C: the task is cancelled with what else is left.
+            # Ctrl-C: the task is cancelled along with the remaining ones.
             raise
         except BaseException as error:
             self._report("failed to close", error)
@@ -249,7 +249,7 @@ class Lifetime(Generic[T]):
 
 
 def _living() -> Lifetime[Any] | None:
-    """Return the lifetime whose task is the running one, if that is one of those."""
+    """Return the lifetime whose task is the running one, if any."""
     reference = _lifetime.get()
     lifetime = reference and reference()
     if not lifetime or asyncio._get_running_loop() is None:

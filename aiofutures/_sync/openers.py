@@ -1,4 +1,4 @@
-"""The opening of what a function returns, by entering or iterating over it."""
+"""The opening of what a function returns, to enter it or iterate over it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 from .call import can_be_entered
 from .views import close, throw
 
-# A mock can be entered without end.
+# A mock can be entered endlessly.
 _MOST_LAYERS: Final = 100
 
 
@@ -49,7 +49,7 @@ def iterating(fn: Callable[..., Any], name: str) -> Callable[..., AsyncGenerator
                 except StopAsyncIteration:
                     return
                 finally:
-                    # It may hold an exception, whose traceback holds this frame.
+                    # It may hold an exception whose traceback refers to this frame.
                     del step
                 try:
                     yield item
@@ -66,8 +66,8 @@ def iterating(fn: Callable[..., Any], name: str) -> Callable[..., AsyncGenerator
 
 
 async def _open(stack: AsyncExitStack, value: Any, name: str) -> AsyncIterator[Any]:
-    """Await or enter `value`, and then the result, until that can only be iterated over."""
-    # Clients give themselves.
+    """Await or enter `value`, then the result, until it can only be iterated over."""
+    # Entering a client returns the client itself.
     used: list[object] = []
     while len(used) < _MOST_LAYERS and not any(value is each for each in used):
         used.append(value)

@@ -31,7 +31,7 @@ from .._typing import override
 if sys.version_info >= (3, 14):
     from annotationlib import Format, annotations_to_string, get_annotations
 
-# Formats of `annotationlib`, which is new in Python 3.14.
+# Formats of `annotationlib`, new in Python 3.14.
 _VALUE: Final = 1
 _FORWARDREF: Final = 3
 
@@ -39,18 +39,18 @@ W = TypeVar("W", bound=Callable[..., Any])
 
 _UNKNOWN: Final = inspect.Signature.empty
 
-# Another context manager may give itself without end.
+# A context manager may return itself endlessly.
 _MOST_LAYERS: Final = 9
 
-# They are subscripted at run time.
+# Any: these are subscripted at run time.
 _Coroutine: Final[Any] = Coroutine
 _Generator: Final[Any] = Generator
 _ContextManager: Final[Any] = AbstractContextManager
-# Checkers take it for a protocol with data.
+# Any: checkers take it for a protocol with data.
 _AsyncContextManager: Final[Any] = AbstractAsyncContextManager
 
-# That of all the functions that `asynccontextmanager` returns: they have the annotations of the
-# generator functions behind them.
+# The code of every function that `asynccontextmanager` returns, which has the annotations of the
+# generator function behind it.
 _make_manager: Final[Any] = asynccontextmanager
 _MANAGER_CODE: Final = _make_manager(aiter).__code__
 
@@ -62,20 +62,19 @@ def copy_signature(
 
     Args:
         wrapper: A plain function.
-        fn: What it calls.
-        shown: Returns the type that `wrapper` returns, by that of `fn`; Signature.empty where it is
-            not known.
+        fn: The function it calls.
+        shown: Returns the return type of `wrapper` for `fn`, or Signature.empty if it is unknown.
     """
     functools.update_wrapper(wrapper, fn)
     _name(wrapper, fn)
-    # The marks of coroutine functions.
+    # Marks of coroutine functions.
     for mark in ("_is_coroutine", "_is_coroutine_mark"):
         vars(wrapper).pop(mark, None)
     annotations_of_wrapper = partial(_wrapper_annotations, fn, shown)
     try:
         wrapper.__annotations__ = annotations = annotations_of_wrapper(_VALUE)
     except Exception:
-        # An annotation names what is defined later.
+        # An annotation refers to a name that is defined later.
         setattr(wrapper, "__annotate__", annotations_of_wrapper)  # noqa: B010
         vars(wrapper)["__signature__"] = _LateSignature(fn, annotations_of_wrapper)
         return wrapper
@@ -87,7 +86,7 @@ def copy_signature(
 
 
 def awaited(fn: Callable[..., Any]) -> Any:
-    """Return the type that awaiting the result of `fn` gives, if that is known."""
+    """Return the type that awaiting the result of `fn` gives, if known."""
     *_, function = _layers(fn)
     if inspect.iscoroutinefunction(function):
         return _annotations(fn).get("return", _UNKNOWN)
@@ -95,12 +94,12 @@ def awaited(fn: Callable[..., Any]) -> Any:
 
 
 def awaited_or_viewed(fn: Callable[..., Any]) -> Any:
-    """Return the type that `to_sync` makes of what `fn` returns, if that is known."""
+    """Return the return type of `to_sync(fn)`, if known."""
     # The annotation of most functions need not be evaluated.
     if inspect.iscoroutinefunction(next(_layers(fn))):
         return awaited(fn)
     kind = _returned(fn)
-    # In the order in which calls decide.
+    # In the order in which a call checks.
     if _is_a(kind, Awaitable):
         return awaited(fn)
     if _is_a(kind, _AsyncContextManager):
@@ -110,7 +109,7 @@ def awaited_or_viewed(fn: Callable[..., Any]) -> Any:
 
 
 def returned_type(fn: Callable[..., Any]) -> Any:
-    """Return the type of what `fn` returns, and of an `async def` what awaiting that gives."""
+    """Return the type that `fn` returns, or for an `async def` the awaited type."""
     kind = _returned(fn)
     *_, function = _layers(fn)
     is_coroutine = inspect.iscoroutinefunction(function) and _origin(kind) is Coroutine
@@ -118,15 +117,15 @@ def returned_type(fn: Callable[..., Any]) -> Any:
 
 
 def entered(fn: Callable[..., Any]) -> Any:
-    """Return the type of the context manager that enters what `fn` returns, if that is known."""
+    """Return the type of the context manager that enters the result of `fn`, if known."""
     return _manager(_returned(fn))
 
 
 def iterated(fn: Callable[..., Any]) -> Any:
-    """Return the type of the generator over what comes of what `fn` returns, if that is known."""
+    """Return the type of the generator over the opened result of `fn`, if known."""
     kind = _returned(fn)
     opened: list[Any] = []
-    # Clients give themselves.
+    # Entering a client returns the client itself.
     while kind not in opened and len(opened) < _MOST_LAYERS:
         opened.append(kind)
         if _is_a(kind, _AsyncContextManager):
@@ -137,7 +136,7 @@ def iterated(fn: Callable[..., Any]) -> Any:
 
 
 class _LateSignature(inspect.Signature):
-    """A signature that is computed every time it is looked at."""
+    """A signature that is computed on each access."""
 
     def __init__(
         self, fn: Callable[..., Any], annotations_of_wrapper: Callable[[int], dict[str, Any]]
@@ -158,7 +157,7 @@ class _LateSignature(inspect.Signature):
 
     @override
     def replace(self, **changes: Any) -> Any:
-        # Any: the option is new in Python 3.14, as what this class is for.
+        # Any: the option is new in Python 3.14, like the annotations that this class is for.
         make: Any = inspect.signature
         changes.setdefault("return_annotation", self.return_annotation)
         return make(self._fn, annotation_format=_FORWARDREF).replace(**changes)
@@ -179,16 +178,16 @@ def _name(wrapper: Callable[..., Any], fn: Callable[..., Any]) -> None:
 
 
 def _layers(fn: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
-    """Iterate over the function behind partials and methods, and what its decorators have wrapped.
+    """Iterate over the function behind partials and methods, and those its decorators wrap.
 
-    A class stands for itself, and a callable object for its method.
+    A class yields itself, and a callable object its `__call__` method.
     """
     while isinstance(fn, functools.partial):
         fn = fn.func
     if not inspect.isroutine(fn) and not inspect.isclass(fn):
         fn = type(fn).__call__
     layer: Any = getattr(fn, "__func__", fn)
-    # `unwrap` knows endless ones.
+    # `unwrap` raises ValueError for endless chains.
     last = inspect.unwrap(layer)
     while layer is not last:
         yield layer
@@ -222,15 +221,15 @@ def _annotations(fn: Callable[..., Any], form: int = _FORWARDREF) -> dict[str, A
 
 
 def _returned(fn: Callable[..., Any], type_params: tuple[Any, ...] = ()) -> Any:
-    """Return the type of what `fn` returns, if that is known.
+    """Return the type of what `fn` returns, if known.
 
-    `type_params` are those of the class that it is a method of.
+    `type_params` are those of the class that `fn` is a method of.
     """
     first, *_ = layers = list(_layers(fn))
     function = layers[-1]
     if inspect.isclass(function):
         return function
-    # Without the parameters, whose names may not be known yet.
+    # Without the parameters, whose names may not be defined yet.
     annotation = _annotations(fn).get("return", _UNKNOWN)
     type_params = *getattr(function, "__type_params__", ()), *type_params
     returned = _evaluated(annotation, getattr(function, "__globals__", {}), type_params)
@@ -240,7 +239,7 @@ def _returned(fn: Callable[..., Any], type_params: tuple[Any, ...] = ()) -> Any:
     )
     if not any(outer) and any(getattr(each, "__code__", None) is _MANAGER_CODE for each in layers):
         return _AsyncContextManager[_item(returned), bool | None]
-    # A decorator may have made another kind of function of it; a plain one passes coroutines on.
+    # A decorator may have changed the kind of the function; a plain one passes coroutines on.
     if outer != inner and (any(outer) or inner[1]):
         return _UNKNOWN
     return _Coroutine[Any, Any, returned] if inner[0] else returned
@@ -248,12 +247,12 @@ def _returned(fn: Callable[..., Any], type_params: tuple[Any, ...] = ()) -> Any:
 
 def _evaluated(annotation: Any, names: dict[str, Any], type_params: tuple[Any, ...] = ()) -> Any:
     probe = SimpleNamespace(__annotations__={"return": annotation}, __globals__=names)
-    # As names: Python 3.12 knows those of functions only from 3.12.4 on.
+    # Passed by name: Python 3.12 resolves type parameters of functions only from 3.12.4 on.
     parameters = {each.__name__: each for each in type_params}
     try:
         return typing.get_type_hints(probe, localns=parameters)["return"]
     except Exception:
-        # A name is not known yet, and no annotation is better than a wrong one.
+        # A name is not defined yet, and no annotation is better than a wrong one.
         return _UNKNOWN
 
 
@@ -295,12 +294,12 @@ def _origin(kind: Any) -> Any:
 
 
 def _result(kind: Any, name: str, position: int = 0) -> Any:
-    """Return the type that a method of a `kind` gives in the end, if that is known.
+    """Return the type that a method of a `kind` finally gives, if known.
 
-    Where the standard library has no annotation, it is the type argument at `position`.
+    If the standard library has no annotation, it is the type argument at `position`.
     """
     owner = next((each for each in _origin(kind).__mro__ if name in vars(each)), None)
-    # It was registered.
+    # It is a virtual subclass, which was registered.
     if owner is None:
         return _UNKNOWN
     given, method = _given(kind, owner), getattr(owner, name)
@@ -315,20 +314,21 @@ def _result(kind: Any, name: str, position: int = 0) -> Any:
         result = _result(result, "__anext__") if _is_a(result, AsyncIterator) else _UNKNOWN
     else:
         result = _awaited(result)
-    # Before there was `Self`, a type variable annotated the first parameter, too.
+    # Before `Self` existed, a type variable annotated the first parameter, too.
     if isinstance(result, TypeVar) and result not in given and len(_annotations(method)) > 1:
         result = Self
     return kind if result is Self else _filled(result, given)
 
 
 def _given(kind: Any, owner: type) -> dict[Any, Any]:
-    """Return the types that a `kind` gives to the type parameters of `owner`, a base of its class.
+    """Return the types that a `kind` gives the type parameters of `owner`, a base of its class.
 
-    Those of the standard library are known by their positions.
+    Type parameters of the standard library are identified by position.
     """
     origin, arguments = _origin(kind), typing.get_args(kind)
     bases = vars(origin).get("__orig_bases__", origin.__bases__)
-    # Without `Generic`, as below a generic of `collections.abc`, a class has no list of them.
+    # Without `Generic`, as when derived from a generic of `collections.abc`, a class has no list
+    # of them.
     parameters = getattr(origin, "__parameters__", GenericAlias(tuple, bases).__parameters__)
     if arguments and not parameters:
         return dict(enumerate(arguments))
@@ -343,11 +343,11 @@ def _given(kind: Any, owner: type) -> dict[Any, Any]:
 
 
 def _filled(kind: Any, given: dict[Any, Any]) -> Any:
-    """Return a `kind` with the types that are `given` for type parameters, if they all are."""
+    """Return a `kind` with the `given` types for its type parameters, if all are given."""
     if isinstance(kind, TypeVar):
         return given.get(kind, _UNKNOWN)
     wanted = () if inspect.isclass(kind) else getattr(kind, "__parameters__", ())
-    # There are parameters of other kinds, too.
+    # There are other kinds of parameters, too.
     with suppress(LookupError, TypeError):
         return kind[tuple(given[each] for each in wanted)] if wanted else kind
     return _UNKNOWN

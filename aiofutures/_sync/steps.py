@@ -1,4 +1,4 @@
-"""A task that takes one step after another, each for a waiting synchronous caller."""
+"""A task that runs steps one after another, each for a waiting synchronous caller."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .call import ContextChanges, have_asgiref_find_caller, wait
 
 
 class EndedError(Exception):
-    """The task that should take the step has ended."""
+    """The task that should run the step has ended."""
 
 
 _ENDS: Final = (GeneratorExit, StopAsyncIteration, EndedError)
@@ -39,10 +39,10 @@ class Step(Future[Any]):
     """A call that a `StepTask` runs.
 
     Attributes:
-        must_run: Whether it is taken even if a cancellation since the last step has an outcome,
-            which is dropped then.
-        is_last: Whether the task ends with it. The last step must run, and begins no task.
-        context: The context in which it has left the task.
+        must_run: Whether it runs even if a cancellation since the last step has an outcome, which
+            is then dropped.
+        is_last: Whether the task ends with it. The last step must run, and starts no task.
+        context: The context of the task after the step.
     """
 
     must_run = False
@@ -51,11 +51,11 @@ class Step(Future[Any]):
 
     @override
     def _must_be_fetched(self, error: BaseException) -> bool:
-        """Tell whether `error` is more than how a step ends that somebody has ended."""
+        """Tell whether `error` is more than the normal end of a step that was ended."""
         return not issubclass(type(error), _ENDS) and super()._must_be_fetched(error)
 
     def adopt(self, outcome: Step) -> None:
-        """Finish it with the outcome of another one."""
+        """Finish the step with the outcome of another one."""
         self.context = outcome.context
         if outcome.cancelled():
             self.settle_cancelled()
@@ -67,7 +67,7 @@ class Step(Future[Any]):
 
     @override
     def cancel(self) -> bool:
-        """Cancel it, but no last step that has not begun: something would stay open."""
+        """Cancel the step, unless it is the last and has not started: that has to close things."""
         return (not self.is_last or self.running()) and super().cancel()
 
     @override
@@ -78,8 +78,8 @@ class Step(Future[Any]):
 class _NextStep:
     """What the task waits for between two steps. It wakes the task at once.
 
-    Another turn of the event loop would cost as much as all else that a short step does there. It
-    is what a task asks of a future, and no more; one serves the task for its whole life.
+    A further turn of the event loop would cost as much as the rest of a short step on the loop. It
+    has only what a task needs of a future, and serves the task for its whole life.
     """
 
     _asyncio_future_blocking = False
@@ -91,7 +91,7 @@ class _NextStep:
         self._is_cancelled = False
 
     def announce(self) -> None:
-        """Have the task look for its step, now if no other task is running."""
+        """Make the task look for its step, now if no other task is running."""
         waiting, self.waiting = self.waiting, None
         assert waiting is not None  # noqa: S101
         if asyncio.current_task() is None:
@@ -99,7 +99,7 @@ class _NextStep:
         else:
             self._loop.call_soon(waiting, self)
 
-    # As a task calls them.
+    # The methods that a task calls.
 
     def __await__(self) -> Generator[Any, None, None]:
         self._asyncio_future_blocking = True
@@ -110,7 +110,7 @@ class _NextStep:
         return self._loop
 
     def add_done_callback(self, fn: Callable[..., object], /, *, context: Context) -> None:
-        """Take what wakes the task, which alone waits for this."""
+        """Store the callback that wakes the task, the only one to wait for this."""
         self.waiting = partial(context.run, fn)
 
     def cancel(self, msg: Any | None = None) -> bool:
@@ -123,36 +123,36 @@ class _NextStep:
         return True
 
     def result(self) -> None:
-        """Raise CancelledError where the wait was cancelled."""
+        """Raise CancelledError if the wait was cancelled."""
         if self._is_cancelled:
             self._is_cancelled = False
             raise asyncio.CancelledError
 
 
 class StepTask:
-    """A host that runs its calls in one and the same task, one at a time.
+    """A host that runs its calls in a single task, one at a time.
 
-    An async generator or context manager needs that: what holds from one step to the next, such
-    as `asyncio.timeout`, a task group or a context variable, belongs to a task. The task ends
-    with the step that is the last, or that raises.
+    Async generators and context managers need this: whatever spans several steps, such as
+    `asyncio.timeout`, a task group or a context variable, belongs to a task. The task ends with the
+    step that is marked as the last, or that raises.
 
-    Its steps go through the queue of an event loop as other calls do, count as they do and take a
-    place as they do. The task gets one as soon as it is at the head of the queue, if it waits for
-    one; else the step is parked until it does.
+    Like other calls, steps go through the queue of an event loop, are counted and take a place.
+    When a step is at the head of the queue, it goes to the task if that is waiting for one;
+    otherwise it is parked until then.
 
-    What is set below the line in `__init__` belongs to the loop thread, but for looks whether the
-    task is done. The frames of an exception that a step raises lead back to those that have handed
-    it over. None of them may keep a variable with the step, which has the exception.
+    The attributes below the line in `__init__` belong to the loop thread, except that any thread
+    may check whether the task is done. The traceback of a step's exception leads to the frames that
+    passed the step on. They must not keep a variable with the step, which has the exception.
 
     Args:
-        host: Where the task runs, if it has an event loop of its own in this process.
+        host: Where the task runs, if the host has an event loop in this process.
         timeout: Maximum number of seconds for a step; None means no limit.
         name: The name of the task.
-        on_cancel: What the task does when it is cancelled between two steps, for whatever reason.
-            The next step gets the outcome, instead of being taken, unless it must run.
+        on_cancel: Called in the task if it is cancelled between two steps, for whatever reason. The
+            next step gets the outcome instead of running, unless it must run.
     """
 
-    # The given one, once it was found to have an event loop.
+    # The given host, once it is known to have an event loop.
     _loop_host: Host
 
     def __init__(
@@ -174,7 +174,7 @@ class StepTask:
         self._next: _NextStep | None = None
         self._handed: tuple[Step, BoundCall] | None = None
         self._parked: deque[Step] = deque()
-        # The outcomes of cancellations, and that of the step with which the task ends.
+        # The outcomes of cancellations, and the outcome of the step that ends the task.
         self._between_steps: deque[Step] = deque()
         self._final: Step | None = None
 
@@ -191,15 +191,15 @@ class StepTask:
             is_last: See `Step`.
 
         Raises:
-            EndedError: The task has ended; or it is the last step of one that was left behind.
-            TypeError: The host has no event loop here for a task that takes steps.
-            BrokenExecutor: The task was left behind in the process that was forked.
+            EndedError: The task has ended; or this is the last step and the task is the parent's.
+            TypeError: The host has no event loop in this process.
+            BrokenExecutor: The task belongs to the process that this one was forked from.
         """
         if self._is_left_behind():
             if is_last:
                 raise EndedError
             raise concurrent.futures.BrokenExecutor(
-                f"{self.__qualname__} runs in the process that was forked; start it again here"
+                f"{self.__qualname__} belongs to the process that was forked; start it again here"
             )
         if self._changes is None:
             self._begin()
@@ -208,7 +208,7 @@ class StepTask:
             step = self._submit(fn, must_run=must_run or is_last, is_last=is_last)
         except BaseException as error:
             self._caller.leave()
-            # Shut down: the task was cancelled, and cleaned up after that.
+            # After a shutdown: the task was cancelled, and has cleaned up.
             if isinstance(error, InvalidStateError) and is_last and self._has_ended():
                 raise EndedError from None
             raise
@@ -225,7 +225,7 @@ class StepTask:
             del step
 
     def _has_ended(self) -> bool:
-        """Tell whether the task has begun, and ended."""
+        """Tell whether the task has started and ended."""
         return self._task is not None and self._task.done()
 
     def _begin(self) -> None:
@@ -234,15 +234,15 @@ class StepTask:
             raise TypeError(
                 f"{self.__qualname__}() returns something to loop over or enter, step by step in "
                 "one task, and its executor has no event loop in this process: run it on an "
-                "AsyncExecutor, or use it in an async function and submit that"
+                "AsyncExecutor, or use it in an async function and submit that function"
             )
         self._loop_host = host
         self._changes = ContextChanges()
         self._process = os.getpid()
 
     def close(self, fn: Callable[[], Awaitable[Any]]) -> None:
-        """Run `await fn()` as the last step, unless the task has ended or never begun."""
-        # In this order: at the end of the interpreter it has ended, and modules may be empty.
+        """Run `await fn()` as the last step, unless the task has ended or never started."""
+        # In this order: at the end of the interpreter it has ended, and modules may be cleared.
         if self._process is not None and not (self._has_ended() or self.is_current()):
             self._caller.is_waiting = True
         step = self._submit_last(fn)
@@ -253,7 +253,7 @@ class StepTask:
             self._receive(step)
 
     def start_closing(self, fn: Callable[[], Awaitable[Any]]) -> Step | None:
-        """Do as `close`, but do not wait for it: an exception was raised here."""
+        """Do the same as `close` without waiting, as an exception was raised here."""
         self._caller.leave()
         return self._submit_last(fn)
 
@@ -263,11 +263,11 @@ class StepTask:
         try:
             return self._submit(fn, must_run=True, is_last=True)
         except InvalidStateError:
-            # Shut down: the task was cancelled, and cleaned up after that.
+            # After a shutdown: the task was cancelled, and has cleaned up.
             return None
 
     def _is_left_behind(self) -> bool:
-        """Tell whether the task runs in the process from which this one was forked."""
+        """Tell whether the task belongs to the process that this one was forked from."""
         return self._process is not None and self._process != os.getpid()
 
     def _submit(self, fn: Callable[[], Awaitable[Any]], *, must_run: bool, is_last: bool) -> Step:
@@ -283,7 +283,7 @@ class StepTask:
         return step
 
     def _receive(self, step: Step) -> Any:
-        """Return what a step returns, or raise what it raises."""
+        """Return the result of a step, or raise its exception."""
         try:
             return wait(step, self._caller, self._timeout, self.__qualname__)
         finally:
@@ -300,20 +300,20 @@ class StepTask:
 
     @property
     def loop_in_words(self) -> str:
-        """How messages go on after "the event loop"."""
+        """How messages continue after "the event loop"."""
         return self._loop_host.loop_in_words
 
     @property
     def local(self) -> Host:
-        """The host of what follows a step: that of the event loop."""
+        """The host of futures derived from a step: the event loop's."""
         return self._loop_host
 
     def submit(self, future: Runnable, /) -> None:
-        """Have the task take a step."""
+        """Make the task run a step."""
         self._loop_host.submit(future)
 
     def cancel(self, future: Runnable, asked: Callable[[bool], object], /) -> None:
-        """Cancel the task while it takes this step."""
+        """Cancel the task while it runs this step."""
         self._loop_host.cancel(future, asked)
 
     def is_current(self) -> bool:
@@ -327,7 +327,7 @@ class StepTask:
     # On the loop thread.
 
     def start(self, step: Step, turns: Turns) -> None:
-        """Hand the task a step, or park it while the task is at another one. Loop thread only."""
+        """Pass a step to the task, or park it while another one runs. Loop thread only."""
         if self._task is None and not step.is_last:
             self._hand(step, turns)
         elif self._task is None or self._task.done():
@@ -340,7 +340,7 @@ class StepTask:
         del step
 
     def _hand(self, step: Step, turns: Turns) -> None:
-        """Have the task take a step next, beginning it with the first one. Loop thread only."""
+        """Make a step the task's next one; the first starts the task. Loop thread only."""
         call = step.take()
         if call is None:
             return
@@ -353,7 +353,7 @@ class StepTask:
                     serving, name=self.__qualname__, context=call[-1]
                 )
             except BaseException as error:
-                # Of a task factory of the user's.
+                # Raised by the user's task factory.
                 serving.close()
                 step.fail(error)
                 del step, call
@@ -367,7 +367,7 @@ class StepTask:
             self._next.announce()
 
     async def _serve(self, turns: Turns) -> None:
-        """Take the steps. The body of the task. Loop thread only."""
+        """Run the steps, as the task. Loop thread only."""
         waiting_caller.set(self._caller)
         if LOCAL in sys.modules:
             have_asgiref_find_caller()
@@ -412,7 +412,8 @@ class StepTask:
     async def _take(self, step: Step, fn: Callable[[], Awaitable[Any]]) -> bool:
         """Finish `step` with the outcome of `await fn()`; tell whether the task is over.
 
-        Then the outcome is kept: whoever waits goes on when the task is done. Loop thread only.
+        If so, the outcome is kept until the task is done, and only then the waiting caller
+        continues. Loop thread only.
         """
         try:
             value = await fn()
@@ -439,7 +440,7 @@ class StepTask:
         return True
 
     def _end(self, turns: Turns, task: asyncio.Task[None]) -> None:
-        """Leave no step without an answer. Loop thread only."""
+        """Answer all remaining steps. Loop thread only."""
         _tasks.discard(task)
         if self._handed is not None:
             if self._final is None:
@@ -448,7 +449,7 @@ class StepTask:
                 self._handed[0].adopt(self._final)
             turns.end(self._handed[0])
             self._handed = self._final = None
-        # These are answered as they start.
+        # Parked steps are answered when they start.
         while self._parked:
             turns.unpark(self._parked.popleft())
 

@@ -14,7 +14,7 @@ from .._typing import T, override
 from .call import Openable
 from .steps import EndedError, StepTask
 
-#: An async iterator or context manager, and what makes the task of its steps.
+#: An async iterator or context manager, and a function that creates the task of its steps.
 Opened: TypeAlias = tuple[Any, Callable[[Callable[[BaseException], Awaitable[Any]]], StepTask]]
 
 
@@ -25,7 +25,7 @@ def view(
     name: str,
     make_task: Callable[..., StepTask] = StepTask,
 ) -> Any:
-    """Return a generator or a context manager whose steps `host` runs."""
+    """Return a generator or context manager whose steps run on `host`."""
     value, new_task = opening = opened(openable, host, timeout, name, make_task)
     if not openable.is_iterator:
         return ContextManager(lambda: opening)
@@ -41,14 +41,14 @@ def opened(
     name: str,
     make_task: Callable[..., StepTask] = StepTask,
 ) -> Opened:
-    """Return what a view needs of what was opened."""
+    """Return what a view needs to know about the opened object."""
     return openable.value, partial(make_task, host, timeout, name)
 
 
 def _generate(iterator: AsyncIterator[Any], task: StepTask) -> Generator[Any, Any, None]:
-    """Iterate `iterator` in `task`."""
+    """Iterate over `iterator` in `task`."""
     step = following = partial(task.run, iterator.__anext__)
-    # At the end of the interpreter this module may be empty before the generator dies.
+    # At the end of the interpreter, this module may be cleared before the generator is closed.
     closing = partial(close, iterator)
     try:
         while True:
@@ -57,7 +57,7 @@ def _generate(iterator: AsyncIterator[Any], task: StepTask) -> Generator[Any, An
             except (StopAsyncIteration, EndedError):
                 return
             finally:
-                # It may hold an exception, whose traceback holds this frame.
+                # It may hold an exception whose traceback refers to this frame.
                 del step
             try:
                 sent = yield item
@@ -74,7 +74,7 @@ def _generate(iterator: AsyncIterator[Any], task: StepTask) -> Generator[Any, An
         task.close(closing)
         raise
     except BaseException:
-        # A signal handler may raise anywhere here; then it is not closed yet.
+        # A signal handler may raise anywhere here, before the iterator is closed.
         task.start_closing(closing)
         raise
 
@@ -108,12 +108,12 @@ async def close(iterator: Any) -> None:
 
 
 async def _cancel(iterator: Any, error: BaseException) -> Any:
-    """Have the iterator handle a cancellation of its task between two steps."""
+    """Let the iterator handle a cancellation of its task between two steps."""
     task = asyncio.current_task()
-    assert task is not None  # noqa: S101  it is that of the steps
+    assert task is not None  # noqa: S101  this runs in the task of the steps
     requests = task.cancelling()
     item = await throw(iterator, error)
-    # As when asyncio.timeout absorbs the cancellation.
+    # The cancellation was absorbed, for instance by asyncio.timeout.
     if task.cancelling() < requests:
         return item
     await close(iterator)
@@ -124,12 +124,12 @@ class ContextManager(AbstractContextManager[Any, Any]):
     """Enters and leaves an async context manager in one task.
 
     Args:
-        open: Returns the async context manager, each time when this one is entered.
+        open: Returns the async context manager, each time this one is entered.
     """
 
     def __init__(self, open: Callable[[], Opened]) -> None:  # noqa: A002
         self._open = open
-        # One for each time that it was entered and not yet left.
+        # One for each time it was entered and not yet left.
         self._entered: list[tuple[Any, StepTask]] = []
 
     @override
@@ -140,7 +140,7 @@ class ContextManager(AbstractContextManager[Any, Any]):
             value = task.run(manager.__aenter__)
             self._entered.append((manager, task))
         except BaseException as error:
-            # If only the wait failed, it is entered all the same.
+            # If only the wait failed, the manager is entered nevertheless.
             task.start_closing(partial(manager.__aexit__, type(error), error, None))
             raise
         return value
@@ -157,10 +157,10 @@ class ContextManager(AbstractContextManager[Any, Any]):
         try:
             return task.run(leave, is_last=True)
         except EndedError:
-            # It was left when its task was cancelled, or the parent process leaves it.
+            # It was left when its task was cancelled, or the parent process will leave it.
             return None
         except BaseException:
-            # If only the wait failed, it is not left yet.
+            # If only the wait failed, the manager is not left yet.
             task.start_closing(leave)
             raise
 
@@ -176,7 +176,7 @@ def last_entered(entered: list[T]) -> T:
 async def _exit_cancelled(
     manager: AbstractAsyncContextManager[Any, Any], error: BaseException
 ) -> NoReturn:
-    """Leave it because its task was cancelled; the body, in another thread, goes on."""
+    """Leave it because its task was cancelled; the body, in another thread, continues."""
     if await manager.__aexit__(type(error), error, error.__traceback__):
         raise EndedError
     raise error

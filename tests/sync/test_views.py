@@ -2021,7 +2021,7 @@ class TestProcess:
         assert lines == [
             "generator",
             "generator",
-            "items runs in the process that was forked; start it again here",
+            "items belongs to the process that was forked; start it again here",
             "child is done",
             "manager",
             "2",
