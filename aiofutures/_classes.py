@@ -19,7 +19,7 @@ _families: Final[WeakValueDictionary[tuple[int, float | None], Family]] = WeakVa
 
 
 class HasOriginal(Protocol[T_co]):
-    """A twin with a stub, which says what its original is."""
+    """A twin whose stub says what its original is."""
 
     @property
     def __wrapped__(self) -> T_co: ...
@@ -52,7 +52,7 @@ def sync_class(
     """Give an async class, such as an async client, a synchronous face.
 
     The class that it returns has the members of `cls` under their own names, for synchronous code.
-    Each of its objects is the twin of an original, an object of `cls`, which is made, called and
+    Each of its objects is the twin of an original, an object of `cls`, which is created, called and
     closed on the event loop of an executor:
 
     - a coroutine method blocks; an async generator or iterator is a generator; what can be entered
@@ -69,14 +69,13 @@ def sync_class(
 
     Args:
         cls: The async class.
-        executor: Where its objects live; None means the default executor when each is made.
+        executor: Where its objects live; None means the default executor when each is created.
         timeout: Maximum number of seconds for a call, as with `to_sync`; None means no limit.
-        name: The name of the new class; None means that of `cls` without `Async`, after `Sync`, and
-            below a decorator the same name.
+        name: The name of the new class. None means `Sync` and the name of `cls` without `Async`, or
+            for a decorator the same name.
 
     Returns:
-        A class, from which others may be derived. Its members raise what a `to_sync` function
-        raises.
+        A class, which may be subclassed. Its members raise what a `to_sync` function raises.
 
     Raises:
         TypeError: `cls` is not a class, or has nothing async.
@@ -97,9 +96,9 @@ def _made(
     executor: SubmitsCalls | None, timeout: float | None, name: str | None, cls: Any
 ) -> type[Twin]:
     if not isinstance(cls, type):
-        raise TypeError(f"sync_class() takes a class, not {cls!r}")
+        raise TypeError(f"sync_class() expects a class, got {cls!r}")
     if issubclass(cls, Twin):
-        raise TypeError(f"{cls!r} is synchronous already: pass the async class to sync_class()")
+        raise TypeError(f"{cls!r} is already synchronous: pass the async class to sync_class()")
     if kind_of_class(cls) is Kind.PLAIN:
         raise TypeError(
             f"{cls!r} has no public async members: use it as it is, or to_sync() for functions"
@@ -112,7 +111,7 @@ def _made(
         frame = sys._getframe(2)
     module = frame.f_globals.get("__name__", cls.__module__)
     if name is None:
-        # Below a decorator it has no name yet.
+        # A decorated class has no name yet.
         known = {**frame.f_globals, **frame.f_locals}
         is_decorated = cls.__module__ == module and known.get(cls.__name__) is not cls
         name = cls.__name__ if is_decorated else sync_name(cls)
@@ -126,18 +125,18 @@ def unwrap(twin: Any, /) -> Any: ...
 def unwrap(twin: Any, /) -> Any:
     """Return the original of a twin, or the async class of a class of twins.
 
-    Its async members are for the event loop on which it lives: `run_async`, or `submit` of the
-    executor that was given to `sync_class`.
+    Use its async members on the event loop that it lives on, through `run_async` or the `submit`
+    method of the executor passed to `sync_class`.
 
     Args:
-        twin: What a class that `sync_class` has made, or a member of a twin, has given.
+        twin: A twin, or a class of twins.
 
     Raises:
-        TypeError: It is not a twin.
+        TypeError: It is neither.
 
     .. versionadded:: 0.2.0
     """
     original = bare(twin)
     if original is twin or not isinstance(twin, (Twin, type)):
-        raise TypeError(f"a twin is needed, as sync_class() makes them, not {twin!r}")
+        raise TypeError(f"expected a twin made by sync_class(), got {twin!r}")
     return original

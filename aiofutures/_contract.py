@@ -87,12 +87,12 @@ class LendsPlaces(Protocol):
 
 
 class Runnable(Protocol):
-    """A future, as its host sees it."""
+    """A future, as seen by its host."""
 
     #: What runs the call, for the host to cancel it by; None while nothing does.
     _task: Any
-    #: How often it was to be cancelled along with all calls of its host, and how often it was asked
-    #: since. Whoever has waited for it all the while hands none of these cancellations on.
+    #: How often it was to be cancelled along with all calls of its host, and how often its waiters
+    #: have been told. Those that waited all along pass none of these cancellations on.
     _waves: int
     _waves_asked: int
     #: Whether the call does nothing but wait for others, for which it needs no place.
@@ -111,11 +111,11 @@ class Runnable(Protocol):
 
     def cancel(self) -> bool: ...
     def withdraw(self) -> bool:
-        """Cancel the call, unless it was taken, and leave it to `tell_withdrawn` to say so."""
+        """Cancel the call, unless it was taken. `tell_withdrawn` notifies its waiters."""
         ...
 
     def tell_withdrawn(self) -> None:
-        """Notify those who wait that it was withdrawn, if it was."""
+        """Notify the waiters of a withdrawn call."""
 
     def running(self) -> bool: ...
     def done(self) -> bool: ...
@@ -129,7 +129,7 @@ class Runnable(Protocol):
         """Finish the future with the result of its call."""
 
     def fail(self, error: BaseException, /) -> None:
-        """Finish the future with an error of its call or its host; nobody can take it any more."""
+        """Finish the future with an error of its call or its host; it can no longer be taken."""
 
     def settle_cancelled(self) -> None:
         """Finish the future as cancelled, as its call was."""
@@ -139,7 +139,7 @@ class Runnable(Protocol):
 
 
 class SeesTask(Protocol):
-    """Who awaits a call on the event loop that runs it."""
+    """The tasks that await a call on the event loop that runs it."""
 
     def begin(self, task: Any, /) -> None:
         """Note that `task` runs the call now. Loop thread only."""
@@ -153,7 +153,7 @@ class Starter(Protocol):
 
 
 class Turns(Protocol):
-    """An event loop, as such a task sees it. All of it is for the loop thread only."""
+    """An event loop, as seen by such a task. All of it is for the loop thread only."""
 
     def begin(self, future: Runnable, task: Any, /) -> None:
         """Note that `task` runs the call of `future` now, which takes a place."""
@@ -165,7 +165,7 @@ class Turns(Protocol):
         """Keep a call that cannot begin yet. It takes no place."""
 
     def unpark(self, future: Runnable, /) -> None:
-        """Put a call that was parked at the head of the queue."""
+        """Put a parked call at the head of the queue."""
 
 
 def ignore(_: bool) -> None:

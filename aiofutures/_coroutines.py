@@ -54,14 +54,14 @@ def passed_for_async(name: str) -> SyncFunctionError:
 
 def name_of(fn: Callable[..., Any]) -> str:
     """Return the qualified name of `fn`, or of the function behind partials."""
-    # By type: the class that a lazy proxy shows may raise.
+    # By type: the `__class__` of a lazy proxy may raise.
     function: Any = fn
     while issubclass(type(function), functools.partial):
         function = function.func
     try:
         name = function.__qualname__
     except Exception:
-        # So may its attributes, and a name is not worth a call.
+        # Its attributes may raise too, and a name is not worth failing a call.
         name = None
     return name if isinstance(name, str) else type(function).__qualname__
 

@@ -332,7 +332,7 @@ def _in_future(fn: Callable[..., Any]) -> Any:
 
 
 def _refuse_as_async(name: str) -> None:
-    """Raise an error if a decorated function was passed for an async one, also in a partial."""
+    """Raise an error if a decorated function, or a partial of one, is passed as async."""
     if sys._getframe(2).f_code in _CALLERS:
         raise passed_for_async(name)
 
@@ -385,10 +385,10 @@ def _blocking(
             raise
         finally:
             context, call.context = call.context, UNWANTED
-            # One variable is the call's own.
+            # The call itself sets one variable.
             if context is not None and len(context) > 1:
                 ContextChanges(before).take_over(context)
-            # The traceback of its exception holds this frame, and the call.
+            # The traceback of its exception refers to this frame, and so to the call.
             del future, call, before, context
         # Not isinstance: the `__class__` of a result may raise.
         if type(result) is Openable:
@@ -410,7 +410,7 @@ def _generating(
 
     def generating(*args: Any, **kwargs: Any) -> Generator[Any, Any, None]:
         generator = open_(*args, **kwargs)
-        # The async generator may let go of them.
+        # So that only the async generator keeps them alive.
         del args, kwargs
         yield from generator
 

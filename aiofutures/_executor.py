@@ -106,7 +106,7 @@ class AsyncExecutor(MapsCalls):
             watchdog=watchdog,
             advice=_advice,
         )
-        # If dropped without a shutdown, the submitted work finishes and then the thread ends.
+        # If discarded without a shutdown, the submitted work finishes and then the thread ends.
         # pyrefly: cannot, it takes the property for an attribute without a slot
         weakref.finalize(self, self._loop_thread.close).atexit = False
 
@@ -188,7 +188,7 @@ class AsyncExecutor(MapsCalls):
         .. versionadded:: 0.2.0
         """
         self._loop_thread.refuse_after_shutdown()
-        # It keeps this executor, which would be shut down if it were dropped.
+        # It keeps this executor, which would shut down if discarded.
         return Shared(lambda: self._loop_thread, fn, args, kwargs)
 
     def cancel_futures(self) -> None:

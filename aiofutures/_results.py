@@ -154,7 +154,7 @@ class MapsCalls(Executor):
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> None:
-        """Wait for all calls; on KeyboardInterrupt and SystemExit, also meanwhile, cancel them."""
+        """Wait for all calls; cancel them on KeyboardInterrupt and SystemExit, also meanwhile."""
         interrupted = isinstance(exc_val, (KeyboardInterrupt, SystemExit))
         try:
             self.shutdown(wait=True, cancel_futures=interrupted)
@@ -222,11 +222,11 @@ class Results(Iterator[T]):
             self._raise_at_end()
             raise StopIteration
         future = futures.popleft()
-        # Nothing to wait for. Asking methods would cost each result a tenth more.
+        # Nothing to wait for. Calling methods would make each result a tenth slower.
         if self._buffersize is None and future._status == FINISHED:
             result: T = future._result
             return result
-        # Tracebacks hold this frame, and a variable would hold the future.
+        # Tracebacks refer to this frame, where a variable would keep the future.
         first = [future]
         del future
         self._submit_after(first)
@@ -250,7 +250,7 @@ class Results(Iterator[T]):
             for future in self.futures:
                 future.add_done_callback(self._notify_finished)
                 del future
-        # As above, this frame keeps no future. `__next__` may have taken one meanwhile.
+        # As above, this frame keeps no future. `__next__` may have taken one in the meantime.
         while futures:
             finished = [self._next_finished()]
             if finished[0] in futures:
@@ -315,7 +315,7 @@ class Results(Iterator[T]):
             if future.done():
                 self.close()
             else:
-                # Nothing is lost: another thread can go on.
+                # Nothing is lost: another thread can continue.
                 self._futures.appendleft(future)
             raise
         except BaseException:
@@ -336,7 +336,7 @@ class Results(Iterator[T]):
                 if finished is not None:
                     return finished
             first = next(iter(self._futures))
-            # Its callback is for the parent process: this one was forked meanwhile.
+            # After a fork, its callback belongs to the parent process.
             if first.done() and not self._finished:
                 return first
             # `_notify_finished` cancels it.
@@ -356,7 +356,7 @@ class Results(Iterator[T]):
 
 
 class _InAnyOrder(OrderedDict[Future[T], None]):
-    """A deque that also lets go of futures in its middle, at the cost of time and memory."""
+    """A deque that can also remove futures from its middle, at the cost of time and memory."""
 
     def popleft(self) -> Future[T]:
         return self.popitem(last=False)[0]

@@ -2,8 +2,8 @@
 
     python -m aiofutures.twin clients
 
-writes `clients.pyi` beside `clients.py`, in which `sync_class` has made the twins. With `--check`
-it writes nothing and fails where the stub is out of date. It needs the extra `twin`.
+writes `clients.pyi` next to `clients.py`, which creates the twins with `sync_class`. With
+`--check`, it writes nothing and fails if the stub is out of date. It needs the extra `twin`.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write a stub, or check one; return the exit status.
 
     Args:
-        arguments: Those of the command line; None means `sys.argv`.
+        arguments: The command-line arguments; None means `sys.argv`.
 
     Returns:
-        0 if all is well, 1 if the stub that was to be checked is out of date, and 2 for an error.
+        0 for success, 1 if the checked stub is out of date, and 2 for an error.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -110,24 +110,24 @@ def _task(target: str, output: Path | None) -> _Task:
         if isinstance(value, type) and "_aiofutures_class" in vars(value)
     }
     if not twins.keys() - imported_names(name):
-        raise StubError(f"{name} has no class that sync_class() has made there")
+        raise StubError(f"{name} has no class of its own made by sync_class()")
     return _Task(module, twins, output or beside, is_whole=True)
 
 
 def _imported(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    # Importing runs code of the user's.
+    # Importing a module runs the user's code.
     except (Exception, SystemExit) as error:
         raise StubError(f"{name!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _one(module: ModuleType, name: str) -> dict[str, type]:
-    """Return the async class that is wanted, by the name of its twin."""
+    """Return the requested async class, by the name of its twin."""
     cls = getattr(module, name, None)
     if not isinstance(cls, type):
-        found = "has no such name" if cls is None else f"it is {cls!r}"
-        raise StubError(f"{module.__name__}:{name} is no class: {found}")
+        found = "it has no such name" if cls is None else f"it is {cls!r}"
+        raise StubError(f"{module.__name__}:{name} is not a class: {found}")
     if issubclass(cls, Twin) and "_aiofutures_class" in vars(cls):
         return {name: vars(cls)["_aiofutures_class"]}
     if kind_of_class(cls) is not Kind.TWIN:

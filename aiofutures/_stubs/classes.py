@@ -1,4 +1,4 @@
-"""Classes as their source has them: bases, type parameters and members."""
+"""Classes as defined in their source: bases, type parameters and members."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .modules import (
 )
 from .references import Reference
 
-#: The type variables of a class, by where they are defined.
+#: The module and name that identify a class or type variable.
 Key: TypeAlias = tuple[str, str]
 
 _PARAMETRIC: Final = frozenset({"Generic", "Protocol"})
@@ -35,7 +35,7 @@ _VARIABLES: Final = frozenset({"TypeVar", "ParamSpec", "TypeVarTuple"})
 
 @dataclass(frozen=True)
 class Bound:
-    """A type as it stands somewhere, and what its names mean there."""
+    """A type expression, and the meaning of its names."""
 
     node: ast.expr
     context: Context
@@ -43,15 +43,15 @@ class Bound:
 
 @dataclass(frozen=True)
 class Context:
-    """What names mean: in a module, in classes in it, and with type parameters that are known.
+    """The meaning of names in a module and its classes, with known type parameters.
 
     Attributes:
         module: The name of the module.
         classes: The classes, the outermost first.
-        known: What stands for type variables here.
-        own: The names of type parameters, and what stands for the class itself.
+        known: The types of known type variables.
+        own: The names of type parameters that the stub keeps.
         is_self: Names of type variables that mean the class itself.
-        names: What stands for the type parameters of an alias.
+        names: The types of an alias's type parameters.
     """
 
     module: str
@@ -62,7 +62,7 @@ class Context:
     names: dict[str, Bound] = field(default_factory=dict)
 
     def target(self, node: ast.expr) -> Target | None:
-        """Return what a dotted name stands for."""
+        """Return what a dotted name refers to."""
         first = node
         while isinstance(first, ast.Attribute):
             first = first.value
@@ -79,13 +79,13 @@ class Context:
 
 Known: TypeAlias = dict[Key, Bound]
 
-#: A type that is not said.
+#: An unknown type.
 UNKNOWN: Final = Bound(ast.Name("Any"), Context("typing"))
 
 
 @dataclass(frozen=True)
 class Class:
-    """A class as it stands in a module."""
+    """A class as defined in a module."""
 
     module: Module
     name: str
@@ -106,7 +106,7 @@ class Class:
         return self.module.name, self.name
 
     def live(self) -> Any:
-        """Return the class itself, if its module is imported and has it."""
+        """Return the actual class, if its module is imported and has it."""
         live: Any = sys.modules.get(self.module.name)
         for part in self.name.split("."):
             live = getattr(live, part, None)
@@ -114,7 +114,7 @@ class Class:
 
     @cached_property
     def scope(self) -> dict[str, Binding]:
-        """What its body gives names to; another name of a function is that function."""
+        """The names bound in its body; an alias of a function is bound to that function."""
         scope = scope_of(self.node.body, self.module)
         for name, binding in scope.items():
             if isinstance(binding, Assigned) and isinstance(binding.value, ast.Name):
@@ -125,7 +125,7 @@ class Class:
 
     @cached_property
     def assigned(self) -> dict[str, Assigned]:
-        """The attributes that its methods give its objects."""
+        """The attributes that its methods assign to `self`."""
         found: dict[str, Assigned] = {}
         for binding in self.scope.values():
             if not isinstance(binding, Defined):
@@ -142,7 +142,7 @@ class Class:
 
     @cached_property
     def context(self) -> Context:
-        """What names mean in it."""
+        """The meaning of names in it."""
         outer = self.outer.context.classes if self.outer else ()
         return Context(self.module.name, (*outer, self))
 
@@ -153,7 +153,7 @@ class Class:
 
     @cached_property
     def parameters(self) -> list[Key]:
-        """The type variables over which it is generic."""
+        """The type variables that it is generic in."""
         if self.parameters_of_syntax:
             return [(self.module.name, f"{self.name}.{each}") for each in self.parameters_of_syntax]
         named: list[Key] = []
@@ -180,9 +180,10 @@ class Class:
             yield (found or target), (more or arguments)
 
     def ancestry(self, known: Known | None = None) -> list[tuple[Class | Target, Context]]:
-        """Return itself and all that it inherits from, in the order in which Python looks there.
+        """Return the class and its ancestors, in method resolution order.
 
-        Each has a context in which its type variables are known. `known` has its own ones.
+        Each comes with a context in which its type variables are known. `known` has those of this
+        class.
         """
         contexts = {self.key: replace(self.context, known=known or {})}
         order = _linearized(self, contexts, ())
@@ -193,7 +194,7 @@ class Class:
 
 
 def variable_of(key: Key) -> tuple[ast.expr, bool]:
-    """Return the name of a type variable, and whether it stands for several types."""
+    """Return the name of a type variable, and whether it represents several types."""
     module, name = key
     owner, _, last = name.rpartition(".")
     cls = _class_named(module, owner) if owner else None
@@ -207,13 +208,13 @@ def variable_of(key: Key) -> tuple[ast.expr, bool]:
 
 
 def variables_of(cls: Class) -> list[ast.expr]:
-    """Return the type variables over which a class is generic, as arguments of it."""
+    """Return the type variables of a generic class, as type arguments."""
     found = map(variable_of, cls.parameters)
     return [ast.Starred(node) if is_several else node for node, is_several in found]
 
 
 def type_parameters(node: ast.AST) -> list[Any]:
-    """Return what stands in brackets after a name, since Python 3.12."""
+    """Return the type parameters in brackets after a name (Python 3.12)."""
     found: list[Any] = getattr(node, "type_params", [])
     return found
 
@@ -228,7 +229,7 @@ def variables_in(node: ast.expr, context: Context) -> Iterator[Key]:
 
 
 def through_alias(target: Target) -> tuple[Target, list[ast.expr]]:
-    """Return the class, and its arguments, behind an alias of a class."""
+    """Return the class behind an alias, and its type arguments."""
     binding = target.binding
     if isinstance(binding, Assigned) and isinstance(binding.value, ast.Subscript):
         found = resolve_expression(binding.value.value, target.module)
@@ -238,13 +239,13 @@ def through_alias(target: Target) -> tuple[Target, list[ast.expr]]:
 
 
 def arguments_of(node: ast.Subscript) -> list[ast.expr]:
-    """Return what stands in the brackets."""
+    """Return the expressions in the brackets."""
     return [*node.slice.elts] if isinstance(node.slice, ast.Tuple) else [node.slice]
 
 
 def class_of(target: Target) -> Class | None:
-    """Return the class that a name stands for."""
-    # Those have a meaning of their own, which their source does not tell.
+    """Return the class that a name refers to."""
+    # Names with a special meaning, which their source does not show.
     if target.name is None or target.module in {"collections.abc", "typing", "typing_extensions"}:
         return None
     return _class_named(target.module, target.name)
@@ -268,13 +269,13 @@ def _class_named(module_name: str, name: str) -> Class | None:
 
 
 def is_type_variable(target: Target) -> bool:
-    """Tell whether a name is that of a type variable."""
+    """Tell whether a name refers to a type variable."""
     if target.name is not None and "." in target.name and target.binding is None:
         owner = class_of(resolve(target.module, target.name.rpartition(".")[0]))
         return owner is not None and target.name.rpartition(".")[2] in owner.parameters_of_syntax
     binding = target.binding
     if binding is None and target.name is not None and (source := load(target.module)):
-        # Of a module whose names have a meaning of their own.
+        # In a module whose names have a special meaning.
         binding = source.scope.get(target.name)
     value = binding.value if isinstance(binding, Assigned) else None
     if not isinstance(value, ast.Call):
@@ -309,7 +310,7 @@ def _linearized(
 
 
 def _merged(lists: list[list[Class | Target]]) -> Iterator[Class | Target]:
-    """Merge orders as Python does; where they contradict each other, the first one counts."""
+    """Merge orders as Python does; if they contradict each other, the first one wins."""
     lists = [[*each] for each in lists if each]
     while lists:
         heads = [each[0] for each in lists]
@@ -323,7 +324,7 @@ def _merged(lists: list[list[Class | Target]]) -> Iterator[Class | Target]:
 
 @dataclass(frozen=True)
 class Member:
-    """A member of a class, and what the names in it mean."""
+    """A member of a class, and the meaning of its names."""
 
     name: str
     binding: Binding
@@ -333,7 +334,7 @@ class Member:
 
 
 def members_of(cls: Class, known: Known | None = None) -> dict[str, Member]:
-    """Return the members of a class, also what it inherits and what its methods assign to."""
+    """Return the members of a class, including inherited ones and those its methods assign."""
     return _members_of(cls, known) if known else _members_of_generic(cls)
 
 
@@ -352,7 +353,7 @@ def _members_of(cls: Class, known: Known | None) -> dict[str, Member]:
             found.setdefault(name, Member(name, assigned, context, base, is_of_instances=True))
         for name, member in found.items():
             first = members.setdefault(name, member)
-            # What a base declares holds for what a class assigns.
+            # A declaration in a base class applies to an assignment in this class.
             if _is_undeclared(first) and not _is_undeclared(member):
                 members[name] = member
     return members
@@ -379,5 +380,5 @@ def _assigned_in(method: Function) -> Iterator[tuple[str, Assigned]]:
                 and isinstance(target.value, ast.Name)
                 and target.value.id == own
             ):
-                # The method itself, for the types of its parameters.
+                # Along with the method, for the types of its parameters.
                 yield target.attr, Assigned(statement.value, annotation, method)

@@ -1,4 +1,4 @@
-"""The stub of a module, with the twins that it makes."""
+"""The stub of a module with the twins that it creates."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def stub_of(
 
     Args:
         module: The module.
-        twins: The async classes of which it has twins, by the names of these.
-        command: How to make the stub again.
-        path: Where it will be: there the formatter has its settings.
-        is_whole: Whether the stub has what else is in the module, too.
+        twins: The async classes that it has twins of, by the twins' names.
+        command: The command that generates the stub.
+        path: The path of the stub, which determines the formatter's settings.
+        is_whole: Whether the stub includes everything else in the module.
     """
     imported = imported_names(module.__name__) if is_whole else set()
     lent = {name: _lent(module, name) for name in twins if name in imported}
@@ -53,13 +53,13 @@ def _lent(module: ModuleType, name: str) -> Reference:
 def _source_of(cls: type) -> Class:
     """Return the source of a class."""
     first, _, rest = cls.__qualname__.partition(".")
-    # A package may show as its own what it only imports.
+    # A package may present classes that it imports as its own.
     target = resolve(cls.__module__, first)
     found = class_of(target._replace(name=f"{target.name}.{rest}" if rest else target.name))
     if found is None:
         raise StubError(
-            f"{cls.__module__}.{cls.__qualname__} has no source that can be read: it is compiled, "
-            "or made at run time. A stub of its module, beside it, would do"
+            f"{cls.__module__}.{cls.__qualname__} has no readable source: it is compiled or "
+            "created at run time. Put a stub next to its module"
         )
     return found
 
@@ -88,9 +88,9 @@ def _written(
     decorated = {cls.key for name, cls in classes.items() if cls.key == (module.__name__, name)}
     writer = Writer(types, frozenset(decorated))
     written = [(cls, writer.written(cls, name)) for name, cls in classes.items()]
-    # What is found on the way is looked at, too.
+    # Classes that this adds to `names` are visited, too.
     written += ((cls, writer.written(cls, names[cls.key].id)) for cls in found)
-    # A class in another one comes before that, where it is an attribute.
+    # A nested class comes before the outer one, which has it as an attribute.
     written.sort(key=lambda pair: -pair[0].name.count("."))
     body: list[ast.stmt] = [node for _, node in written]
     source = load(module.__name__)
@@ -100,7 +100,7 @@ def _written(
 
 
 def _free_name(cls: Class, taken: set[str]) -> str:
-    """Return the name of a twin for which the module has none."""
+    """Return a free name for a twin that the module does not name."""
     bare = cls.name.rpartition(".")[2].lstrip("_")
     bare = bare.removeprefix("Async") or bare
     parts = [each.strip("_").title().replace("_", "") for each in cls.module.name.split(".")]
@@ -110,7 +110,7 @@ def _free_name(cls: Class, taken: set[str]) -> str:
 
 
 def formatted(source: str, path: Path | None) -> str:
-    """Return source as ruff formats it."""
+    """Return the source, formatted by ruff."""
     try:
         from ruff import find_ruff_bin  # noqa: PLC0415
     except ImportError:

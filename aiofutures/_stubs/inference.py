@@ -1,4 +1,4 @@
-"""The types of what has no annotation, where they are plain."""
+"""The types of unannotated names, if they are obvious."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from .classes import Bound, Context, Member, arguments_of, class_of, members_of, variables_in
 from .modules import Assigned, Defined, Function, Target, decorator_names, overloads_in
 
-#: The decorators that a stub keeps.
+#: Decorators that a stub keeps.
 KEPT_DECORATORS: Final = frozenset(
     {
         "classmethod",
@@ -29,12 +29,12 @@ _PLAIN: Final = KEPT_DECORATORS | {
 
 @dataclass(frozen=True)
 class Made:
-    """A function that another one has made of one: it has the parameters of that.
+    """A function derived from another one, whose parameters it has.
 
     Attributes:
-        function: The one of which it was made.
-        context: What names mean there.
-        returns: What the new one returns.
+        function: The original function.
+        context: The meaning of the original's names.
+        returns: The return type of the derived function.
     """
 
     function: Function
@@ -43,7 +43,7 @@ class Made:
 
 
 def inferred(binding: Assigned, member: Member) -> list[Made] | list[Bound]:
-    """Return what an attribute is: a function with its overloads, or the types of a union."""
+    """Return an attribute's meaning: a function with overloads, or the types of a union."""
     method = (
         binding.node if isinstance(binding.node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
     )
@@ -64,7 +64,7 @@ def default_of(arg: ast.arg, function: Function) -> ast.expr | None:
 
 
 def returned_by(function: Function, context: Context) -> list[Bound]:
-    """Return the types of a union that a function returns; none if that is not plain."""
+    """Return the types of the union that a function returns; none if not obvious."""
     nodes = [*_nodes_of(function.body)]
     if any(isinstance(each, (ast.Yield, ast.YieldFrom)) for each in nodes):
         return []
@@ -75,7 +75,7 @@ def returned_by(function: Function, context: Context) -> list[Bound]:
 
 
 def _nodes_of(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
-    """Iterate over the nodes of a function, without the functions in it."""
+    """Iterate over the nodes of a function, without nested functions."""
     for node in body:
         yield node
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
@@ -83,7 +83,7 @@ def _nodes_of(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
 
 
 def _types_of(node: ast.expr | None, method: Function | None, context: Context) -> list[Bound]:
-    """Return the types of a union that an expression has; none if that is not plain."""
+    """Return the types of the union that an expression has; none if not obvious."""
     match node:
         case ast.Constant(value=None):
             return [Bound(ast.Constant(None), context)]
@@ -117,7 +117,7 @@ SELF: Final = Bound(ast.Name("Self"), Context("typing"))
 
 
 def _named(name: str, method: Function, context: Context) -> list[Bound]:
-    """Return the type of a parameter, of the object itself, or of a variable set only once."""
+    """Return the type of a parameter, of `self`, or of a variable assigned only once."""
     positional = method.args.posonlyargs + method.args.args
     if positional and name == positional[0].arg == "self":
         return [SELF]
@@ -160,7 +160,7 @@ def _called(
 
 
 def _made(node: ast.expr | None, method: Function | None, context: Context) -> list[Made]:
-    """Return what a function makes of the method of a parameter that it is given."""
+    """Return what a function derives from a method of one of its parameters."""
     match node:
         case ast.Call(func=called, args=[ast.Attribute(value=ast.Name(owner), attr=name)]):
             maker = context.target(called)
@@ -182,12 +182,12 @@ def _made(node: ast.expr | None, method: Function | None, context: Context) -> l
     return []
 
 
-#: What a decorator takes, and what it returns.
+#: The parameter type and return type of a decorator.
 Signature: TypeAlias = tuple[ast.expr, ast.expr]
 
 
 def _decorator(target: Target, *, is_called: bool = False) -> Signature | None:
-    """Return the types of a decorator, or of what a function returns that makes one."""
+    """Return the types of a decorator, or of the decorator that a function returns."""
     if not isinstance(target.binding, Defined):
         return None
     function = target.binding.nodes[-1]
@@ -205,7 +205,7 @@ def _decorator(target: Target, *, is_called: bool = False) -> Signature | None:
 def _wrapped(
     signature: Signature | None, maker: Context, function: Function, context: Context
 ) -> Made | None:
-    """Return what a decorator makes of a function; None where that has the same type."""
+    """Return what a decorator turns a function into; None if the type is unchanged."""
     if signature is None:
         return None
     match signature:
@@ -227,7 +227,7 @@ def _wrapped(
 
 
 def applied(node: Function, member: Member) -> Made | None:
-    """Return what its decorators make of a method; None where that has the same type."""
+    """Return what its decorators turn a method into; None if the type is unchanged."""
     for decorator, name in zip(node.decorator_list, decorator_names(node), strict=True):
         if name in _PLAIN:
             continue

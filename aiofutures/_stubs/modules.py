@@ -1,4 +1,4 @@
-"""The source of modules, or their stubs, and what their names stand for."""
+"""The source or stubs of modules, and what their names refer to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
-# Names from them have a meaning of their own, wherever they are defined.
+# Modules whose names have a special meaning, wherever they are defined.
 _TYPING: Final = frozenset(
     {"abc", "builtins", "collections.abc", "contextlib", "functools", "types", "typing"}
     | {"typing_extensions", "_typeshed", "warnings"}
@@ -25,12 +25,12 @@ _CONDITIONS: Final = (
 )
 
 
-#: How a stub that was made here begins.
+#: The beginning of a generated stub.
 MARK: Final = "# Made by `python -m aiofutures.twin"
 
 
 class Imported(NamedTuple):
-    """A name that an import statement gives: to a module, or to what a module defines."""
+    """A name bound by an import statement, to a module or something in it."""
 
     module: str
     name: str | None
@@ -38,7 +38,7 @@ class Imported(NamedTuple):
 
 
 class Assigned(NamedTuple):
-    """A name that is annotated, or assigned to, or the name of a `type` statement."""
+    """A name bound by an annotation, an assignment or a `type` statement."""
 
     value: ast.expr | None
     annotation: ast.expr | None
@@ -55,12 +55,12 @@ Binding: TypeAlias = Imported | Assigned | Defined | ast.ClassDef
 
 
 class Target(NamedTuple):
-    """What a name stands for: a module, or what is defined in one.
+    """What a name refers to: a module, or something defined in one.
 
     Attributes:
         module: The name of the module.
         name: The qualified name in it; None for the module itself.
-        binding: How it is defined; None where that cannot be read.
+        binding: Its definition; None if that cannot be read.
     """
 
     module: str
@@ -69,17 +69,17 @@ class Target(NamedTuple):
 
 
 class StubError(Exception):
-    """No stub can be written; the message says why."""
+    """No stub can be generated; the message says why."""
 
 
 def missing(name: str) -> StubError:
     """Return the error for a package that is not installed."""
-    return StubError(f"{name} is needed: python -m pip install 'aiofutures[twin]'")
+    return StubError(f"{name} is not installed: python -m pip install 'aiofutures[twin]'")
 
 
 @dataclass
 class Module:
-    """A module that was read."""
+    """The parsed source of a module."""
 
     name: str
     path: Path
@@ -88,7 +88,7 @@ class Module:
     scope: dict[str, Binding] = field(default_factory=dict)
 
     def absolute(self, level: int, name: str | None) -> str:
-        """Return the name of a module that is imported here."""
+        """Return the absolute name of a module imported here."""
         if level == 0:
             return name or ""
         parts = self.name.split(".")
@@ -96,7 +96,7 @@ class Module:
         return ".".join([*kept, *([name] if name else [])])
 
     def exported(self) -> list[str]:
-        """Return the names that `from module import *` gives."""
+        """Return the names that `from module import *` binds."""
         listed = [name for each in _executed(self.tree.body) for name in _listed(each)]
         return listed or [name for name in self.scope if not name.startswith("_")]
 
@@ -122,9 +122,9 @@ def imported_names(name: str) -> set[str]:
 
 @cache
 def load(name: str) -> Module | None:
-    """Read a module; None where there is nothing to read."""
+    """Read a module; None if there is nothing to read."""
     path = _stub(name)
-    # One that was made here says what synchronous code sees.
+    # A generated stub shows what synchronous code sees, so it does not count.
     if path is None or path.read_bytes().startswith(MARK.encode()):
         path = _source(name)
     if path is None:
@@ -145,7 +145,7 @@ def _source(name: str) -> Path | None:
 
 
 def _found(name: str) -> Path | None:
-    """Return where a module is, without importing more than the packages that it is in."""
+    """Find the source of a module, importing only the packages that contain it."""
     known = sys.modules.get(name)
     spec = getattr(known, "__spec__", None)
     try:
@@ -157,10 +157,10 @@ def _found(name: str) -> Path | None:
 
 
 def _stub(name: str) -> Path | None:
-    """Return the stub of a module: beside it, in a package of stubs, or of the standard library."""
+    """Find the stub of a module: next to it, in a stub package, or in typeshed."""
     top, *rest = name.split(".")
     if top in sys.stdlib_module_names:
-        # The extra has it.
+        # The extra installs it.
         try:
             from typeshed_client import get_stub_file  # noqa: PLC0415
         except ImportError:
@@ -171,7 +171,7 @@ def _stub(name: str) -> Path | None:
     if path is not None and path.with_suffix(".pyi").is_file():
         return path.with_suffix(".pyi")
     if path is not None and path.name.partition(".")[0] != path.stem:
-        # Of a compiled module: `name.cpython-313.so`.
+        # For a compiled module, such as `name.cpython-313.so`.
         beside = path.with_name(path.name.partition(".")[0] + ".pyi")
         if beside.is_file():
             return beside
@@ -187,7 +187,7 @@ def _stub(name: str) -> Path | None:
 
 
 def scope_of(body: Sequence[ast.stmt], module: Module) -> dict[str, Binding]:
-    """Return what the statements of a module, or of a class, give names to."""
+    """Return the names that the statements of a module or class bind."""
     scope: dict[str, Binding] = {}
     for statement in _executed(body):
         for name, binding in _bindings(statement, module):
@@ -197,7 +197,7 @@ def scope_of(body: Sequence[ast.stmt], module: Module) -> dict[str, Binding]:
 
 
 def _after(known: Binding, new: Binding) -> Binding:
-    """Return what a name stands for that has stood for something else before."""
+    """Return the binding of a name that was bound before."""
     match known, new:
         case _, Imported() if _is_compiled(new):
             return known
@@ -210,13 +210,13 @@ def _after(known: Binding, new: Binding) -> Binding:
 
 
 def _is_compiled(binding: Imported) -> bool:
-    """Tell whether a name comes from what cannot be read, where there is another way."""
+    """Tell whether a name is imported from a compiled module that has no stub."""
     path = _found(binding.module)
     return path is not None and path.suffix not in {".py", ".pyi"} and _stub(binding.module) is None
 
 
 def _executed(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    """Iterate over the statements that type checkers take for executed, here and now."""
+    """Iterate over the statements that type checkers consider executed on this Python."""
     for statement in body:
         if isinstance(statement, ast.If):
             condition = _condition(statement.test)
@@ -235,7 +235,7 @@ def _executed(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _condition(test: ast.expr) -> bool | None:
-    """Return whether a condition holds for a type checker; None if it cannot tell."""
+    """Return whether a condition is true for a type checker; None if unknown."""
     names = {"TYPE_CHECKING": True, "sys": sys, "typing": _Typing, "t": _Typing, "__name__": ""}
     for node in ast.walk(test):
         if not isinstance(node, _CONDITIONS) or (
@@ -268,7 +268,7 @@ def _bindings(statement: ast.stmt, module: Module) -> Iterator[tuple[str, Bindin
             names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
             yield from ((name, Assigned(statement.value, None, statement)) for name in names)
         case _ if type(statement).__name__ == "TypeAlias":
-            # New in Python 3.12, as `type Name = ...`.
+            # The statement `type Name = ...`, new in Python 3.12.
             fields = dict(ast.iter_fields(statement))
             yield fields["name"].id, Assigned(fields["value"], None, statement)
         case _:
@@ -292,29 +292,29 @@ def _imported(statement: ast.ImportFrom, module: Module) -> Iterator[tuple[str, 
 
 
 def decorator_names(node: Function | ast.ClassDef) -> list[str]:
-    """Return the last parts of the names of the decorators."""
+    """Return the last part of each decorator's name."""
     calls = [each.func if isinstance(each, ast.Call) else each for each in node.decorator_list]
     return [ast.unparse(each).rpartition(".")[2] for each in calls]
 
 
 def overloads_in(nodes: Iterable[Function]) -> list[Function]:
-    """Return those of the functions of one name that are its overloads."""
+    """Return the overloads among the functions of one name."""
     return [each for each in nodes if "overload" in decorator_names(each)]
 
 
 def _belong_together(known: Iterable[Function], new: Function) -> bool:
-    """Tell whether a function goes on with its overloads, or a property with its setter."""
+    """Tell whether a function continues the overloads or the property before it."""
     names = [decorator_names(each) for each in known]
     if {"setter", "deleter"} & {*decorator_names(new)}:
         return True
     return "overload" in names[-1]
 
 
-# What names stand for.
+# What names refer to.
 
 
 def resolve(module: str, name: str, seen: frozenset[tuple[str, str]] = frozenset()) -> Target:
-    """Return what a name in a module stands for, through imports."""
+    """Return what a name in a module refers to, following imports."""
     return _resolve(module, name, seen) if seen else _resolved(module, name)
 
 
@@ -355,7 +355,7 @@ def _is_module(name: str) -> bool:
 def resolve_expression(
     node: ast.expr, module: str, seen: frozenset[tuple[str, str]] = frozenset()
 ) -> Target | None:
-    """Return what a dotted name stands for in a module; None for what is none."""
+    """Return what a dotted name in a module refers to; None for other expressions."""
     if isinstance(node, ast.Name):
         found = resolve(module, node.id, seen)
         if found.binding is None and found == Target(module, node.id):
@@ -377,7 +377,7 @@ def resolve_expression(
 
 
 def public_place(target: Target) -> tuple[str, str]:
-    """Return from where a name is best imported: the shortest public module that exports it."""
+    """Return the best place to import a name from: the shortest public module that has it."""
     assert target.name is not None  # noqa: S101
     first, _, _ = target.name.partition(".")
     parts = target.module.split(".")

@@ -1,4 +1,4 @@
-"""The names of a stub: what it imports, and what depends on which twins it has."""
+"""The names of a stub: its imports, and types that depend on the twins it has."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, Final
 from .classes import Key
 from .references import Reference
 
-# Under both names it is the same, but for Set.
+# Names that are the same in `typing` and `collections.abc`, unlike Set.
 _COLLECTIONS: Final = frozenset(abc.__all__) - {"Set"}
-# What `typing` has of `typing_extensions` in the oldest Python.
+# Names of `typing_extensions` that `typing` has in the oldest supported Python.
 _IN_TYPING: Final = frozenset(
     {
         *("Annotated", "Any", "ClassVar", "Concatenate", "Final", "Generic", "Literal"),
@@ -24,7 +24,7 @@ _IN_TYPING: Final = frozenset(
 
 
 class Taken(ast.Name):
-    """A class of which an object, or its twin if there are any, is taken."""
+    """A class as a parameter type: its twins are accepted too, if there are any."""
 
     def __init__(self, original: ast.expr, key: Key, args: list[ast.expr]) -> None:
         super().__init__(f"taken:{ast.dump(original)}")
@@ -34,7 +34,7 @@ class Taken(ast.Name):
 
 
 class Alias(ast.Name):
-    """An alias, and what it stands for, where it matters that twins are taken, too."""
+    """An alias, and its meaning for the case that twins must be accepted, too."""
 
     def __init__(self, kept: ast.expr, meaning: ast.expr) -> None:
         super().__init__(f"alias:{ast.dump(kept)}")
@@ -43,11 +43,11 @@ class Alias(ast.Name):
 
 
 class Names:
-    """Settles the names of a stub.
+    """Chooses the names of a stub.
 
     Args:
-        module: The module for which the stub is: what that defines is not imported.
-        taken: Names that mean something in it.
+        module: The module that the stub is for, whose own names need no import.
+        taken: Names already used in it.
         twins: The names of the classes of twins.
         lent: Twins that others have made, by the names under which the module has them, too.
     """
@@ -65,11 +65,11 @@ class Names:
         self._taken = {*taken, *lent}
         self._twins = twins
         self._has_builtins = False
-        # The names of the members of the class around: they come first in it.
+        # The members of the surrounding class, whose names hide others.
         self._members: frozenset[str] = frozenset()
 
     def settled_statement(self, node: ast.stmt) -> ast.stmt:
-        """Return a statement as the stub has it."""
+        """Return a statement as written in the stub."""
         if isinstance(node, ast.ClassDef):
             self._members = frozenset(_member_names(node))
         new: ast.stmt = self.settled(node)
@@ -77,7 +77,7 @@ class Names:
         return new
 
     def settled(self, node: Any) -> Any:
-        """Return a copy with all names settled."""
+        """Return a copy with all names chosen."""
         match node:
             case Reference():
                 return self._named(node.module, node.name)
@@ -105,7 +105,7 @@ class Names:
         return joined([original, twin])
 
     def _takes_twins(self, node: ast.AST) -> bool:
-        """Tell whether a twin of the stub is taken in a type."""
+        """Tell whether a type accepts a twin of the stub."""
         if isinstance(node, Taken):
             return node.key in self._twins
         if isinstance(node, Alias):
@@ -113,7 +113,7 @@ class Names:
         return any(map(self._takes_twins, ast.iter_child_nodes(node)))
 
     def _named(self, module: str, name: str) -> ast.expr:
-        """Return an expression for what a module defines."""
+        """Return an expression for a name defined in a module."""
         first, *rest = name.split(".")
         if module == self._module:
             node: ast.expr = ast.Name(first)
@@ -181,7 +181,7 @@ def subscript(node: ast.expr, args: list[ast.expr]) -> ast.expr:
 
 
 def generator_type(item: ast.expr, sent: ast.expr | None = None) -> ast.expr:
-    """Return the type of a generator; without `sent`, it takes nothing but None."""
+    """Return the type of a generator; without `sent`, it accepts only None."""
     none = ast.Constant(None)
     name = Reference("collections.abc", "Generator")
     return subscript(name, [item, none if sent is None else sent, none])
@@ -192,7 +192,7 @@ def changed_arguments(
     change: Callable[[ast.arg], ast.arg],
     default: Callable[[ast.expr], ast.expr],
 ) -> ast.arguments:
-    """Return the parameters of a function, with each of them and each default value changed."""
+    """Return the parameters of a function, with parameters and default values changed."""
     return ast.arguments(
         posonlyargs=[change(each) for each in args.posonlyargs],
         args=[change(each) for each in args.args],

@@ -1,4 +1,4 @@
-"""A name in a stub, before it is known how the stub calls it."""
+"""A name in a stub, before it is decided how to write it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 
 
 class Reference(ast.Name):
-    """A name that a module defines, before it is known how the stub calls it."""
+    """A name defined in a module, before it is decided how the stub writes it."""
 
     def __init__(self, module: str, name: str) -> None:
         super().__init__(f"{module}:{name}")

@@ -1,4 +1,4 @@
-"""The other names of a module, as a stub has them."""
+"""The other names of a module, as written in a stub."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLAIN = (bool, int, float, str, bytes)
 
 
 class Rest:
-    """Writes what is public in a module and no twin."""
+    """Writes the public names of a module that are not twins."""
 
     def __init__(self, module: Module, live: ModuleType, types: Types) -> None:
         self._module = module
@@ -28,14 +28,14 @@ class Rest:
         self._listed = module.exported() if "__all__" in module.scope else None
 
     def written(self, twins: frozenset[str]) -> Iterator[ast.stmt]:
-        """Yield the statements for all but these names."""
+        """Yield the statements for all names but these."""
         for name, binding in self._module.scope.items():
             is_public = name in self._listed if self._listed else not name.startswith("_")
             if name not in twins and (is_public or self._is_used(name, binding)):
                 yield from self._written(name, binding)
 
     def _is_used(self, name: str, binding: Binding) -> bool:
-        """Tell whether what is private may be named in a type: a class, an alias, a variable."""
+        """Tell whether a private name may occur in types: a class, alias or type variable."""
         is_type = _is_type(getattr(self._live, name, None))
         return isinstance(binding, ast.ClassDef) or (isinstance(binding, Assigned) and is_type)
 
@@ -86,7 +86,7 @@ class Rest:
         return new
 
     def _function(self, node: Function, context: Context) -> ast.stmt:
-        """Return a function without its body: one with a `yield` would be another kind of one."""
+        """Return a function without its body, as a `yield` would change the function's kind."""
         is_generator = any(isinstance(each, (ast.Yield, ast.YieldFrom)) for each in ast.walk(node))
         is_async = isinstance(node, ast.AsyncFunctionDef) and not is_generator
         make: Any = ast.AsyncFunctionDef if is_async else ast.FunctionDef
@@ -109,7 +109,7 @@ class Rest:
         return self._types.translate(node, context, Position.KEPT)
 
     def _value(self, node: ast.expr, context: Context) -> ast.expr:
-        """Return an expression in which each name is that of the stub."""
+        """Return an expression with the names of the stub."""
         match node:
             case ast.Name() | ast.Attribute():
                 return self._translated(node, context)
@@ -128,7 +128,7 @@ class Rest:
     def _assigned(self, name: str, binding: Assigned, context: Context, value: object) -> ast.stmt:
         target = ast.Name(name)
         if binding.annotation is not None and isinstance(binding.value, ast.Constant):
-            # A constant that says only `Final` has the type of its value.
+            # A constant annotated only with `Final` has the type of its value.
             return ast.AnnAssign(
                 target, self._translated(binding.annotation, context), binding.value, 1
             )

@@ -1,4 +1,4 @@
-"""The types of a stub: what they are in the source, as synchronous code sees them."""
+"""The types of a stub: those of the source, as seen by synchronous code."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from .references import Reference
 
 
 class Position(Enum):
-    """Where a type stands: what is async is given and taken as its twin.
+    """Where a type occurs: async objects are given and taken as their twins.
 
-    A result is that of a call, which is awaited. Others come out of containers.
+    A result comes from a call, and is awaited. Others come from containers.
     """
 
     RESULT = auto()
@@ -43,7 +43,7 @@ class Position(Enum):
 
 
 class Kind(Enum):
-    """What becomes of an object; as `aiofutures._twins.kinds.Kind`."""
+    """What an object becomes, like `aiofutures._twins.kinds.Kind`."""
 
     PLAIN = auto()
     TWIN = auto()
@@ -57,7 +57,7 @@ _SPECIAL: Final = frozenset(
 _AWAITABLE: Final = {"Awaitable": 0, "Coroutine": 2}
 _ITERABLE: Final = frozenset({"AsyncGenerator", "AsyncIterator", "AsyncIterable"})
 _MANAGER: Final = frozenset({"AbstractAsyncContextManager", "AsyncContextManager"})
-# In their order: what they contain is given, and taken, as twins.
+# Containers whose items are given and taken as twins.
 _CONTAINERS: Final = frozenset(
     [
         "list",
@@ -93,20 +93,20 @@ class Types:
     """Translates types of the source to those of the stub.
 
     Args:
-        twins: The names that the classes of twins have in the stub; new ones are added.
-        name_twin: Names the twin of a class that has none yet.
+        twins: The names of the classes of twins in the stub; new ones are added.
+        name_twin: Returns a name for the twin of a class that has none yet.
     """
 
     def __init__(self, twins: dict[Key, ast.Name], name_twin: Callable[[Class], str]) -> None:
         self._twins = twins
         self._name_twin = name_twin
         self._kinds: dict[Key, Kind] = {}
-        # What aliases stand for; one that is looked at stands for itself.
+        # The meaning of aliases; while an alias is examined, it means itself.
         self._aliases: dict[tuple[str, str, Position], ast.expr] = {}
         self._async_aliases: dict[Key, bool] = {}
 
     def translate(self, node: ast.expr, context: Context, position: Position) -> ast.expr:
-        """Return a type as the stub has it."""
+        """Return a type as written in the stub."""
         match node:
             case ast.Constant(value=str(text)):
                 return self.translate(_parsed(text), context, position)
@@ -127,7 +127,7 @@ class Types:
                 return node
 
     def bound(self, bound: Bound, position: Position) -> ast.expr:
-        """Return a type that stands somewhere, as the stub has it."""
+        """Return a type with its own context, as written in the stub."""
         return self.translate(bound.node, bound.context, position)
 
     def _union(self, nodes: Iterable[ast.expr], context: Context, position: Position) -> ast.expr:
@@ -136,7 +136,7 @@ class Types:
     def _generic(
         self, named: ast.expr, args: list[ast.expr], context: Context, position: Position
     ) -> ast.expr:
-        """Return a type with a name, and the arguments in its brackets."""
+        """Return a named type with the arguments in its brackets."""
         if isinstance(named, ast.Name) and named.id in context.is_self:
             return Reference("typing", "Self")
         if isinstance(named, ast.Name) and named.id in context.own:
@@ -157,7 +157,7 @@ class Types:
             return self._class(cls, args, context, position)
         return self._alias(target, args, context, position)
 
-    # What has a meaning of its own.
+    # Names with a special meaning.
 
     def _special(
         self, target: Target, args: list[ast.expr], context: Context, position: Position
@@ -212,7 +212,7 @@ class Types:
         return subscript(Reference("contextlib", "AbstractContextManager"), [entered, *left])
 
     def manager_of_generator(self, node: ast.expr, context: Context) -> ast.expr:
-        """Return what an `asynccontextmanager` function returns that is annotated with `node`."""
+        """Return the type of an `asynccontextmanager` function annotated with `node`."""
         args = arguments_of(node) if isinstance(node, ast.Subscript) else []
         return self._manager(args[:1], context)
 
@@ -227,11 +227,11 @@ class Types:
         bound = context.known.get((target.module, name))
         if bound is not None:
             return self.bound(bound, position)
-        # In brackets after the name of the class, which has it in the stub as well.
+        # Declared in brackets after the class name, in the stub as well.
         return ast.Name(last) if owner else Reference(target.module, name)
 
     def _parameters(self, node: ast.Attribute, context: Context) -> ast.expr:
-        """Return those that a variable stands for, or the ones of a class without the variable."""
+        """Return the parameters a variable represents, or those of a class without it."""
         variable = self.translate(node.value, context, Position.KEPT)
         is_known = isinstance(variable, Reference) and variable.module == "typing"
         if is_known or not isinstance(variable, ast.Name):
@@ -241,7 +241,7 @@ class Types:
     def _alias(
         self, target: Target, args: list[ast.expr], context: Context, position: Position
     ) -> ast.expr:
-        """Return an alias, or where something in it is async what it stands for."""
+        """Return an alias, or its meaning if anything in it is async."""
         key = (target.module, target.name or "", position)
         if args:
             return self._meaning(target, args, context, position)
@@ -301,7 +301,7 @@ class Types:
         return Taken(original, cls.key, kept) if position is Position.TAKEN else original
 
     def original(self, cls: Class) -> ast.expr:
-        """Return an expression for the class itself."""
+        """Return an expression for the original class."""
         return self._import(Target(cls.module.name, cls.name, cls.node))
 
     def _is_itself(self, bound: Bound) -> bool:
@@ -317,7 +317,7 @@ class Types:
         return generator_type(self.bound(self.iterated(cls, known), Position.GIVEN))
 
     def iterated(self, cls: Class, known: Known) -> Bound:
-        """Return the type of the items of an async iterator, or iterable."""
+        """Return the type of the items of an async iterator or iterable."""
         members = members_of(cls, known)
         for name in ("__anext__", "__aiter__"):
             member = members.get(name)
@@ -335,7 +335,7 @@ class Types:
         return self._of_special(cls, known, _ITERABLE, 0) or UNKNOWN
 
     def _iterated_by(self, iterator: Bound, cls: Class) -> Bound:
-        """Return the type of the items of what `__aiter__` of a class returns."""
+        """Return the item type of the iterator that a class's `__aiter__` returns."""
         node = unquoted(iterator.node)
         args = arguments_of(node) if isinstance(node, ast.Subscript) else []
         target = iterator.context.target(node.value if isinstance(node, ast.Subscript) else node)
@@ -368,7 +368,7 @@ class Types:
         return None
 
     def _awaited_by(self, function: Function, member: Member, cls: Class) -> Bound:
-        """Return what `__await__` gives; it may say nothing but return that of a method."""
+        """Return the type that `__await__` gives; unannotated, it may delegate to a method."""
         returns = unquoted(function.returns)
         if isinstance(returns, ast.Subscript) and len(arguments_of(returns)) == 3:
             result = arguments_of(returns)[2]
@@ -394,7 +394,7 @@ class Types:
     def _of_special(
         self, cls: Class, known: Known, names: frozenset[str], index: int
     ) -> Bound | None:
-        """Return an argument of the special generic type from which a class is derived."""
+        """Return an argument of the special generic type that a class derives from."""
         for base, context in cls.ancestry(known):
             if not isinstance(base, Class):
                 continue
@@ -410,7 +410,7 @@ class Types:
     # Kinds.
 
     def kind(self, cls: Class) -> Kind:
-        """Return what becomes of the objects of a class."""
+        """Return what the objects of a class become."""
         if cls.key not in self._kinds:
             self._kinds[cls.key] = Kind.PLAIN
             self._kinds[cls.key] = self._kind(cls)
@@ -448,7 +448,7 @@ class Types:
         return any(isinstance(each, Made) for each in inferred(binding, member))
 
     def is_async_type(self, node: ast.expr, context: Context) -> bool:
-        """Tell whether objects of a type, or of one in its union, are async."""
+        """Tell whether objects of a type, or of a member of a union, are async."""
         node = unquoted(node)
         if isinstance(node, ast.BinOp):
             return self.is_async_type(node.left, context) or self.is_async_type(node.right, context)
@@ -480,7 +480,7 @@ def _parsed(text: str) -> ast.expr:
 
 
 def itself(function: Function, context: Context) -> frozenset[str]:
-    """Return the type variable, if any, that means the class of the first parameter."""
+    """Return the type variable, if any, that annotates the first parameter."""
     parameters = function.args.posonlyargs + function.args.args
     if not parameters or "staticmethod" in decorator_names(function):
         return frozenset()

@@ -49,7 +49,7 @@ class Writer:
 
     Args:
         types: Translates types.
-        decorated: The classes in whose place their twins stand.
+        decorated: The classes that their twins replace.
     """
 
     def __init__(self, types: Types, decorated: frozenset[Key]) -> None:
@@ -57,7 +57,7 @@ class Writer:
         self._decorated = decorated
 
     def written(self, cls: Class, name: str) -> ast.ClassDef:
-        """Return the twin of a class, with this name."""
+        """Return the twin of a class under this name."""
         members = members_of(cls)
         shown = {
             SYNC_NAMES.get(each, each): member
@@ -65,7 +65,7 @@ class Writer:
             if self._is_shown(each, member, members)
         }
         body = docstring(cls.node)
-        # Below a decorator, the async class has no name of its own.
+        # A decorated async class has no name of its own.
         if cls.key not in self._decorated:
             body += self._original(cls)
         if not {"__init__", "__new__"} & members.keys():
@@ -119,7 +119,7 @@ class Writer:
         yield _function("__wrapped__", _arguments(["self"]), kind, [ast.Name("property")])
 
     def _init(self, cls: Class, members: dict[str, Member]) -> Iterator[ast.stmt]:
-        """Yield the `__init__` that a decorator, as that of a dataclass, makes of attributes."""
+        """Yield the `__init__` that a decorator such as `dataclass` creates from attributes."""
         live = cls.live()
         if not isfunction(getattr(live, "__init__", None)):
             return
@@ -144,7 +144,7 @@ class Writer:
         yield _function("__init__", args, ast.Constant(None), [])
 
     def _field(self, member: Member) -> ast.expr | None:
-        """Return the type of the parameter for an attribute."""
+        """Return the parameter type for an attribute."""
         binding = member.binding
         node = unquoted(binding.annotation) if isinstance(binding, Assigned) else None
         if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("InitVar"):
@@ -230,7 +230,7 @@ class Writer:
                 yield written
 
     def _fits(self, node: Function, member: Member, cls: Class) -> bool:
-        """Tell whether an overload is one for this class: `self` may say that it is not."""
+        """Tell whether an overload applies to this class: the type of `self` may exclude it."""
         own = node.args.posonlyargs + node.args.args
         annotation = unquoted(own[0].annotation) if own else None
         if annotation is None or "staticmethod" in decorator_names(node):
@@ -246,7 +246,7 @@ class Writer:
         return _has_all(cls, wanted)
 
     def _is_known(self, context: Context, key: Key, arg: ast.expr) -> bool:
-        """Tell whether a type argument that an overload wants is the one that is known."""
+        """Tell whether the type argument that an overload requires is the known one."""
         known = context.known.get(key)
         if known is None:
             return True
@@ -270,7 +270,7 @@ class Writer:
         return written
 
     def _context(self, node: Function, context: Context, member: Member, cls: Class) -> Context:
-        """Return what names mean in a method."""
+        """Return the meaning of names in a method."""
         is_self = itself(node, context)
         return replace(
             context,
@@ -293,7 +293,7 @@ class Writer:
         return changed_arguments(args, changed, partial(self._default, context=context))
 
     def _of_default(self, arg: ast.arg, node: Function, context: Context) -> ast.expr | None:
-        """Return the type of a parameter whose default value is an object of a class."""
+        """Return the type of a parameter whose default value creates an object."""
         match default_of(arg, node):
             case ast.Call(func=called):
                 target = context.target(called)
@@ -304,14 +304,14 @@ class Writer:
                 return None
 
     def _own_annotation(self, arg: ast.arg, context: Context) -> ast.expr | None:
-        """Return the annotation of `self`, if that is one of type arguments."""
+        """Return the annotation of `self`, if it has type arguments."""
         annotation = unquoted(arg.annotation)
         if not isinstance(annotation, ast.Subscript):
             return None
         target = context.target(annotation.value)
         if target is None or class_of(target) != context.classes[-1]:
             return None
-        # What is inherited has been chosen by it.
+        # For inherited methods, it has already selected the overload.
         if context.known:
             return None
         return self._types.translate(annotation, context, Position.GIVEN)
@@ -359,7 +359,7 @@ class Writer:
         return self._types.translate(node.returns, context, position)
 
     def _unsaid(self, node: Function, context: Context, member: Member) -> ast.expr | None:
-        """Return what a function returns that does not say so, where that is plain."""
+        """Return the type that an unannotated function returns, if obvious."""
         if member.owner.module.path.suffix == ".pyi" or isinstance(node.body[-1], ast.Raise):
             return None
         found = [self._types.bound(each, Position.RESULT) for each in returned_by(node, context)]
@@ -416,7 +416,7 @@ _ELLIPSIS: Final = ast.Expr(_DOTS)
 
 
 def _has_all(cls: Class, protocol: Class) -> bool:
-    """Tell whether a class may fit a protocol: it has its members, and the same literals."""
+    """Tell whether a class may match a protocol: same members, same literals."""
     if not any(
         isinstance(base, Target) and base.name == "Protocol" for base, _ in protocol.bases()
     ):
@@ -465,7 +465,7 @@ def _function(
 
 
 def _sorted(shown: dict[str, Member]) -> list[tuple[str, Member]]:
-    """Return members in the order of the source: attributes first, then what is inherited last."""
+    """Return members in a stable order: `__init__`, then attributes, then methods."""
 
     def place(item: tuple[str, Member]) -> tuple[int, bool]:
         return (

@@ -19,15 +19,16 @@ from .kinds import ATOMS, CONTAINERS
 if TYPE_CHECKING:
     from .family import Family
 
-#: The twins of originals, by the ids of these: a twin keeps its original, and so its id. The dead
-#: are swept out when there are many: a callback for each would cost as much as a twin.
+#: Twins by the id of their original, which stays valid because the twin keeps the original alive.
+#: Dead references are swept out when there are many, as a callback for each would cost as much as
+#: a twin.
 _twins: dict[int, ref[Twin]] = {}
-# Held where an entry is replaced or removed. A finalizer that runs meanwhile may do so, too.
+# Held while an entry is replaced or removed. Reentrant, as a finalizer may do so in the meantime.
 _replacing: Final = RLock()
 _FEW: Final = 1000
 _sweep_above = _FEW
 
-# What stands for an async method has its synchronous name.
+# Async special methods, and the synchronous methods that replace them.
 SYNC_NAMES: Final = {
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
@@ -38,11 +39,11 @@ SYNC_NAMES: Final = {
 
 
 class Home:
-    """The event loop on which originals live, and the executor that keeps it.
+    """The event loop that originals live on, and the executor that owns it.
 
     Args:
         host: The event loop.
-        executor: It would be shut down if it were dropped.
+        executor: Kept because it would shut down if discarded.
     """
 
     __slots__ = ("executor", "host")
@@ -52,7 +53,7 @@ class Home:
         self.executor = executor
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Call an async function there."""
+        """Call an async function on this event loop."""
         future: Future[Any] = Future(
             self.host, fn, bare_all(args), bare_named(kwargs) or None, copy_context()
         )
@@ -61,10 +62,10 @@ class Home:
 
 
 class Homes:
-    """An executor that calls a method of originals, each where it lives.
+    """An executor that calls a method of originals, each on the event loop it lives on.
 
     Args:
-        name: The name of the method; None where the function that is called gets the original.
+        name: The name of the method; None to pass the original to the function instead.
     """
 
     __slots__ = ("_name",)
@@ -73,7 +74,7 @@ class Homes:
         self._name = name
 
     def submit(self, call: SyncCall, twin: Twin, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Call it with the original of `twin` and the other arguments."""
+        """Call the method of the original of `twin` with the other arguments."""
         original, home = origin_of(twin)
         if args:
             args = bare_all(args)
@@ -88,7 +89,7 @@ class Homes:
 
 
 class _Wrapped:
-    """Gives the original of a twin, and nothing of a class: `inspect` would take it for that."""
+    """The original of a twin. Classes have none, as `inspect` would take it for theirs."""
 
     def __get__(self, twin: Twin | None, cls: type[Twin]) -> Any:
         if twin is None:
@@ -97,9 +98,9 @@ class _Wrapped:
 
 
 class Twin:
-    """What has the members of an async object as synchronous ones.
+    """An object with the members of an async object, as synchronous ones.
 
-    The slots have long names because all other names are those of the original.
+    The slots have long names because all other names belong to the original.
     """
 
     __slots__ = (*("__weakref__", "_aiofutures_entered", "_aiofutures_lent", "_aiofutures_origin"),)
@@ -109,7 +110,7 @@ class Twin:
 
     __wrapped__ = _Wrapped()
 
-    # One slot for both is set faster.
+    # A single slot for both is faster to set.
     _aiofutures_origin: tuple[Any, Home]
     _aiofutures_entered: list[AbstractContextManager[Any, Any]]
     _aiofutures_lent: Any
@@ -121,7 +122,7 @@ class Twin:
         twin_of(original, type(self), home, None, self)
 
     def __getattr__(self, name: str) -> Any:
-        # That of the original is not looked into: it may have anything in it.
+        # The `__dict__` of the original is not offered, as it may contain anything.
         if name in _SLOTS or name == "__dict__":
             raise AttributeError(name)
         return self._aiofutures_family.attribute(self, name)
@@ -129,7 +130,7 @@ class Twin:
     @override
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "__orig_class__":
-            # `Client[int]()` sets it, and the original has its own.
+            # Set by `Client[int]()`; the original has its own.
             return
         if name in _SLOTS or _is_own(self, name):
             object.__setattr__(self, name, value)
@@ -168,17 +169,17 @@ class Twin:
         )
 
 
-# Faster than `__setattr__`.
+# Faster than assigning through `__setattr__`.
 _set_origin: Final[Any] = vars(Twin)["_aiofutures_origin"].__set__
 _SLOTS: Final = frozenset(Twin.__slots__) - {"__weakref__"}
 _HIDDEN: Final = frozenset({"_aiofutures_class", "_aiofutures_family"})
 
 
 def _is_own(twin: Twin, name: str) -> bool:
-    """Tell whether an attribute is that of the twin, whose class a user may have derived."""
+    """Tell whether the twin itself, perhaps of a user's subclass, has an attribute."""
     if any(hasattr(type(vars(cls).get(name)), "__set__") for cls in type(twin).__mro__):
         return True
-    # Only a derived class has it; the original has another one.
+    # Only objects of a subclass have one; the original has its own.
     try:
         own = object.__getattribute__(twin, "__dict__")
     except AttributeError:
@@ -188,12 +189,12 @@ def _is_own(twin: Twin, name: str) -> bool:
 
 
 def origin_of(twin: Twin) -> tuple[Any, Home]:
-    """Return the original of a twin, and where that lives."""
+    """Return the original of a twin, and the event loop it lives on."""
     try:
         return twin._aiofutures_origin
     except AttributeError:
         raise RuntimeError(
-            f"{type(twin).__qualname__}.__init__() has not made the original: call "
+            f"{type(twin).__qualname__}.__init__() has not created the original yet: call "
             "super().__init__(...) first"
         ) from None
 
@@ -204,21 +205,21 @@ def original_of(twin: Twin) -> Any:
 
 
 def home_of(twin: Twin) -> Home:
-    """Return where the original of a twin lives."""
+    """Return the event loop that the original of a twin lives on."""
     return origin_of(twin)[1]
 
 
 def twin_of(
     original: object, cls: type[Twin], home: Home, like: type[Twin] | None, new: Twin | None = None
 ) -> Twin:
-    """Return the twin of an original; make one if it has none.
+    """Return the twin of an original; create one if it has none.
 
     Args:
         original: The original.
         cls: The class of the twin.
-        home: Where the original lives.
-        like: A class to be taken instead where a user has derived it from that.
-        new: An object that is to be the twin.
+        home: The event loop that the original lives on.
+        like: A class to use instead, if it is a subclass of `cls`.
+        new: An object to use as the twin.
     """
     key = id(original)
     reference = _twins.get(key)
@@ -230,7 +231,7 @@ def twin_of(
         new = _new(like if like is not None and issubclass(like, cls) else cls)
     _set_origin(new, (original, home))
     mine = ref(new)
-    # Atomic: of two threads that come at once, one has the twin of both.
+    # Atomic: if two threads come at once, both get the twin of one.
     if reference is None and _twins.setdefault(key, mine) is mine:
         if len(_twins) > _sweep_above:
             _sweep()
@@ -247,7 +248,7 @@ _new: Final[Callable[[type[Twin]], Twin]] = object.__new__
 
 
 def _sweep() -> None:
-    """Remove the dead, and wait until there are twice as many twins as now."""
+    """Remove dead references. The next sweep is due when there are twice as many twins."""
     global _sweep_above  # noqa: PLW0603
     with _replacing:
         for key, reference in snapshot(_twins.items()):
@@ -257,9 +258,9 @@ def _sweep() -> None:
 
 
 def bare(value: Any, within: tuple[object, ...] = (), _: None = None) -> Any:
-    """Return the original of a twin, also in plain containers; anything else as it is.
+    """Replace a twin by its original, even inside plain containers; return others unchanged.
 
-    `within` has the containers that it is in.
+    `within` holds the containers that `value` is in.
     """
     if type(value) in ATOMS:
         return value
@@ -271,7 +272,7 @@ def bare(value: Any, within: tuple[object, ...] = (), _: None = None) -> Any:
 
 
 def bare_all(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return positional arguments without twins."""
+    """Return positional arguments with originals instead of twins."""
     for arg in args:
         if type(arg) not in ATOMS:
             return tuple([bare(each) for each in args])
@@ -279,19 +280,19 @@ def bare_all(args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def bare_named(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return keyword arguments without twins."""
+    """Return keyword arguments with originals instead of twins."""
     for value in kwargs.values():
         if type(value) not in ATOMS:
             return {name: bare(each) for name, each in kwargs.items()}
     return kwargs
 
 
-# A container may be in itself, and so the fast look ends somewhere.
+# The depth limit of the fast check, as a container may contain itself.
 _DEPTH: Final = 20
 
 
 def holds_nothing(value: Any, depth: int = 0) -> bool:
-    """Tell, fast, whether a plain container has nothing but such containers and atoms in it."""
+    """Check quickly whether a plain container has only atoms and plain containers in it."""
     if depth > _DEPTH:
         return False
     if type(value) is dict:
@@ -311,13 +312,13 @@ def mapped(
     change: Callable[[Any, tuple[object, ...], T], Any],
     for_: T,
 ) -> Any:
-    """Return a plain container with its items changed; the same one where none changes.
+    """Return a plain container with its items changed, or the same one if none changes.
 
     Args:
-        value: It may be anything; what is no plain container stays as it is.
+        value: Any object; one that is not a plain container is returned unchanged.
         within: The containers that `value` is in.
-        change: Gets an item, the containers that it is in, and `for_`.
-        for_: See there.
+        change: Called with an item, the containers that it is in, and `for_`.
+        for_: Passed to `change`.
     """
     kind = type(value)
     is_named = kind not in CONTAINERS

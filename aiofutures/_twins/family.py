@@ -1,4 +1,4 @@
-"""The classes of twins that are made with the same options."""
+"""The classes of twins with the same options."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ from .kinds import (
 )
 from .members import lending_class, members_of
 
-# What is called of what an attribute may give.
+# Types of attributes whose values are called as functions.
 _CALLED: Final = (FunctionType, MethodType, BuiltinFunctionType, MethodWrapperType, partial)
 
 
-# Where an original lives, and what class its twin may have.
+# The event loop an original lives on, and a class that its twin may have.
 _Place: TypeAlias = tuple[Home, type[Twin] | None]
 
 
 class _TwinTask(StepTask):
-    """A task whose steps give twins."""
+    """A task whose steps return twins."""
 
     def __init__(self, wrap: Callable[[Any], Any], *args: Any) -> None:
         super().__init__(*args)
@@ -71,7 +71,7 @@ class Family:
     """The classes of twins with the same options, each for one class of originals.
 
     Args:
-        executor: Where originals live; None means the default executor when each is made.
+        executor: Where originals live; None means the default executor when each is created.
         timeout: Maximum number of seconds for a call; None means no limit.
     """
 
@@ -79,37 +79,37 @@ class Family:
         self._executor = executor
         self.timeout = timeout
         self._classes: dict[type, type[Twin]] = {}
-        # Those of what was seen to be async: a base of it need not be.
+        # By the classes of objects that were seen: objects of a base class need not be async.
         self._seen: dict[type, type[Twin]] = {}
-        # Those of what can be entered only where it is lent.
+        # The classes of twins that can be entered only when they are lent.
         self._lending: dict[type[Twin], type[Twin]] = {}
 
     def home(self) -> Home:
-        """Return where an original is made now."""
+        """Return the event loop on which originals are created now."""
         executor = get_default_executor() if self._executor is None else self._executor
         if isinstance(executor, AsyncExecutor):
             return Home(executor._loop_thread, executor)
         host = executor.submit(asyncio.sleep, 0)._host
         if host is None or host.local is not host:
             raise TypeError(
-                f"{executor!r} has no event loop of its own here, on which objects could live: "
-                "pass an AsyncExecutor to sync_class()"
+                f"{executor!r} has no event loop in this process that objects could live on: pass "
+                "an AsyncExecutor to sync_class()"
             )
         return Home(host, executor)
 
     def make(self, cls: type, home: Home, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Make an original on its event loop."""
+        """Create an original on its event loop."""
 
         async def make(*args: Any, **kwargs: Any) -> Any:
             return cls(*args, **kwargs)
 
-        # The caller of the class.
+        # `stacklevel` points to the caller of the class.
         return _blocking(make, cls.__qualname__, self.timeout, home, stacklevel=5)(*args, **kwargs)
 
-    # What goes to the caller.
+    # Values for the caller.
 
     def finish(self, value: Any, twin: Twin) -> Any:
-        """Return what stands for what a method of a twin has returned."""
+        """Return the synchronous counterpart of the result of a twin's method."""
         made = self._seen.get(type(value))
         _, home = twin._aiofutures_origin
         if made is None:
@@ -117,18 +117,18 @@ class Family:
         return twin_of(value, made, home, type(twin))
 
     def wrap(self, value: Any, home: Home, like: type[Twin] | None = None) -> Any:
-        """Return what stands for `value` in synchronous code.
+        """Return the synchronous counterpart of `value`.
 
         Args:
-            value: What a member has returned.
-            home: Where it lives.
-            like: The class of the twin that has returned it: one that a user has derived is that
-                of other twins of such originals, too.
+            value: What a member returned.
+            home: The event loop that it lives on.
+            like: The class of the twin that returned it. If this is a user's subclass, it is also
+                used for other twins of such originals.
         """
         return self._wrap(value, (), (home, like))
 
     def _wrap(self, value: Any, within: tuple[object, ...], place: _Place) -> Any:
-        """Do as `wrap` for what is in the containers `within`."""
+        """Do the same as `wrap` for a value inside the containers `within`."""
         cls = type(value)
         made = self._seen.get(cls)
         if made is None:
@@ -149,7 +149,7 @@ class Family:
         return twin_of(value, made, *place)
 
     def _lend(self, lent: Lent, place: _Place) -> Any:
-        """Return the twin of what was entered, which a `with` block leaves."""
+        """Return the twin of an entered object, which a `with` block leaves."""
         twin = self._wrap(lent.value, (), place)
         if isinstance(twin, Twin):
             cls = type(twin)
@@ -160,7 +160,7 @@ class Family:
         return twin
 
     def _viewed(self, kind: Kind, value: Any, home: Home) -> Any:
-        """Return the synchronous view of an async iterator, or context manager."""
+        """Return the synchronous view of an async iterator or context manager."""
         name = name_of(value)
         if kind is Kind.ITERATOR:
             return self.generating(lambda: value, name, home)()
@@ -169,12 +169,12 @@ class Family:
     def generating(
         self, fn: Callable[..., Any], name: str, home: Home
     ) -> Callable[..., Generator[Any, Any, None]]:
-        """Return a generator function over an async one, whose items are twins."""
+        """Return a generator function for an async one, which yields twins."""
         make_task = partial(_TwinTask, partial(self.wrap, home=home))
         return _generating(fn, name, self.timeout, home, partial(view, make_task=make_task))
 
     def opening(self, manager: Any, name: str, home: Home) -> Callable[[], Any]:
-        """Return what a synchronous view of an async context manager needs to enter it."""
+        """Return the function that a view of an async context manager calls to enter it."""
 
         async def found() -> Openable:
             return Openable(manager, is_iterator=False)
@@ -184,7 +184,7 @@ class Family:
         return _blocking(found, name, self.timeout, home, make_view, stacklevel=4)
 
     def delivered(self, result: Any, home: Home, like: type[Twin] | None, name: str) -> Any:
-        """Return what stands for the result of a sync member, after awaiting it if need be."""
+        """Return the counterpart of a sync member's result, after awaiting it if needed."""
         if type(result) in ATOMS:
             return result
         if is_pending(result):
@@ -194,11 +194,11 @@ class Family:
     # Attributes.
 
     def attribute(self, twin: Twin, name: str) -> Any:
-        """Return what stands for an attribute of the original."""
+        """Return the synchronous counterpart of an attribute of the original."""
         return self.presented(getattr(original_of(twin), name), home_of(twin), type(twin))
 
     def presented(self, value: Any, home: Home, like: type[Twin] | None) -> Any:
-        """Return what stands for the value of an attribute."""
+        """Return the synchronous counterpart of the value of an attribute."""
         if isinstance(value, _CALLED):
             return self._called(value, home, like)
         if isinstance(value, type):
@@ -206,7 +206,7 @@ class Family:
         return self.wrap(value, home, like)
 
     def _called(self, fn: Callable[..., Any], home: Home, like: type[Twin] | None) -> Any:
-        """Return what stands for a function that an object has as an attribute."""
+        """Return the synchronous counterpart of a function in an attribute of an object."""
         name = name_of(fn)
         if is_async_generator_function(fn):
             return update_wrapper(self.generating(fn, name, home), fn)
@@ -224,14 +224,14 @@ class Family:
     # Classes.
 
     def twin_class(self, cls: type) -> type[Twin]:
-        """Return the class of the twins of the objects of a class."""
+        """Return the class of twins for the objects of a class."""
         if cls not in self._classes:
-            # Atomic: all threads get the same one.
+            # Atomic, so that all threads get the same one.
             self._classes.setdefault(cls, self._make_class(cls))
         return self._classes[cls]
 
     def named_class(self, cls: type, name: str, module: str) -> type[Twin]:
-        """Return the class with this name, for all further twins of the objects of a class."""
+        """Return a class with this name for all further twins of the objects of a class."""
         known = self._classes.get(cls)
         if known is not None and known.__name__ == name:
             return known
@@ -260,7 +260,7 @@ class Family:
 
 
 def sync_name(cls: type) -> str:
-    """Return the name of the twin of a class, for which nobody has given one."""
+    """Return the default name for the twin of a class."""
     if kind_of_class(cls) is Kind.PLAIN:
         return cls.__name__
     return "Sync" + (cls.__name__.removeprefix("Async") or cls.__name__)

@@ -1,4 +1,4 @@
-"""The kinds of values, classes and members: what of them is async."""
+"""The kinds of values, classes and members: which of them are async."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from .._coroutines import is_async_generator_function
 from .._sync.call import can_be_entered
 from .._sync.signatures import returned_type
 
-#: The types whose values no twin can be in, the most common first.
+#: Types whose values cannot contain a twin, the most common first.
 ATOMS: Final = frozenset({str, type(None), int, bytes, bool, float, complex, bytearray})
 
 #: The plain containers.
 CONTAINERS: Final = frozenset({dict, frozenset, list, set, tuple})
 
-#: Classes that twins do without.
+#: Base classes that twins do not need.
 ROOTS: Final = (object, Generic, Protocol)
 
-# What runs tasks is no client.
+# Not async clients: what runs tasks, modules and classes.
 _PLAIN: Final = (asyncio.AbstractEventLoop, asyncio.Future, types.ModuleType, type)
 _GENERATED: Final = contextlib._AsyncGeneratorContextManager
 _ITERATING: Final = {name for name in dir(types.AsyncGeneratorType) if not name.startswith("_")}
-# Their objects may be used on the thread of their event loop alone.
+# Packages whose objects may be used only on the thread of their event loop.
 _LOOP_BOUND: Final = frozenset({"anyio", "asyncio", "uvloop"})
 
 Function: TypeAlias = Callable[..., Any]
 
 
 class Kind(Enum):
-    """What becomes of a value in synchronous code."""
+    """What a value becomes in synchronous code."""
 
     PLAIN = auto()
     TWIN = auto()
@@ -51,7 +51,7 @@ _kinds: WeakKeyDictionary[type, Kind] = WeakKeyDictionary()
 
 
 def kind_of(value: object) -> Kind:
-    """Return the kind of `value`: that of its class, which the first one to be seen decides."""
+    """Return the kind of `value`, which the first object of a class decides for the class."""
     cls = type(value)
     kind = _kinds.get(cls)
     if kind is None:
@@ -63,10 +63,10 @@ def kind_of(value: object) -> Kind:
 
 
 def _attributes(value: object) -> list[Any]:
-    """Return the public attributes that an object has for itself."""
+    """Return the values of an object's own public attributes."""
     if isinstance(value, _PLAIN):
         return []
-    # Not those that `__getattr__` makes up.
+    # Without those that `__getattr__` makes up.
     try:
         own: dict[str, Any] = object.__getattribute__(value, "__dict__")
     except AttributeError:
@@ -75,7 +75,7 @@ def _attributes(value: object) -> list[Any]:
 
 
 def _comes_of_async(value: object) -> bool:
-    """Tell whether it is an async function, or what a decorator has made of one, but for ours."""
+    """Tell whether it is an async function, or one decorated by others than this package."""
     return (
         isinstance(value, (types.FunctionType, types.MethodType))
         and value.__code__.co_filename != _decorators.__file__
@@ -84,12 +84,12 @@ def _comes_of_async(value: object) -> bool:
 
 
 def kind_of_class(cls: type) -> Kind:
-    """Return the kind of the objects of a class, as far as the class tells it."""
+    """Return the kind of a class's objects, as far as the class determines it."""
     return _kind_of_class(cls, frozenset())
 
 
 def _kind_of_class(cls: type, outer: frozenset[type]) -> Kind:
-    """Do as `kind_of_class`, while the classes `outer` are looked at."""
+    """Do the same as `kind_of_class`, while examining the classes `outer`."""
     if cls in outer or issubclass(cls, _PLAIN) or cls.__module__.split(".")[0] == "aiofutures":
         return Kind.PLAIN
     iterates = hasattr(cls, "__aiter__") or hasattr(cls, "__anext__")
@@ -105,7 +105,7 @@ def _kind_of_class(cls: type, outer: frozenset[type]) -> Kind:
 
 
 def mro(cls: type) -> Iterator[type]:
-    """Iterate over a class and its bases, but for those that twins do without."""
+    """Iterate over a class and its bases, except those that twins do not need."""
     return (base for base in cls.__mro__ if base not in ROOTS)
 
 
@@ -121,11 +121,11 @@ def _has_async_member(cls: type, outer: frozenset[type]) -> bool:
 
 
 def _hints(cls: type) -> dict[str, Any]:
-    """Return the types of the attributes that a class annotates, if they are all known."""
+    """Return the annotated types of a class's attributes, if they are all known."""
     try:
         return typing.get_type_hints(cls)
     except Exception:
-        # A name in one of them is not known at run time.
+        # A name in an annotation does not exist at run time.
         return {}
 
 
@@ -145,31 +145,31 @@ def getter_of(raw: property | cached_property[Any]) -> Function | None:
 
 
 def function_of(raw: object) -> Function | None:
-    """Return the function of a member as it stands in its class, or None for what is no method."""
+    """Return the function of a member from the class's namespace; None if not a method."""
     if isinstance(raw, (classmethod, staticmethod)):
         raw = raw.__func__
     while isinstance(raw, (partialmethod, partial)):
         raw = raw.func
     is_method = callable(raw) and hasattr(type(raw), "__get__") and not isinstance(raw, type)
-    # Checkers do not take what `callable` has said any further.
+    # Any: checkers forget what `callable` told them.
     function: Any = raw
     return function if is_method else None
 
 
 def is_async_function(function: object) -> bool:
-    """Tell whether it is a coroutine function or an async generator function."""
+    """Tell whether this is a coroutine function or an async generator function."""
     return inspect.iscoroutinefunction(function) or (
         callable(function) and is_async_generator_function(function)
     )
 
 
 def returns_async(function: Function, outer: frozenset[type] = frozenset()) -> bool:
-    """Tell whether the annotations of a sync function say that it returns something async."""
+    """Tell whether a sync function is annotated as returning something async."""
     return _is_async_type(returned_type(function), outer)
 
 
 def _is_async_type(kind: Any, outer: frozenset[type]) -> bool:
-    """Tell whether objects of a type, or of one in its union, are async."""
+    """Tell whether objects of a type, or of a member of a union, are async."""
     origin = typing.get_origin(kind)
     if origin in {typing.Union, types.UnionType}:
         return any(_is_async_type(each, outer) for each in typing.get_args(kind))
@@ -185,19 +185,19 @@ _ASYNC: Final[Any] = (Awaitable, AsyncIterable, AsyncGenerator, AbstractAsyncCon
 
 
 def is_pending(value: object) -> bool:
-    """Tell whether what a method has returned is to be awaited.
+    """Tell whether the result of a method should be awaited.
 
-    What is awaitable and has members as well, such as a query that is still being built, is not;
-    what can be entered is, as `client.get(url)` of aiohttp.
+    An awaitable that also has members, such as a query under construction, should not; one that can
+    be entered should, such as aiohttp's `client.get(url)`.
     """
     return inspect.isawaitable(value) and (kind_of(value) is not Kind.TWIN or can_be_entered(value))
 
 
 class Lent(NamedTuple):
-    """What was entered, and what leaves it.
+    """An entered object, and the context manager that leaves it.
 
-    That could be awaited instead, but a `with` block may follow: a connection that a pool lends is
-    given back only by what lent it.
+    The manager could be awaited instead, but a `with` block may follow: only the manager returns a
+    connection to its pool.
     """
 
     value: Any
@@ -205,7 +205,7 @@ class Lent(NamedTuple):
 
 
 async def settled(result: Any) -> Any:
-    """Return what synchronous code gets of what a sync method has returned.
+    """Await or enter the result of a sync method, if it is pending.
 
     Loop thread only.
     """
@@ -217,10 +217,10 @@ async def settled(result: Any) -> Any:
 
 
 def is_for_loop_thread(name: str, function: Function | None, cls: type) -> bool:
-    """Tell whether a class says that a sync member of it belongs on the loop thread.
+    """Tell whether a sync member of a class belongs on the loop thread.
 
-    It says so by `__loop_thread__`, the names of such members, by what the function returns, or by
-    being one of the event loop's own or what a decorator has made of an async one.
+    It does if `__loop_thread__` names it, if it returns something async, if asyncio, anyio or
+    uvloop defines it, or if it is a decorated async function.
     """
     if name in getattr(cls, "__loop_thread__", ()):
         return True
@@ -233,12 +233,12 @@ def is_for_loop_thread(name: str, function: Function | None, cls: type) -> bool:
 
 
 def returns_atoms(function: Function) -> bool:
-    """Tell whether the annotations of a function say that no twin can be in what it returns."""
+    """Tell whether a function is annotated so that its result cannot contain a twin."""
     return _has_atoms_alone(returned_type(function))
 
 
 def _has_atoms_alone(kind: Any) -> bool:
-    """Tell whether objects of a type, also all that are in its containers, are plain values."""
+    """Tell whether objects of a type, including those in containers, are plain values."""
     origin = typing.get_origin(kind)
     if origin in CONTAINERS or origin in {typing.Union, types.UnionType}:
         return all(each is ... or _has_atoms_alone(each) for each in typing.get_args(kind))
@@ -246,6 +246,6 @@ def _has_atoms_alone(kind: Any) -> bool:
 
 
 def may_return(function: Function, cls: type) -> bool:
-    """Tell whether a class method may return an object of its class, or anything async."""
+    """Tell whether a class method may return an object of its class or anything async."""
     kind = returned_type(function)
     return kind is inspect.Signature.empty or kind is Self or kind is cls or returns_async(function)

@@ -1,4 +1,4 @@
-"""The members of a class of twins: functions and descriptors over those of the originals."""
+"""The members of a class of twins: functions and descriptors around the originals'."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from .kinds import (
 if TYPE_CHECKING:
     from .family import Family
 
-# What Python, or a twin, has of its own.
+# Names that Python or the twin itself defines.
 OWN: Final = frozenset(
     {
         *["__new__", "__init__", "__del__", "__init_subclass__", "__set_name__", "__annotate__"],
@@ -51,13 +51,13 @@ OWN: Final = frozenset(
 )
 
 
-# Its methods get twins before the arguments of what they call.
+# Passes the original, in place of the twin, as the first argument.
 _homes: Final[Any] = Homes()
 
 
 def members_of(cls: type, family: Family) -> dict[str, Any]:
-    """Return the members of the twin of a class, but for what that inherits."""
-    # A class that can be awaited and called keeps its call.
+    """Return the members of the twin of a class, without those the twin inherits."""
+    # A class that can be both awaited and called keeps its own `__call__`.
     replaced = {
         sync for name, sync in SYNC_NAMES.items() if hasattr(cls, name) and name != "__await__"
     }
@@ -89,7 +89,7 @@ def _init(cls: Any) -> Any:
 
 
 def _method(name: str, function: Callable[..., Any], cls: type, family: Family) -> Any:
-    """Return what stands for a method."""
+    """Return the synchronous counterpart of a method."""
     title = f"{cls.__qualname__}.{name}"
     raw = getattr(cls, name)
     make: Callable[..., Any] = _as_it_is
@@ -112,7 +112,7 @@ def _generator(name: str, title: str, family: Family) -> Callable[..., Any]:
     def generating(self: Twin, /, *args: Any, **kwargs: Any) -> Any:
         fn = getattr(original_of(self), name)
         generator = family.generating(fn, title, home_of(self))(*args, **kwargs)
-        # The async generator may let go of them.
+        # So that only the async generator keeps them alive.
         del args, kwargs
         yield from generator
 
@@ -139,8 +139,8 @@ def _as_it_is(name: str, title: str, family: Family) -> Callable[..., Any]:
         except RuntimeError as error:
             if str(error) == "no running event loop":
                 error.add_note(
-                    f"{title}() is a sync method, and was called in the caller's thread. Name it "
-                    "in the attribute __loop_thread__ of the class if it belongs on the loop thread"
+                    f"{title}() is a sync method, and was called in the caller's thread. If it "
+                    "belongs on the loop thread, name it in the class attribute __loop_thread__"
                 )
             raise
         return family.delivered(result, home_of(self), type(self), title)
@@ -151,9 +151,10 @@ def _as_it_is(name: str, title: str, family: Family) -> Callable[..., Any]:
 def _class_member(
     name: str, raw: classmethod[Any, Any, Any] | staticmethod[Any, Any], cls: type, family: Family
 ) -> Any:
-    """Return what stands for a class method or a static method.
+    """Return the synchronous counterpart of a class method or static method.
 
-    A sync class method is called on the loop thread unless it says that it makes nothing async.
+    A sync class method runs on the loop thread if its annotations allow an object of the class or
+    anything async.
     """
     title, fn = f"{cls.__qualname__}.{name}", getattr(cls, name)
     is_class_method = isinstance(raw, classmethod)
@@ -191,24 +192,24 @@ def _class_member(
 
 
 def _signed(wrapper: Callable[..., Any], fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a function the name, the parameters and the documentation of an async one."""
+    """Give a function the name, parameters and docstring of an async one."""
     return copy_signature(wrapper, fn, _shown)
 
 
 def _shown(fn: Callable[..., Any]) -> Any:
-    """Return the type of what a twin returns for what `fn` returns, as far as it is known."""
+    """Return the type of the counterpart of what `fn` returns, if known."""
     kind = awaited_or_viewed(fn)
     return returned_type(fn) if kind is Signature.empty else kind
 
 
 def _renamed(name: str, cls: type, family: Family) -> Any:
-    """Return what stands for an async special method."""
+    """Return the synchronous counterpart of an async special method."""
     title = f"{cls.__qualname__}.{name}"
     return _signed(_RENAMED[name](title, family), getattr(cls, name))
 
 
 def lending_class(cls: type[Twin], family: Family) -> type[Twin]:
-    """Return a class of twins that can be entered where they were lent."""
+    """Return a subclass of twins that can be entered while they are lent."""
     title = f"{cls.__qualname__}.__aexit__"
     namespace: dict[str, Any] = {
         "__slots__": (),
@@ -222,7 +223,7 @@ def lending_class(cls: type[Twin], family: Family) -> type[Twin]:
 
 
 class _Lease(AbstractContextManager[Any, Any]):
-    """Leaves what a call has entered."""
+    """Leaves an object that a call has entered."""
 
     def __init__(self, leave: Callable[..., Any]) -> None:
         self._leave = leave
@@ -242,7 +243,7 @@ def _enter(title: str, family: Family) -> Callable[..., Any]:
             return self
         manager = ContextManager(family.opening(original_of(self), title, home_of(self)))
         entered = manager.__enter__()
-        # Atomic, as the `pop` of the exit.
+        # Atomic, like the `pop` on exit.
         _entered(self).append(manager)
         return entered
 
@@ -250,7 +251,7 @@ def _enter(title: str, family: Family) -> Callable[..., Any]:
 
 
 def _entered(twin: Twin) -> list[AbstractContextManager[Any, Any]]:
-    """Return what was entered and not yet left."""
+    """Return the managers that were entered and not yet left."""
     if not hasattr(twin, "_aiofutures_entered"):
         twin._aiofutures_entered = []
     return twin._aiofutures_entered
