@@ -100,10 +100,11 @@ class Runnable(Protocol):
     #: The qualified name of what is called, for its task and in messages.
     _name: str | None
 
+    #: What runs the call. A group of event loops puts the one in its place that is to do it.
+    _host: Host | None
+
     def _call_name(self) -> str | None: ...
 
-    @property
-    def _host(self) -> Host | None: ...
     @property
     def _starter(self) -> Starter | None: ...
     @property

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 import weakref
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ._coroutines import not_callable
 from ._exceptions import DeadlockError
 from ._futures.future import Future
 from ._loops.caller import leave_caller, waiting_caller
+from ._loops.group import LoopGroup
 from ._loops.run import run_forever
-from ._loops.thread import LoopThread
+from ._loops.thread import LoopOptions, LoopThread
 from ._loops.watchdog import Watchdog
 from ._loops.workers import Workers
 from ._results import MapsCalls
@@ -59,6 +62,8 @@ class AsyncExecutor(MapsCalls):
             private one, of the default size of a `ThreadPoolExecutor`.
         max_workers: Maximum number of calls that run at once; the others wait in the order in which
             they were submitted. None means no limit.
+        loops: Number of event loops, each in a thread of its own, which share the calls. More than
+            one needs a free-threaded Python, where they compute at the same time.
         loop_factory: Creates the event loop, for instance `uvloop.new_event_loop`.
         thread_name_prefix: Prefix of the threads' names.
         blocked_loop_timeout: Number of seconds for which one callback may block the event loop. If
@@ -68,8 +73,9 @@ class AsyncExecutor(MapsCalls):
             waiting for them.
 
     Raises:
-        ValueError: `max_workers` or `blocked_loop_timeout` is 0 or less.
-        TypeError: `executor` is not a `ThreadPoolExecutor`.
+        ValueError: `max_workers`, `loops` or `blocked_loop_timeout` is 0 or less; or `loops` is
+            more than 1, and Python has the GIL.
+        TypeError: `executor` is not a `ThreadPoolExecutor`, or `loops` is not an integer.
 
     Example:
         >>> with AsyncExecutor() as executor:
@@ -82,6 +88,7 @@ class AsyncExecutor(MapsCalls):
         executor: ThreadPoolExecutor | None = None,
         *,
         max_workers: int | None = None,
+        loops: int = 1,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
         thread_name_prefix: str = "",
         blocked_loop_timeout: float | None = None,
@@ -89,26 +96,33 @@ class AsyncExecutor(MapsCalls):
     ) -> None:
         if max_workers is not None and max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
+        _check_loops(loops)
         if executor is not None and not isinstance(executor, ThreadPoolExecutor):
             raise TypeError(f"executor must be a ThreadPoolExecutor, not {executor!r}")
         if blocked_loop_timeout is not None and blocked_loop_timeout <= 0:
             raise ValueError("blocked_loop_timeout must be greater than 0")
         name = thread_name_prefix or f"AsyncExecutor-{next(_number)}"
-        watchdog = None
+        watch = None
         if blocked_loop_timeout is not None:
-            watchdog = Watchdog(blocked_loop_timeout, run_forever.__code__, name)
-        self._loop_thread = LoopThread(
+            watch = partial(Watchdog, blocked_loop_timeout, run_forever.__code__)
+        options = LoopOptions(
             loop_factory=loop_factory or asyncio.new_event_loop,
-            name=name,
             workers=Workers(executor, name),
             max_workers=max_workers,
             cancel_at_exit=cancel_at_exit,
-            watchdog=watchdog,
+            make_watchdog=watch,
             advice=_advice,
         )
+        # What runs the calls, and the loop thread that the shared clients live on: the only one.
+        self._host: LoopThread | LoopGroup
+        if loops == 1:
+            self._host = self._loop_thread = LoopThread(name, options)
+        else:
+            self._host = LoopGroup(loops, name, options)
+            self._loop_thread = self._host.members[0]
         # If discarded without a shutdown, the submitted work finishes and then the thread ends.
         # pyrefly: cannot, it takes the property for an attribute without a slot
-        weakref.finalize(self, self._loop_thread.close).atexit = False
+        weakref.finalize(self, self._host.close).atexit = False
 
     # Narrower than the base class: `fn` must be async. With @override, pyright would not see that
     # the method fits a protocol.
@@ -140,7 +154,7 @@ class AsyncExecutor(MapsCalls):
         if waiting_caller in context:
             leave_caller(context)
         future: Future[T] = Future(self._loop_thread, fn, args, kwargs or None, context)
-        self._loop_thread.submit(future)
+        self._host.submit(future)
         return future
 
     def sync_to_async(
@@ -165,7 +179,7 @@ class AsyncExecutor(MapsCalls):
             TypeError: `fn` is an async function.
             InvalidStateError: The executor was shut down.
         """
-        return self._loop_thread.run_in_worker(fn, *args, **kwargs)
+        return self._host.run_in_worker(fn, *args, **kwargs)
 
     def shared(
         self, fn: Callable[P, AbstractAsyncContextManager[T]], /, *args: P.args, **kwargs: P.kwargs
@@ -193,7 +207,7 @@ class AsyncExecutor(MapsCalls):
 
     def cancel_futures(self) -> None:
         """Cancel every call that is queued or running, as `Future.cancel` does."""
-        self._loop_thread.cancel_all()
+        self._host.cancel_all()
 
     @override
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -210,40 +224,59 @@ class AsyncExecutor(MapsCalls):
         Raises:
             DeadlockError: It would wait for the very task, or worker thread, that calls it.
         """
-        if wait and self._loop_thread.is_inside():
+        if wait and self._host.is_inside():
             raise DeadlockError(
                 "shutdown() would wait forever here, for its own caller; use shutdown(wait=False)"
             )
-        self._loop_thread.close()
+        self._host.close()
         if cancel_futures:
             self.cancel_futures()
         if wait:
-            self._loop_thread.join()
+            self._host.join()
 
     @override
     def _stop_closing(self) -> None:
-        self._loop_thread.cancel_closing()
+        self._host.cancel_closing()
 
     @property
     def tasks(self) -> set[asyncio.Task[Any]]:
         """The unfinished tasks of the event loop, including those that calls have created."""
-        return self._loop_thread.tasks()
+        return self._host.tasks()
 
     def statistics(self) -> ExecutorStatistics:
         """Return the workload at this moment.
 
         .. versionadded:: 0.2.0
         """
-        pending, running = self._loop_thread.count()
-        return ExecutorStatistics(pending, running, self._loop_thread.max_workers)
+        pending, running = self._host.count()
+        return ExecutorStatistics(pending, running, self._host.max_workers)
 
     @override
     def __repr__(self) -> str:
-        host, (pending, running) = self._loop_thread, self._loop_thread.count()
+        host, (pending, running) = self._host, self._host.count()
         return (
             f"<{type(self).__name__} name={host._name} max_workers={host.max_workers} "
             f"pending={pending} running={running} state={host.state()}>"
         )
+
+
+def _check_loops(loops: int) -> None:
+    """Raise an error unless an executor can have so many event loops."""
+    if not isinstance(loops, int):
+        raise TypeError(f"loops must be an integer, not {loops!r}")
+    if loops <= 0:
+        raise ValueError("loops must be greater than 0")
+    if loops > 1 and _has_gil():
+        raise ValueError(
+            f"loops must be 1, not {loops}, where Python has the GIL: only one event loop could "
+            "compute at a time. Use a free-threaded Python for more"
+        )
+
+
+def _has_gil() -> bool:
+    """Tell whether one thread alone can run Python at a time; before Python 3.13, always."""
+    is_gil_enabled: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
+    return is_gil_enabled()
 
 
 def _advice(loop_thread: LoopThread) -> str:

@@ -15,7 +15,7 @@ import pytest
 from support import LIMIT, MakeExecutor, loop_that_calls
 from typing_extensions import override
 
-from aiofutures import AsyncExecutor, _default, set_default_executor
+from aiofutures import AsyncExecutor, _default, _executor, set_default_executor
 from aiofutures._loops import lifecycle
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -39,11 +39,24 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "off_loop_thread(reason): calls what is for the loop thread alone on an object without one",
     )
+    config.addinivalue_line(
+        "markers", "one_loop(reason): is not tested with an executor over two event loops"
+    )
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def _has_two_loops(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and callspec.params.get("loop_factory") == "two"
+
+
+def _may_have_two_loops(item: pytest.Item) -> bool:
+    return item.path.stem in _OVER_TWO_LOOPS and item.get_closest_marker("one_loop") is None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what takes long, unless it was asked for."""
+    """Skip what takes long, unless it was asked for, and use two event loops in some modules."""
+    items[:] = [item for item in items if not _has_two_loops(item) or _may_have_two_loops(item)]
     if config.getoption("--slow"):
         return
     skip = pytest.mark.skip(reason="takes long: run it with --slow")
@@ -154,7 +167,21 @@ _LOOPS: dict[str, LoopFactory] = {
     "eager": _eager_loop,
     "lazy": _lazy_loop,
     "uvloop": _uvloop,
+    "two": asyncio.new_event_loop,
 }
+
+#: Where executors over two event loops are tested too, but for tests that are marked `one_loop`.
+_OVER_TWO_LOOPS = {
+    "test_combinators",
+    "test_executor",
+    "test_guarantees_cancelling",
+    "test_guarantees_starvation",
+    "test_shared",
+    "test_views",
+    "test_workers",
+}
+# What makes the event loops of such an executor, in the test that runs.
+_pairs: set[LoopFactory] = set()
 
 
 @pytest.fixture(params=_LOOPS)
@@ -170,12 +197,24 @@ def loop_factory(request: pytest.FixtureRequest) -> Iterator[LoopFactory]:
         loops.append(loop)
         return loop
 
+    if request.param == "two":
+        _pairs.add(make_loop)
     yield make_loop
+    _pairs.clear()
     assert all(loop.is_closed() for loop in loops)
 
 
 @pytest.fixture
-def make_executor(loop_factory: LoopFactory) -> Iterator[MakeExecutor]:
+def loops(loop_factory: LoopFactory, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many of them an executor has."""
+    if loop_factory not in _pairs:
+        return 1
+    monkeypatch.setattr(_executor, "_has_gil", lambda: False)
+    return 2
+
+
+@pytest.fixture
+def make_executor(loop_factory: LoopFactory, loops: int) -> Iterator[MakeExecutor]:
     """Makes executors over each kind of event loop, and shuts them down after the test."""
     executors: list[AsyncExecutor] = []
 
@@ -189,6 +228,7 @@ def make_executor(loop_factory: LoopFactory) -> Iterator[MakeExecutor]:
             AsyncExecutor(
                 executor,
                 max_workers=max_workers,
+                loops=loops,
                 loop_factory=loop_factory,
                 thread_name_prefix=thread_name_prefix,
             )

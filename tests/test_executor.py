@@ -226,6 +226,7 @@ class TestSubmit:
 
         assert [future.result(LIMIT) for future in futures] == list(range(1000))
 
+    @pytest.mark.one_loop("looks into one loop")
     def test_burst_does_not_starve_timers(self, executor: AsyncExecutor) -> None:
         """Timers get their turn within a burst of calls that never suspend."""
         order: list[str] = []
@@ -248,6 +249,7 @@ class TestSubmit:
 
         assert order.index("callback") < 6 * _SLICE
 
+    @pytest.mark.one_loop("says where all calls run")
     def test_from_many_threads(self, executor: AsyncExecutor) -> None:
         """Threads that submit at the same time lose nothing, and one loop thread runs it all."""
         barrier = threading.Barrier(4)
@@ -352,6 +354,7 @@ class TestMistakes:
 class TestMaxWorkers:
     """`max_workers`."""
 
+    @pytest.mark.one_loop("the order of calls is that of one loop")
     @pytest.mark.parametrize("max_workers", [1, 2, 5])
     def test_bound_and_order(self, make_executor: MakeExecutor, max_workers: int) -> None:
         """No more than `max_workers` calls run at once, and they start in order."""
@@ -379,6 +382,7 @@ class TestMaxWorkers:
         assert max(most) <= max_workers
         assert max(most) > 1 or max_workers == 1
 
+    @pytest.mark.one_loop("the order of calls is that of one loop")
     def test_queued_are_pending(self, make_executor: MakeExecutor) -> None:
         """Calls beyond the limit are pending until one that runs is done."""
         executor = make_executor(max_workers=2)
@@ -472,6 +476,7 @@ class TestCancelFutures:
             functools.partial(AsyncExecutor.shutdown, wait=False, cancel_futures=True),
         ],
     )
+    @pytest.mark.one_loop("the order of calls is that of one loop")
     def test_queued_and_running(
         self, make_executor: MakeExecutor, cancel: Callable[[AsyncExecutor], None]
     ) -> None:
@@ -488,6 +493,7 @@ class TestCancelFutures:
                 with pytest.raises(CancelledError):
                     future.result(LIMIT)
 
+    @pytest.mark.one_loop("blocks one loop")
     def test_not_yet_at_the_loop(self, executor: AsyncExecutor) -> None:
         """What has not reached the loop yet is cancelled at once."""
         with Gate() as gate:
@@ -857,6 +863,7 @@ class TestShutdown:
 
         assert futures[0].cancelled()
 
+    @pytest.mark.one_loop("looks into one loop")
     @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs SIGALRM")
     def test_with_an_interruption_at_its_end(self, make_executor: MakeExecutor) -> None:
         """Ctrl-C while the end of a `with` block waits cancels what is left, and is raised then."""
@@ -983,6 +990,7 @@ class TestIntrospection:
         future.result(LIMIT)
         assert {name.rpartition(".")[2] for name in names} == {"inner", "outer"}
 
+    @pytest.mark.one_loop("the order of calls is that of one loop")
     def test_statistics(self, make_executor: MakeExecutor) -> None:
         """`statistics` counts what is pending and what runs."""
         executor = make_executor(max_workers=3)

@@ -14,6 +14,7 @@ from .._contract import Host, ignore
 from .._coroutines import name_of
 from .._exceptions import InvalidStateError
 from .._loops.caller import leave_caller
+from .._loops.thread import LoopThread
 from .._typing import T, override
 from .base import DONE, BaseFuture
 from .waiters import (
@@ -208,6 +209,10 @@ class Future(BaseFuture[T]):
 
     def _await_shown(self, waiter: AsyncWaiter) -> Generator[Any, None, None]:
         """Wait, and let asyncio's call graph show the waiting task. Loop thread only."""
+        # The call graph is of one loop.
+        if self._host is None or LoopThread.running() is not self._host.local:
+            yield from waiter
+            return
         awaiter = asyncio.current_task()
         assert awaiter is not None  # noqa: S101
         awaiters = self._awaiters = self._awaiters or Awaiters()

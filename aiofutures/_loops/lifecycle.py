@@ -60,12 +60,22 @@ class Abandonable(Protocol):
     def abandon(self) -> None: ...
 
 
+class CancelsAll(Protocol):
+    """A loop thread, or a group of them, whose calls may wait for each other."""
+
+    def cancel_all(self) -> None: ...
+
+
 class EndsAtExit(Waits, Abandonable, Protocol):
     """A loop thread, as this module sees it."""
 
     cancel_at_exit: bool
 
-    def cancel_all(self) -> None: ...
+    @property
+    def whole(self) -> CancelsAll:
+        """What has to be cancelled along with it."""
+        ...
+
     def cancel_closing(self) -> bool: ...
     def join(self) -> None: ...
     def guard(self) -> None:
@@ -249,8 +259,8 @@ def _wait_or_cancel() -> None:
     except (KeyboardInterrupt, SystemExit):
         # A second one ends the wait.
         _was_interrupted.set()
+        _cancel_all(snapshot(running_loop_threads.values()))
         for loop_thread in snapshot(running_loop_threads.values()):
-            loop_thread.cancel_all()
             loop_thread.cancel_closing()
         _wait()
         _was_interrupted.clear()
@@ -258,16 +268,22 @@ def _wait_or_cancel() -> None:
 
 def _wait() -> None:
     """Wait until all submitted work is done."""
-    for loop_thread in snapshot(loop_threads):
+    all_of_them = snapshot(loop_threads)
+    for loop_thread in all_of_them:
         loop_thread.guard()
-        if loop_thread.cancel_at_exit:
-            loop_thread.cancel_all()
+    _cancel_all(loop_thread for loop_thread in all_of_them if loop_thread.cancel_at_exit)
     end = monotonic() + _PATIENCE
     while busy := _first_busy():
         busy.wait_until_idle(max(0.0, end - monotonic()) or _PATIENCE)
         if monotonic() >= end and not _has_warned.is_set():
             _has_warned.set()
             _warn()
+
+
+def _cancel_all(those: Iterable[EndsAtExit]) -> None:
+    """Cancel all calls of these loop threads, each once."""
+    for whole in dict.fromkeys(loop_thread.whole for loop_thread in those):
+        whole.cancel_all()
 
 
 def _first_busy() -> Waits | None:

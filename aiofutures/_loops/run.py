@@ -41,6 +41,8 @@ _init_task: Final[Any] = _TASK.__init__
 # longer, the less often the waiting threads and the loop thread switch.
 _SLICE: Final = 64
 _TURN: Final = 0.002
+# After so many seconds a wait for something on the loop looks whether the loop has ended.
+_LOOK: Final = 1.0
 
 
 class Run:
@@ -95,6 +97,8 @@ class Run:
         self._withdrawn = 0
         # Cancelled tasks that were not submitted and have not ended.
         self._ending: set[asyncio.Future[Any]] = set()
+        # Those of them that end the others: two that came at once would wait for each other.
+        self._enders: set[asyncio.Task[Any]] = set()
         self._unclaimed = True
         self._workers = workers
 
@@ -179,19 +183,6 @@ class Run:
             if not self.awake:
                 self.wake()
 
-    def cancel_all(self) -> None:
-        """Cancel waiting calls at once, and running ones. Each once, even if one raises."""
-        futures = self.futures()
-        for future in futures:
-            future._waves += 1
-        with ExitStack() as stack:
-            stack.callback(self.call_soon, self.call_soon, self.call_soon, self._end_wave, futures)
-            for future in futures:
-                stack.callback(future.tell_withdrawn)
-            running = [future for future in futures if not future.withdraw()]
-            # Request all cancellations before any call learns of another's and begins to clean up.
-            self.call_soon(self._cancel_each, running)
-
     def futures(self) -> list[Runnable]:
         """Return the queued and unfinished futures, the oldest first."""
         # In the order in which calls move from one to the next, so that none is missed. A call that
@@ -218,16 +209,25 @@ class Run:
         finally:
             self._idle.remove(idle)
 
-    def end_background_tasks(self) -> bool:
-        """Cancel tasks that were not submitted, and wait; tell whether there were any.
+    def begin_ending(self) -> Callable[[], bool]:
+        """Cancel tasks that were not submitted; if there are none, close async generators.
 
-        If there were none, close async generators. Afterwards, the loop continues.
+        Afterwards, the loop continues.
+
+        Returns:
+            Waits for that, and tells whether there were any.
         """
         is_done = Event()
         had_tasks: list[bool] = []
-        if self.call_soon(self._start_ending, had_tasks, is_done):
-            is_done.wait()
-        return had_tasks == [True]
+        is_running = self.call_soon(self._start_ending, had_tasks, is_done)
+
+        def wait() -> bool:
+            # A loop that ends by itself meanwhile may not come to it.
+            while is_running and not (is_done.wait(_LOOK) or self.ended.is_set()):
+                pass
+            return had_tasks == [True]
+
+        return wait
 
     def pass_turn(self, timeout: float) -> None:
         """Wait until the loop has run everything scheduled so far."""
@@ -382,10 +382,12 @@ class Run:
             if not line:
                 return False
             future = line[0]
+            # Not past those that wait: another loop may give back a place at any moment.
             if (
                 limit is not None
                 and line is queue
-                and not (future._only_waits or limit.has_place())
+                and not future._only_waits
+                and (self.waiting or not limit.has_place())
             ):
                 if future.done():
                     self._forget_withdrawn()
@@ -503,22 +505,14 @@ class Run:
             for future in running:
                 stack.callback(self._cancel, future, ignore)
 
-    def _end_wave(self, futures: list[Runnable]) -> None:
-        """Note that waiters know that all of these were cancelled. Loop thread only.
-
-        A task group passes a cancellation on to a task one turn of the loop later.
-        """
-        for future in futures:
-            future._waves_asked = future._waves
-
     def _end_background_tasks(
-        self, loop: asyncio.AbstractEventLoop, but: asyncio.Task[Any] | None = None
+        self, loop: asyncio.AbstractEventLoop, but: Iterable[object] = ()
     ) -> bool:
         """Cancel the tasks that submitted work left behind, each once.
 
         Tell whether there are any: their cleanup may submit more. Loop thread only.
         """
-        tasks = asyncio.all_tasks(loop).difference(self.unfinished, {but})
+        tasks = asyncio.all_tasks(loop).difference(self.unfinished, but)
         for task in tasks.difference(self._ending):
             self._ending.add(task)
             task.add_done_callback(self._note_end)
@@ -529,18 +523,25 @@ class Run:
         """Run `_end_once` in a new task. Loop thread only."""
         task = asyncio.get_running_loop().create_task(self._end_once(had_tasks))
         self._ending.add(task)
+        self._enders.add(task)
+        task.add_done_callback(_passing(self._enders.discard, task))
         task.add_done_callback(_passing(self._note_end, task))
         task.add_done_callback(lambda _: is_done.set())
 
     async def _end_once(self, had_tasks: list[bool]) -> None:
-        """Do the work of `end_background_tasks` on the loop. Loop thread only."""
+        """Do the work of `begin_ending` on the loop. Loop thread only."""
         loop = asyncio.get_running_loop()
-        if self.closers:
+        # Also itself, where a factory has wrapped it.
+        enders = self._enders.union({asyncio.current_task()})
+        if self.has_work():
+            # Of another loop's background, meanwhile. Its tasks are nobody's background yet.
+            had_tasks.append(True)
+        elif self.closers:
             had_tasks.append(True)
             await self._close_last()
-        elif self._end_background_tasks(loop, but=asyncio.current_task()):
+        elif self._end_background_tasks(loop, but=enders):
             had_tasks.append(True)
-            await asyncio.wait(self._ending.difference({asyncio.current_task()}))
+            await asyncio.wait(self._ending.difference(enders))
         else:
             await loop.shutdown_asyncgens()
 
@@ -558,6 +559,32 @@ class Run:
         """Note the end of a task that was not submitted. Loop thread only."""
         self._ending.discard(task)
         self.look_whether_idle()
+
+
+def cancel_all(runs: list[Run]) -> None:
+    """Cancel waiting calls at once, and running ones. Each once, even if one raises."""
+    futures = [(run, run.futures()) for run in runs]
+    all_of_them = [future for _, of_run in futures for future in of_run]
+    for future in all_of_them:
+        future._waves += 1
+    with ExitStack() as stack:
+        # A task group passes a cancellation on to a task one turn of the loop later.
+        stack.callback(_end_wave, [*runs, *runs, *runs], all_of_them)
+        for future in all_of_them:
+            stack.callback(future.tell_withdrawn)
+        running = [(run, [one for one in of_run if not one.withdraw()]) for run, of_run in futures]
+        # Request all cancellations before any call learns of another's and begins to clean up.
+        for run, of_run in running:
+            stack.callback(run.call_soon, run._cancel_each, of_run)
+
+
+def _end_wave(turns: list[Run], futures: list[Runnable]) -> None:
+    """Note, after these turns, that waiters know that all of these were cancelled."""
+    while turns:
+        if turns.pop().call_soon(_end_wave, turns, futures):
+            return
+    for future in futures:
+        future._waves_asked = future._waves
 
 
 def count(futures: Iterable[Runnable]) -> tuple[int, int]:

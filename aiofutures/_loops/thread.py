@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import BrokenExecutor
 from contextlib import nullcontext
 from contextvars import Context
+from dataclasses import dataclass
 from functools import partial
 from inspect import CO_COROUTINE, iscoroutinefunction
 from types import FunctionType
@@ -24,12 +25,40 @@ from .blocking import locked
 from .caller import CallerFuture, waiting_caller
 from .doorbell import doorbell
 from .green import are_threads_real, refuse_green_selector, refuse_green_threads
-from .lifecycle import Thread, exiting, keeping_thread, loop_threads, running_loop_threads
+from .lifecycle import (
+    CancelsAll,
+    Thread,
+    exiting,
+    keeping_thread,
+    loop_threads,
+    running_loop_threads,
+)
 from .limit import Limit
 from .pool import WorkerPool
-from .run import Run
+from .run import Run, cancel_all
 from .watchdog import Watchdog
 from .workers import Workers
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """How a loop thread does its work.
+
+    Attributes:
+        loop_factory: Creates the event loop.
+        workers: The worker threads, which end with the loop.
+        max_workers: Maximum number of calls that run at once; None means no limit.
+        cancel_at_exit: Whether the end of the interpreter cancels unfinished calls.
+        make_watchdog: Creates what watches the event loop of this name, unless it is None.
+        advice: Returns what to do instead of submitting after the shutdown.
+    """
+
+    loop_factory: Callable[[], asyncio.AbstractEventLoop]
+    workers: Workers
+    max_workers: int | None
+    cancel_at_exit: bool
+    make_watchdog: Callable[[str], Watchdog] | None
+    advice: Callable[[LoopThread], str]
 
 
 class LoopThread:
@@ -40,34 +69,19 @@ class LoopThread:
     replaces it.
 
     Args:
-        loop_factory: Creates the event loop.
         name: The thread's name.
-        workers: The worker threads, which end with the loop.
-        max_workers: Maximum number of calls that run at once; None means no limit.
-        cancel_at_exit: Whether the end of the interpreter cancels unfinished calls.
-        watchdog: Watches the event loop, unless it is None.
-        advice: Returns what to do instead of submitting after the shutdown.
+        options: How it does its work.
     """
 
-    def __init__(
-        self,
-        *,
-        loop_factory: Callable[[], asyncio.AbstractEventLoop],
-        name: str,
-        workers: Workers,
-        max_workers: int | None,
-        cancel_at_exit: bool,
-        watchdog: Watchdog | None,
-        advice: Callable[[LoopThread], str] = lambda _: "",
-    ) -> None:
-        self.max_workers = max_workers
-        self.cancel_at_exit = cancel_at_exit
-        self._loop_factory = loop_factory
+    def __init__(self, name: str, options: LoopOptions) -> None:
+        self.max_workers = options.max_workers
+        self.cancel_at_exit = options.cancel_at_exit
+        self._loop_factory = options.loop_factory
         self._name = name
-        self._advice = advice
-        self._watchdog = watchdog
-        self._workers = workers
-        self._run = Run(max_workers, self._workers, closing=False)
+        self._advice = options.advice
+        self._watchdog = options.make_watchdog and options.make_watchdog(name)
+        self._workers = options.workers
+        self._run = self._new_run(closing=False)
         self._run.is_guarded = exiting.is_set()
         # Kept by a forked child so that nothing closes it.
         self._of_parents: list[object] = []
@@ -86,6 +100,11 @@ class LoopThread:
     # As a host.
 
     loop_in_words = "that has to run it"
+
+    @property
+    def whole(self) -> CancelsAll:
+        """What is cancelled along with it: itself."""
+        return self
 
     @property
     def limit(self) -> Limit | None:
@@ -154,7 +173,7 @@ class LoopThread:
 
     def cancel_all(self) -> None:
         """Cancel queued calls at once, and running ones."""
-        self._run.cancel_all()
+        cancel_all([self._run])
 
     def cancel_closing(self) -> bool:
         """Stop waiting for a client that is being closed at the end, if there is one."""
@@ -220,7 +239,8 @@ class LoopThread:
         """Cancel tasks that were not submitted, and wait; tell whether there were any."""
         run = self._run
         if not run.closing:
-            return run.end_background_tasks()
+            wait = run.begin_ending()
+            return wait()
         if run.thread is not None:
             run.ended.wait()
         return False
@@ -360,7 +380,7 @@ class LoopThread:
         """Replace a run that could not start. Called with the lock held."""
         running_loop_threads.pop(loop, None)
         run.loop = run.thread = run.bell = None
-        self._run = Run(self.max_workers, self._workers, closing=False)
+        self._run = self._new_run(closing=False)
         self._run.is_guarded = run.is_guarded
         if run.closing:
             self.close()
@@ -411,10 +431,20 @@ class LoopThread:
         # Otherwise the `finally` blocks of the parent's tasks would run at the end of the child.
         self._of_parents.append((run, tasks))
         WorkerPool.leave()
-        self._workers = self._workers.renewed()
+        self._workers = self._renewed_workers()
         # A thread of the parent may hold the old one.
         self._start_lock = threading.RLock()
-        self._run = Run(self.max_workers, self._workers, closing=run.closing)
+        self._run = self._new_run(closing=run.closing)
+
+    # What a group of loop threads does in another way.
+
+    def _new_run(self, *, closing: bool) -> Run:
+        """Return a run that has not begun."""
+        return Run(self.max_workers, self._workers, closing=closing)
+
+    def _renewed_workers(self) -> Workers:
+        """Return the worker threads of a forked child."""
+        return self._workers.renewed()
 
 
 def refuse_if_async(fn: object) -> None:

@@ -26,12 +26,15 @@ class Workers:
     Args:
         pool: The caller's pool, which is never shut down here.
         name: Prefix of the names of its own threads.
+        own_pool: Those threads, if others use them too; None for a new pool.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor | None, name: str) -> None:
+    def __init__(
+        self, pool: ThreadPoolExecutor | None, name: str, own_pool: WorkerPool | None = None
+    ) -> None:
         self._callers_pool = pool
         self._name = name
-        self._own_pool = WorkerPool(f"{self._name}-worker")
+        self._own_pool = own_pool or WorkerPool(f"{self._name}-worker")
         self._unfinished: set[WorkerFuture[Any]] = set()
         # The locks of threads that wait until no call is left.
         self._gates: list[LockType] = []
@@ -92,6 +95,10 @@ class Workers:
             future.cancel()
             self._own_pool.wake()
             raise
+
+    def over_same_threads(self) -> Workers:
+        """Return those of another event loop, over the same threads."""
+        return Workers(self._callers_pool, self._name, self._own_pool)
 
     def renewed(self) -> Workers:
         """Return the worker threads of a forked child, which has none of the caller's either."""

@@ -19,6 +19,7 @@ from .._coroutines import refuse_decorated
 from .._exceptions import BlockingCallWarning, DeadlockError
 from .._futures.base import DONE
 from .._futures.future import Future
+from .._futures.waiters import refuse_on_own_loop
 from .._futures.waiters import wait as wait_until_done
 from .._loops.blocking import Event
 from .._loops.caller import Caller, waiting_caller
@@ -66,6 +67,8 @@ def wait(
         if stacklevel is not None and asyncio._get_running_loop() is not None:
             instead = "await the async function itself there"
             warn_of_blocked_loop(future, name, instead, stacklevel + 1)
+            # Also where another loop of the executor has been fast.
+            refuse_on_own_loop(future)
         # The last check catches a call that was done at the last moment. The first check and the
         # next lines inline what functions would do more slowly.
         is_done = future._status in DONE

@@ -147,6 +147,7 @@ class TestEach:
         with pytest.raises(CancelledError):
             source.result(LIMIT)
 
+    @pytest.mark.one_loop("blocks one loop")
     @derivations
     def test_cancel_before_the_start(
         self, make_executor: MakeExecutor, derive: Callable[[Future[int]], Future[Any]]
@@ -452,6 +453,7 @@ class TestGather:
         """Of nothing it has nothing."""
         assert gather().result(LIMIT) == ()
 
+    @pytest.mark.one_loop("says where all calls run")
     def test_runs_where_the_first_future_does(
         self, executor: AsyncExecutor, default_executor: AsyncExecutor, make_executor: MakeExecutor
     ) -> None:

@@ -135,6 +135,7 @@ class TestCleanup:
             executor.shutdown()
             assert transaction.log == ["begun", "finished"]
 
+    @pytest.mark.one_loop("blocks one loop")
     def test_of_one_that_hears_of_others_first(self, make_executor: MakeExecutor) -> None:
         """One that awaits what has just been cancelled with it is asked before it cleans up."""
         executor = make_executor()
@@ -290,6 +291,7 @@ class TestBackgroundTasks:
 class TestTimeout:
     """`to_sync(timeout=)` at the last moment."""
 
+    @pytest.mark.one_loop("a queue of asyncio is of one loop")
     def test_value_that_is_there(self, default_executor: AsyncExecutor) -> None:
         """A value that is there before the loop takes the cancellation is returned."""
 
@@ -382,6 +384,7 @@ class TestRaising:
             with pytest.raises(CancelledError):
                 running.result(LIMIT)
 
+    @pytest.mark.one_loop("sets up one loop")
     def test_tasks(self, executor: AsyncExecutor, logged_errors: list[Any]) -> None:
         """A task that cannot be cancelled does not keep the others from it."""
 

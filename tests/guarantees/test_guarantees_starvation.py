@@ -232,6 +232,7 @@ class TestOwnThreads:
             with pytest.raises(DeadlockError):
                 executor.submit(work).result(LIMIT)
 
+    @pytest.mark.one_loop("looks into one loop")
     @pytest.mark.parametrize("callers_pool", [False, True])
     def test_children_while_it_drains(
         self, make_executor: MakeExecutor, *, callers_pool: bool
@@ -277,6 +278,7 @@ def test_wait_for_several_executors(make_executor: MakeExecutor, return_when: st
         assert done == (2 if return_when == ALL_COMPLETED else 1)
 
 
+@pytest.mark.one_loop("looks into one loop")
 def test_cancelled_while_it_waits_for_its_place(make_executor: MakeExecutor) -> None:
     """A task that wants back the place that it has lent can be cancelled, and timed out."""
     executor = make_executor(max_workers=2)

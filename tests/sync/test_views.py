@@ -796,6 +796,7 @@ class TestEndOfAGenerator:
 
         until(lambda: executor.tasks == set())  # asyncio closes `count` a turn later
 
+    @pytest.mark.one_loop("a step on another loop may be done before the wait")
     def test_own_loop(
         self,
         executor: AsyncExecutor,
@@ -1098,6 +1099,7 @@ class TestInterruption:
         assert [*generator] == []
         until(lambda: executor.tasks == set())
 
+    @pytest.mark.one_loop("blocks one loop")
     def test_of_a_close_that_has_not_begun(self, executor: AsyncExecutor, sync: ToSync) -> None:
         """The generator is closed all the same, as soon as the loop comes to it."""
         log: list[object] = []
@@ -1116,6 +1118,7 @@ class TestInterruption:
         executor.shutdown()
         assert log == ["finally"]
 
+    @pytest.mark.one_loop("blocks one loop")
     def test_of_an_exit_that_has_not_begun(self, executor: AsyncExecutor, sync: ToSync) -> None:
         """It is left all the same, as soon as the loop comes to it."""
         log: list[object] = []
@@ -1163,6 +1166,7 @@ class TestTask:
         assert tasks[0]
         assert tasks[0].get_name().endswith("test_one_task.<locals>.items")
 
+    @pytest.mark.one_loop("says where all calls run")
     def test_plain_iterator_on_the_loop(self, executor: AsyncExecutor, sync: ToSync) -> None:
         """`__aiter__` and `__anext__` are called on the event loop."""
         counter = Counter(3)
@@ -1372,6 +1376,7 @@ class TestTask:
         assert [type(error) for error in caught.value.exceptions] == [Special]
         assert log == ["cancelled"]
 
+    @pytest.mark.one_loop("handles a task in another call")
     def test_cancelled_between_two_steps(self, executor: AsyncExecutor, sync: ToSync) -> None:
         """When somebody cancels the task meanwhile, the next step raises CancelledError."""
         generator = sync(count)(3)
@@ -1388,6 +1393,7 @@ class TestTask:
             next(generator)
         assert [*generator] == []
 
+    @pytest.mark.one_loop("handles a task in another call")
     def test_cancelled_between_two_steps_and_ignored(
         self, executor: AsyncExecutor, sync: ToSync
     ) -> None:
@@ -1839,6 +1845,7 @@ class TestContextManager:
         with sync(asyncio.timeout)(LIMIT):
             pass
 
+    @pytest.mark.one_loop("handles a task in another call")
     def test_cancellation_that_is_suppressed(self, executor: AsyncExecutor, sync: ToSync) -> None:
         """A manager that ends on a cancellation of its own is left once, in silence."""
         log: list[object] = []
@@ -1873,6 +1880,7 @@ class TestContextManager:
 
         assert log == ["enter", asyncio.CancelledError, "exit", "body"]
 
+    @pytest.mark.one_loop("a step on another loop may be done before the wait")
     def test_own_loop(self, executor: AsyncExecutor, sync: ToSync) -> None:
         """On the loop that has to do it, entering and leaving are DeadlockErrors."""
         log: list[object] = []

@@ -24,6 +24,7 @@ def check_construction() -> None:
     assert_type(AsyncExecutor(ThreadPoolExecutor()), AsyncExecutor)
     assert_type(AsyncExecutor(executor=None, max_workers=4), AsyncExecutor)
     assert_type(AsyncExecutor(max_workers=None, thread_name_prefix="a"), AsyncExecutor)
+    assert_type(AsyncExecutor(max_workers=4, loops=2), AsyncExecutor)
     assert_type(AsyncExecutor(loop_factory=asyncio.new_event_loop), AsyncExecutor)
     assert_type(AsyncExecutor(loop_factory=None, cancel_at_exit=True), AsyncExecutor)
 

@@ -20,6 +20,9 @@ def check_construction() -> None:
     use(AsyncExecutor(None, 4))  # refused
     use(AsyncExecutor(max_workers="4"))  # refused
     use(AsyncExecutor(max_workers=1.5))  # refused
+    use(AsyncExecutor(loops="2"))  # refused
+    use(AsyncExecutor(loops=None))  # refused
+    use(AsyncExecutor(loops=1.5))  # refused
     use(AsyncExecutor(loop_factory=asyncio.new_event_loop()))  # refused
     use(AsyncExecutor(loop_factory=nothing))  # refused
     use(AsyncExecutor(loop_factory=str))  # refused
