@@ -80,7 +80,8 @@ def wait(
         if _is_done_when_cancelled(future, caller):
             return future.result()
     except DeadlockError:
-        if future.done():
+        # Its own, unless it was refused above.
+        if future.done() and (stacklevel is None or not future._is_on_own_loop()):
             raise
         future.cancel()
         caller.leave()

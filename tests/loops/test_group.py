@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import Context
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from support import (
     LIMIT,
     Breaking,
     Gate,
+    Halt,
     echo,
     in_child,
     in_thread,
@@ -39,6 +41,8 @@ from aiofutures._default import _default
 from aiofutures._loops import group, lifecycle, run
 from aiofutures._loops.group import LoopGroup, Member
 from aiofutures._loops.places import Places, SharedLimit
+from aiofutures._loops.run import Run
+from aiofutures._sync import call
 
 
 @pytest.fixture(autouse=True)
@@ -280,6 +284,17 @@ class TestWaiting:
             for _ in range(turns):
                 executor.submit(work).result(LIMIT)
 
+    def test_blocking_for_a_fast_call(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A `to_sync` call says which one it was, also where the other loop has run it already."""
+        monkeypatch.setattr(call, "warn_of_blocked_loop", lambda future, *_: until(future.done))
+        executor = make()
+
+        async def work() -> None:
+            to_sync(executor=executor)(thread)()
+
+        with pytest.raises(DeadlockError, match=r"^thread\(\) was called on the event loop"):
+            executor.submit(work).result(LIMIT)
+
     def test_in_a_worker_thread(self, make: Make) -> None:
         """A worker thread may wait for calls on all loops."""
         executor = make(max_workers=1)
@@ -368,6 +383,35 @@ class TestPlaces:
         assert all(numbers == sorted(numbers) for numbers in order.values())
         assert sum(map(len, order.values())) == 300
 
+    def test_that_comes_between_two_looks(self, make: Make) -> None:
+        """A place that another loop gives back goes to the call that waits, not past it."""
+        executor = make(max_workers=1)
+        order: list[str] = []
+
+        async def note(name: str) -> None:
+            order.append(name)
+
+        def look() -> None:
+            run.queue.append(second)
+            halt.call(run.drain)
+
+        with Gate() as gate, Halt(Run._start_some, "if not line:") as halt:
+            holding = executor.submit(gate.wait)
+            gate.arrived()
+            first = executor.submit(note, "first")
+            member = group_of(executor).members[1]
+            run, second = member._run, Future(member, note, ("second",), None, Context())
+            until(lambda: list(run.waiting) == [first])
+            run.call_soon(look)
+            # It has found no place for the one that waits, and is about to look at the other one.
+            halt.arrived()
+            gate.open()
+            holding.result(LIMIT)
+            until(lambda: _has_place(run))
+            halt.go_on()
+            second.result(LIMIT)
+        assert order == ["first", "second"]
+
     def test_cancelled_while_they_wait(self, make: Make) -> None:
         """Calls that are cancelled while they wait take no place with them."""
         executor = make(max_workers=2)
@@ -434,6 +478,11 @@ class _Loop:
 
 def _limit(places: Places, log: list[object] | None) -> SharedLimit:
     return SharedLimit(places, _Loop(log))
+
+
+def _has_place(loop: Run) -> bool:
+    assert isinstance(loop.limit, SharedLimit)
+    return loop.limit.held == 1
 
 
 def _free(executor: AsyncExecutor) -> int:
