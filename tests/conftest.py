@@ -51,11 +51,12 @@ def _has_two_loops(item: pytest.Item) -> bool:
 
 
 def _may_have_two_loops(item: pytest.Item) -> bool:
-    return item.path.stem in _OVER_TWO_LOOPS and item.get_closest_marker("one_loop") is None
+    names = {item.path.parent.name, item.path.stem}
+    return bool(names & _OVER_TWO_LOOPS) and item.get_closest_marker("one_loop") is None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what takes long, unless it was asked for, and use two event loops in some modules."""
+    """Skip what takes long, unless it was asked for, and use two event loops where they belong."""
     items[:] = [item for item in items if not _has_two_loops(item) or _may_have_two_loops(item)]
     if config.getoption("--slow"):
         return
@@ -170,14 +171,17 @@ _LOOPS: dict[str, LoopFactory] = {
     "two": asyncio.new_event_loop,
 }
 
-#: Where executors over two event loops are tested too, but for tests that are marked `one_loop`.
+#: The rooms and modules where executors over two event loops are tested too, but for tests that are
+#: marked `one_loop`.
 _OVER_TWO_LOOPS = {
-    "test_combinators",
+    "futures",
+    "guarantees",
+    "sync",
+    "test_contract",
+    "test_default",
     "test_executor",
-    "test_guarantees_cancelling",
-    "test_guarantees_starvation",
     "test_shared",
-    "test_views",
+    "test_words",
     "test_workers",
 }
 # What makes the event loops of such an executor, in the test that runs.

@@ -21,8 +21,9 @@ from typing import Any, Final, NoReturn, ParamSpec, Protocol, Self, TypeVar, Typ
 import pytest
 from typing_extensions import override
 
-from aiofutures import AsyncExecutor
+from aiofutures import AsyncExecutor, Future
 from aiofutures._loops.blocking import _acquire
+from aiofutures._loops.group import LoopGroup
 from aiofutures._loops.limit import Limit
 
 P = ParamSpec("P")
@@ -460,6 +461,15 @@ def is_in(thread: threading.Thread | None, function: Callable[..., Any]) -> bool
     while frame is not None and frame.f_code is not function.__code__:
         frame = frame.f_back
     return frame is not None
+
+
+def on_each_loop(executor: AsyncExecutor, fn: Callable[..., Any], *args: object) -> None:
+    """Run a call on each event loop of an executor, one after the other."""
+    host = executor._host
+    for loop_thread in host.members if isinstance(host, LoopGroup) else [host]:
+        future = Future(loop_thread, fn, args, None, Context())
+        loop_thread.submit(future)
+        future.result(LIMIT)
 
 
 def limit_of(executor: AsyncExecutor) -> Limit:

@@ -89,6 +89,7 @@ async def _thread_name() -> str:
 class TestRunAsync:
     """`run_async`."""
 
+    @pytest.mark.one_loop("says where all calls run")
     def test_runs_on_the_default_executor(self, default_executor: AsyncExecutor) -> None:
         """The call runs on the default executor, as `submit` runs it."""
 

@@ -10,7 +10,17 @@ from contextvars import ContextVar
 from typing import Any, NoReturn
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, echo_later, fail, fail_later, until
+from support import (
+    LIMIT,
+    Gate,
+    MakeExecutor,
+    echo,
+    echo_later,
+    fail,
+    fail_later,
+    on_each_loop,
+    until,
+)
 
 from aiofutures import (
     AsyncExecutor,
@@ -489,7 +499,7 @@ class TestGather:
         events = [threading.Event() for _ in range(3)]
         future = default_executor.submit(hang, events[0])
         gathered = gather(future, hang(events[1]), hang(events[2]))
-        default_executor.submit(echo_later, 1).result(LIMIT)  # all have started
+        on_each_loop(default_executor, echo_later, 1)  # all have started
 
         assert gathered.cancel()
 
@@ -586,7 +596,7 @@ class TestFirst:
         """Cancelling it cancels all, and waits for their cleanup."""
         events = [threading.Event(), threading.Event()]
         either = first(*(hang(event) for event in events))
-        default_executor.submit(echo_later, 1).result(LIMIT)  # both have started
+        on_each_loop(default_executor, echo_later, 1)  # both have started
 
         assert either.cancel()
 

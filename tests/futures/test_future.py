@@ -25,6 +25,7 @@ from support import (
     fail_later,
     frees_at_once,
     in_thread,
+    on_each_loop,
     until,
 )
 from typing_extensions import override
@@ -983,7 +984,7 @@ class TestUnfetched:
 
         del future
         gc.collect()
-        executor.submit(echo_later, 1).result(LIMIT)
+        on_each_loop(executor, echo_later, 1)
 
         (record,) = logged_errors
         assert record.name == "asyncio"
@@ -1005,7 +1006,7 @@ class TestUnfetched:
         async def set_handler() -> None:
             asyncio.get_running_loop().set_exception_handler(handle)
 
-        executor.submit(set_handler).result(LIMIT)
+        on_each_loop(executor, set_handler)
 
         future = executor.submit(fail, OSError("lost"))
         concurrent.futures.wait([future], LIMIT)

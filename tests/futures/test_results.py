@@ -173,6 +173,7 @@ class TestMap:
         with pytest.raises(ZeroDivisionError):
             executor.map(echo, (1 // number for number in [1, 0]))
 
+    @pytest.mark.one_loop("a call on another loop may be done before the wait")
     def test_on_the_own_loop(self, executor: AsyncExecutor) -> None:
         """Iterating on the own loop is refused, and no result is lost by that."""
 
@@ -187,6 +188,7 @@ class TestMap:
 
         assert list(executor.submit(work).result(LIMIT)) == [0, 1, 2]
 
+    @pytest.mark.one_loop("a call on another loop may be done before the wait")
     def test_on_the_own_loop_with_buffersize(self, executor: AsyncExecutor) -> None:
         """The same holds where the results are read ahead."""
 

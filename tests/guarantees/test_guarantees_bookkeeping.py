@@ -254,6 +254,7 @@ def test_function_that_returns_a_proxy(make_executor: MakeExecutor) -> None:
     assert second_call.result(LIMIT) == 1
 
 
+@pytest.mark.one_loop("sets up one loop")
 def test_factory_with_a_fault(executor: AsyncExecutor) -> None:
     """The calls fail for which a task factory makes nothing like a task; later ones do not."""
 

@@ -60,6 +60,7 @@ class TestWhatOnlyWaits:
             with pytest.raises(OSError, match="refused"):
                 gather(waiting, failing, executor.submit(echo, 1)).result(LIMIT)
 
+    @pytest.mark.one_loop("the order of calls is that of one loop")
     @pytest.mark.parametrize("method", ["map", "recover", "zip", "gather", "first"])
     def test_beside_a_call(self, make_executor: MakeExecutor, method: str) -> None:
         """All that follows a future is there, though another call has the only place."""
@@ -143,6 +144,7 @@ class TestCancelledCalls:
         assert last.result(LIMIT) == 1
         occupying.result(LIMIT)
 
+    @pytest.mark.one_loop("the order of calls is that of one loop")
     def test_keep_the_order(self, make_executor: MakeExecutor) -> None:
         """The others run in the order of their submission."""
         executor = make_executor(max_workers=1)

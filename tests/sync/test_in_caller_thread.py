@@ -573,6 +573,7 @@ class TestEndOfTheWait:
             call()
         assert log == []
 
+    @pytest.mark.one_loop("handles a task in another call")
     def test_refused_after_a_timeout(self) -> None:
         """What has not begun is refused in the task, and what comes later."""
 
@@ -640,6 +641,7 @@ class TestEndOfTheWait:
             call()
         assert log == ["child", "cancelled"]
 
+    @pytest.mark.one_loop("handles a task in another call")
     def test_ctrl_c_for_a_task_in_the_background(self) -> None:
         """The task that has asked for the function is told, if it is not cancelled."""
 
@@ -692,6 +694,7 @@ class TestEndOfTheWait:
             list(generate())
         assert log == ["closed"]
 
+    @pytest.mark.one_loop("handles a task in another call")
     def test_tasks_that_live_on(self) -> None:
         """Tasks that outlive the call count as submitted."""
 
@@ -727,6 +730,7 @@ class TestEndOfTheWait:
         call()
         assert len(threads) == 1
 
+    @pytest.mark.one_loop("handles a task in another call")
     def test_ctrl_c_at_the_end(self) -> None:
         """Ctrl-C in one of the last functions refuses the others."""
 
@@ -749,6 +753,7 @@ class TestEndOfTheWait:
         assert isinstance(second, InvalidStateError)
         assert isinstance(third, InvalidStateError)
 
+    @pytest.mark.one_loop("handles a task in another call")
     def test_interrupted_before_the_wait(self) -> None:
         """A handler that raises before the wait has begun ends it as well."""
 
@@ -991,6 +996,7 @@ class TestProcesses:
 class TestRaces:
     """Threads that meet."""
 
+    @pytest.mark.one_loop("handles a task in another call")
     def test_end_of_the_call(self) -> None:
         """Functions that are asked for while the call ends run once each, somewhere."""
 

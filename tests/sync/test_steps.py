@@ -291,6 +291,7 @@ class TestCancellation:
         assert steps.run(current_task, is_last=True) is task
         assert task.done()
 
+    @pytest.mark.one_loop("blocks one loop")
     def test_while_the_step_arrives(self, executor: AsyncExecutor) -> None:
         """A step that arrives together with a cancellation gets the outcome of that."""
 
@@ -533,6 +534,7 @@ class TestClose:
             assert closing.result(LIMIT) is None
         assert task.done()
 
+    @pytest.mark.one_loop("handles a task in another call")
     def test_cancelled_before_it_began(self, executor: AsyncExecutor) -> None:
         """A close that waits in the queue cannot be cancelled: something would stay open."""
         steps = step_task(executor)
