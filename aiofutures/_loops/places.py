@@ -48,6 +48,8 @@ class Places:
         """Take so many places from `limit`, for those who ask."""
         receivers: list[SharedLimit] = []
         with self._lock:
+            # A loop that has just got one may leave it and end before it is notified.
+            count = min(count, limit.held)
             limit.held -= count
             self._free += count
             while self._free > 0 and self._asking:

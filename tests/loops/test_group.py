@@ -453,6 +453,24 @@ class TestPlaces:
         assert (one.held, two.held) == (0, 0)
         assert places._free == 2
 
+    def test_that_a_loop_leaves_before_it_is_told(self) -> None:
+        """A place that a loop gets at its very end comes back once."""
+        places = Places(1)
+        loop = _Loop([])
+        one, two = _limit(places, []), SharedLimit(places, loop)
+        assert places.ask(one)
+        assert not places.ask(two)
+
+        def end(*_: object) -> bool:
+            places.leave(two)
+            return False
+
+        loop.call_soon = end  # type: ignore[method-assign]
+        places.give(one, 1)
+
+        assert (one.held, two.held) == (0, 0)
+        assert places._free == 1
+
 
 class _Loop:
     """An event loop, as a limit sees it; without a log it has ended."""
