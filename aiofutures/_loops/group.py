@@ -11,7 +11,7 @@ from typing import Any, Final
 from .._contract import Runnable
 from .._typing import P, T, override
 from .blocking import Event
-from .lifecycle import CancelsAll, Thread
+from .lifecycle import Thread, Whole
 from .places import Places, SharedLimit
 from .run import Run, cancel_all
 from .thread import LoopOptions, LoopThread
@@ -220,8 +220,8 @@ class Member(LoopThread):
 
     @property
     @override
-    def whole(self) -> CancelsAll:
-        """What has to be cancelled along with it: the group."""
+    def whole(self) -> Whole:
+        """What has to be cancelled, and closed, along with it: the group."""
         return self._group
 
     @override

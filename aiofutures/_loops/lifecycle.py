@@ -60,10 +60,12 @@ class Abandonable(Protocol):
     def abandon(self) -> None: ...
 
 
-class CancelsAll(Protocol):
+class Whole(Protocol):
     """A loop thread, or a group of them, whose calls may wait for each other."""
 
     def cancel_all(self) -> None: ...
+    def close(self) -> None: ...
+    def join(self) -> None: ...
 
 
 class EndsAtExit(Waits, Abandonable, Protocol):
@@ -72,8 +74,8 @@ class EndsAtExit(Waits, Abandonable, Protocol):
     cancel_at_exit: bool
 
     @property
-    def whole(self) -> CancelsAll:
-        """What has to be cancelled along with it."""
+    def whole(self) -> Whole:
+        """What has to be cancelled, and closed, along with it."""
         ...
 
     def cancel_closing(self) -> bool: ...
@@ -218,10 +220,10 @@ def _finish_calls() -> None:
         _keep_spares(_SPARES)
         return
     _report_unfetched()
-    for loop_thread in snapshot(loop_threads):
-        loop_thread.close()
-    for loop_thread in snapshot(running_loop_threads.values()):
-        loop_thread.join()
+    for whole in _wholes(snapshot(loop_threads)):
+        whole.close()
+    for whole in _wholes(snapshot(running_loop_threads.values())):
+        whole.join()
     for pool in snapshot(worker_pools):
         pool.close()
 
@@ -282,8 +284,13 @@ def _wait() -> None:
 
 def _cancel_all(those: Iterable[EndsAtExit]) -> None:
     """Cancel all calls of these loop threads, each once."""
-    for whole in dict.fromkeys(loop_thread.whole for loop_thread in those):
+    for whole in _wholes(those):
         whole.cancel_all()
+
+
+def _wholes(those: Iterable[EndsAtExit]) -> Iterable[Whole]:
+    """Return what these loop threads are or belong to, each once."""
+    return dict.fromkeys(loop_thread.whole for loop_thread in those)
 
 
 def _first_busy() -> Waits | None:

@@ -26,8 +26,8 @@ from .caller import CallerFuture, waiting_caller
 from .doorbell import doorbell
 from .green import are_threads_real, refuse_green_selector, refuse_green_threads
 from .lifecycle import (
-    CancelsAll,
     Thread,
+    Whole,
     exiting,
     keeping_thread,
     loop_threads,
@@ -102,8 +102,8 @@ class LoopThread:
     loop_in_words = "that has to run it"
 
     @property
-    def whole(self) -> CancelsAll:
-        """What is cancelled along with it: itself."""
+    def whole(self) -> Whole:
+        """What is cancelled and closed along with it: itself."""
         return self
 
     @property

@@ -693,6 +693,39 @@ class TestShutdown:
         assert not waiting.result(LIMIT)
         assert future.done()
 
+    def test_at_the_end_of_a_multiprocessing_child(self) -> None:
+        """There too, the cleanup of the background can submit to all loops."""
+        script = """
+            import asyncio, multiprocessing
+            from aiofutures import AsyncExecutor, _executor
+            _executor._has_gil = lambda: False
+            kept = []
+
+            async def stay(executor):
+                try:
+                    await asyncio.sleep(100)
+                finally:
+                    # The other loop would have ended by now.
+                    await asyncio.sleep(0.2)
+                    calls = [executor.submit(asyncio.sleep, 0, n) for n in range(4)]
+                    print([await call for call in calls], flush=True)
+
+            async def leave_task(executor):
+                kept.append((executor, asyncio.ensure_future(stay(executor))))
+                await asyncio.sleep(0)
+
+            def work():
+                executor = AsyncExecutor(loops=2)
+                executor.submit(leave_task, executor).result()
+                executor.submit(asyncio.sleep, 0).result()
+
+            child = multiprocessing.get_context("fork").Process(target=work)
+            child.start()
+            child.join()
+            print(child.exitcode)
+            """
+        assert run_python(script) == "[0, 1, 2, 3]\n0\n"
+
     def test_without_a_thread_for_it(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where no thread can be had for it, each loop ends when it has no work."""
 
