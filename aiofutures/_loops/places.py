@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
 from collections import deque
+from threading import RLock
 from typing import Protocol
 
 from .._typing import override
@@ -22,7 +22,8 @@ class Places:
 
     A loop takes a place out before it starts a call. One that finds none gets the next that is
     given back: first asked, first served. Only loop threads come here, in which no signal handler
-    runs, and nothing is called under the lock.
+    runs. But the interpreter may collect garbage under the lock, and so end a wait that comes here
+    again: hence it is reentrant, and no sum is cut in two by a call.
 
     Args:
         count: How many places there are.
@@ -31,7 +32,7 @@ class Places:
     def __init__(self, count: int) -> None:
         self._free = count
         self._asking: deque[SharedLimit] = deque()
-        self._lock = allocate_lock()
+        self._lock = RLock()
 
     def ask(self, limit: SharedLimit) -> bool:
         """Give `limit` a place; False where there is none, and it gets one later."""
@@ -49,7 +50,8 @@ class Places:
         receivers: list[SharedLimit] = []
         with self._lock:
             # A loop that has just got one may leave it and end before it is notified.
-            count = min(count, limit.held)
+            if count > limit.held:
+                count = limit.held
             limit.held -= count
             self._free += count
             while self._free > 0 and self._asking:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -24,6 +25,7 @@ from support import (
     thread_error,
     until,
 )
+from typing_extensions import override
 
 from aiofutures import (
     AsyncExecutor,
@@ -452,6 +454,26 @@ class TestPlaces:
 
         assert (one.held, two.held) == (0, 0)
         assert places._free == 2
+
+    def test_that_the_collector_asks_for(self) -> None:
+        """A finalizer that runs while a loop asks can end a wait there, which asks again."""
+        places = Places(1)
+        one, two = _limit(places, []), _limit(places, [])
+
+        class Asking(deque[SharedLimit]):
+            @override
+            def append(self, limit: SharedLimit, /) -> None:
+                super().append(limit)
+                # As `asyncio.wait` does when its coroutine is collected.
+                assert not places.ask(limit)
+
+        places._asking = Asking()
+        assert places.ask(one)
+        assert not places.ask(two)
+
+        places.give(one, 1)
+
+        assert (one.held, two.held, places._free) == (0, 1, 0)
 
     def test_that_a_loop_leaves_before_it_is_told(self) -> None:
         """A place that a loop gets at its very end comes back once."""
