@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
 from .._contract import Runnable
+from .._snapshot import snapshot
 from .._typing import P, T, override
 from .blocking import Event
 from .lifecycle import Thread, Whole
@@ -55,8 +57,8 @@ class LoopGroup:
 
     def _begin(self) -> None:
         self.places = None if self.max_workers is None else Places(self.max_workers)
-        # What ends it, whether that has begun, and ended.
-        self._ending: Thread | None = None
+        # What ends it: one of those that threads have started which close it at the same time.
+        self._enders: list[Thread] = []
         self._unclaimed = True
         self._ended = Event()
         # Another one after each submit.
@@ -121,29 +123,26 @@ class LoopGroup:
             member.guard()
         runs = [member._run for member in self.members]
         # A thread that starts a loop now looks afterwards whether the group takes its call.
-        if self._ending is None and any(run.loop and not run.closing for run in runs):
-            ending = Thread(self._end, f"{self._name}-end")
-            try:
-                ending.start()
-            except RuntimeError:
-                # There is no thread left. Without one, each loop ends when it has no work itself.
-                pass
-            else:
-                self._ending = ending
-        if self._ending is None:
+        if not self._enders and any(run.loop and not run.closing for run in runs):
+            ender = Thread(self._end, f"{self._name}-end")
+            # If no thread is left, each loop ends when it has no work itself.
+            with suppress(RuntimeError):
+                ender.start()
+                self._enders.append(ender)
+        if not self._enders:
             for member in self.members:
                 member.close()
 
     def join(self) -> None:
         """Wait until the threads have ended."""
-        ending = self._ending
-        if ending is None:
+        if not self._enders:
             for member in self.members:
                 member.join()
-        else:
-            # As in `LoopThread.join`.
-            self._ended.wait()
-            ending.join()
+            return
+        # As in `LoopThread.join`.
+        self._ended.wait()
+        for ender in snapshot(self._enders):
+            ender.join()
 
     # For its loop threads.
 
@@ -163,6 +162,12 @@ class LoopGroup:
         except AttributeError:
             # Another thread closes it at the same time.
             return
+        try:
+            self._end_members()
+        finally:
+            self._ended.set()
+
+    def _end_members(self) -> None:
         is_over = False
         while not is_over:
             latest = self._wait_until_idle()
@@ -171,7 +176,6 @@ class LoopGroup:
             member.close()
         for member in self.members:
             member.join()
-        self._ended.set()
 
     def _wait_until_idle(self) -> object:
         """Wait until no loop has work; return what has noted the latest submit.

@@ -828,6 +828,22 @@ class TestFailures:
                 results.append(None)
         assert results == [0, None, 2, 3]
 
+    def test_of_the_end(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An error of the thread that ends the loops leaves nobody waiting for it."""
+        executor = make()
+        executor.submit(echo, 1).result(LIMIT)
+
+        def fail(_: LoopGroup) -> object:
+            raise MemoryError
+
+        with monkeypatch.context() as patch, thread_error(MemoryError):
+            patch.setattr(LoopGroup, "_wait_until_idle", fail)
+
+            in_thread(executor.shutdown).result(LIMIT)
+
+        for member in group_of(executor).members:
+            member.close()
+
     def test_of_a_loop(self, make: Make) -> None:
         """When one loop has failed, the executor is broken; calls on the others end."""
         loops = [Breaking(), Breaking()]
