@@ -10,7 +10,10 @@ from support import LIMIT, MakeExecutor, interpreter
 
 from aiofutures import AsyncExecutor, Future
 
-pytestmark = pytest.mark.skipif(sys.version_info < (3, 14), reason="new in Python 3.14")
+pytestmark = [
+    pytest.mark.skipif(sys.version_info < (3, 14), reason="new in Python 3.14"),
+    pytest.mark.one_loop("the call graph of asyncio is that of one loop"),
+]
 
 
 def capture() -> list[str]:

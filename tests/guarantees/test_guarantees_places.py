@@ -34,6 +34,7 @@ class Running:
 class TestWhatOnlyWaits:
     """What only waits takes no place."""
 
+    @pytest.mark.one_loop("the order of calls is that of one loop")
     def test_first(self, make_executor: MakeExecutor) -> None:
         """`first` answers when the first call is done, and cancels the others at once."""
         executor = make_executor(max_workers=1)
@@ -47,6 +48,7 @@ class TestWhatOnlyWaits:
             assert last.result(LIMIT) == "last"
             assert long.cancelled()
 
+    @pytest.mark.one_loop("the order of calls is that of one loop")
     def test_gather(self, make_executor: MakeExecutor) -> None:
         """`gather` fails when the first call has failed."""
         executor = make_executor(max_workers=1)

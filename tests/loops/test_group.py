@@ -676,6 +676,25 @@ class TestShutdown:
         assert future.result(0) == "served"
         assert log == ["cleaned", "cleaned"]
 
+    def test_background_beside_new_work(self, make: Make) -> None:
+        """What a loop has in the background is left alone as soon as it has work again."""
+        executor = make()
+        background: list[asyncio.Task[str]] = []
+        with Gate() as gate:
+
+            async def work() -> str:
+                background.append(asyncio.create_task(gate.pass_on("not cancelled")))
+                await gate.wait()
+                return await background[0]
+
+            working = executor.submit(work)
+            gate.arrived(2)
+
+            wait = group_of(executor).members[0]._run.begin_ending()
+
+            assert wait()
+        assert working.result(LIMIT) == "not cancelled"
+
     def test_strengthened(self, make: Make) -> None:
         """A later call may cancel what an earlier one waits for."""
         executor = make()
