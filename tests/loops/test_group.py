@@ -884,6 +884,7 @@ class TestFailures:
         until(lambda: _free(executor) == 3)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 class TestForkedChild:
     """What a child has of it."""
 
