@@ -509,7 +509,7 @@ class TestClose:
         executor.map(note, range(3))
         executor.shutdown()
 
-        assert seen == [0, 1, 2]
+        assert sorted(seen) == [0, 1, 2]
 
 
 class TestLengthHint:
