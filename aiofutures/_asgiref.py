@@ -132,17 +132,32 @@ def executors_variable() -> ContextVar[Any] | None:
 
 def arrive(context: Context) -> None:
     """Move asgiref's data in the context of a call to the loop thread. Loop thread only."""
-    if rehome(context) and context.run(executor_of_asgiref) is not None:
-        # The caller's thread may be waiting for something else by now.
-        context.run(use, None)
+    executors = executors_variable()
+    for variable, value in context.items():
+        if not is_local(variable, value):
+            continue
+        if variable is executors:
+            _arrive_at_executor(context, variable, value)
+        else:
+            context.run(variable.set, rehomed(value))
 
 
-def rehome(context: Context) -> bool:
-    """Give the `Local`s of a context to the calling thread; tell whether there are any."""
-    values = [(variable, value) for variable, value in context.items() if is_local(variable, value)]
-    for variable, value in values:
+def _arrive_at_executor(context: Context, variable: ContextVar[Any], value: Any) -> None:
+    """Let a call find the executor in `value` only if that is one of ours. Loop thread only."""
+    is_ours = isinstance((_data(value) or {}).get("current"), CallerExecutor)
+    # asgiref overlooks what belongs to another thread.
+    if is_ours or getattr(value, "thread_id", get_ident()) == get_ident():
         context.run(variable.set, rehomed(value))
-    return bool(values)
+        if context.run(executor_of_asgiref) is not None:
+            # The caller's thread may be waiting for something else by now.
+            context.run(use, None)
+
+
+def rehome(context: Context) -> None:
+    """Give the `Local`s of a context to the calling thread."""
+    for variable, value in context.items():
+        if is_local(variable, value):
+            context.run(variable.set, rehomed(value))
 
 
 def leave_alone() -> None:

@@ -98,6 +98,7 @@ class TestPrivateNames:
         monkeypatch.setattr(_asgiref, "_executors", None)
 
         assert _asgiref.executors_variable() is None
+        _asgiref.use(None)
         assert to_sync(in_caller_thread)(get_ident) == get_ident()
 
 
@@ -184,6 +185,19 @@ class TestThread:
         assert alone != get_ident()
         assert call() == alone
         assert asgiref_sync.async_to_sync(sensitive(submit))() == alone
+
+    def test_submitted_on_the_loop(self) -> None:
+        """So it does where asgiref has run what submits it on the loop: its thread may be gone."""
+
+        async def submit() -> int:
+            return await run_async(where)
+
+        @to_sync
+        async def call() -> int:
+            thread: int = await sensitive(asgiref_sync.async_to_sync(submit))()
+            return thread
+
+        assert call() == run_async(where).result(LIMIT) != get_ident()
 
     def test_nested(self) -> None:
         """Both libraries' calls may be nested in each other, in one thread."""
