@@ -413,7 +413,7 @@ class TestFork:
             assert done.result(0) == 1
             with pytest.raises(BrokenExecutor, match="was forked"):
                 _ = executor.submit(remote.add, 1)
-            with pytest.raises(BrokenExecutor, match="was forked: make a client"):
+            with pytest.raises(BrokenExecutor, match="was forked from the client's"):
                 DaskExecutor(executor.client)
             executor.shutdown(wait=False)
             executor.shutdown()

@@ -23,6 +23,8 @@ def check_construction(client: Client) -> None:
     assert_type(DaskExecutor(client, loop_factory="uvloop:new_event_loop"), DaskExecutor)
     assert_type(DaskExecutor(client, workers=["a"], resources={"GPU": 1}), DaskExecutor)
     assert_type(DaskExecutor(client, workers="a", priority=-1), DaskExecutor)
+    assert_type(DaskExecutor(client, workers=0), DaskExecutor)
+    assert_type(DaskExecutor(client, workers=[0, "a"]), DaskExecutor)
 
 
 def check_client(executor: DaskExecutor) -> None:

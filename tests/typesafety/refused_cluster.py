@@ -23,7 +23,7 @@ def check_construction(client: Client) -> None:
     use(DaskExecutor(client, max_workers=10))  # refused
     use(DaskExecutor(client, window="a"))  # refused
     use(DaskExecutor(client, loop_factory=len))  # refused
-    use(DaskExecutor(client, workers=1))  # refused
+    use(DaskExecutor(client, workers=1.5))  # refused
     use(DaskExecutor(client, resources=["GPU"]))  # refused
 
 
