@@ -53,16 +53,22 @@ class RemoteBatch:
         self._blob = blob
         self._context = context
         self._calls: dict[int, RemoteCall] = {}
+        self._is_let_go = False
         runner.batches.add(self)
 
     def let_go(self) -> None:
         """Cancel the calls without telling the client: Dask runs the batch again."""
+        self._is_let_go = True
         # First this, or the client would take the cancellations for outcomes.
         self._emitter.let_go()
         self._runner.host.call_soon(self._cancel)
 
     def begin(self) -> None:
         """Start the calls, after those started before. Loop thread only."""
+        # The event loop may be ending, which a call that was there before has blocked.
+        if self._is_let_go:
+            self._end(None)
+            return
         try:
             for unpacked in unpack_batch(self._blob):
                 self._register(unpacked)

@@ -15,7 +15,7 @@ pytest.importorskip("distributed", reason="needs the extra dask")
 
 from distributed import Client
 
-from aiofutures import ExecutorStatistics, Future
+from aiofutures import ExecutorStatistics, Future, InvalidStateError
 from aiofutures.dask import ClusterLostError, DaskExecutor
 from aiofutures.dask._calls import Batch
 from aiofutures.dask._cancels import Cancels
@@ -384,6 +384,28 @@ def test_settled_twice() -> None:
     call.settle(2)
 
     assert told == [pack_result(0, "add", 1, "here")]
+    assert batch.ended.result(0) == []
+
+
+@pytest.mark.off_loop_thread("there is none")
+def test_let_go_before_it_begins() -> None:
+    """A batch whose worker closes before it has begun starts no call on a loop that ends."""
+
+    def refuse(_: object) -> None:
+        raise InvalidStateError
+
+    ignore: Any = lambda *_: None  # noqa: E731
+    host = SimpleNamespace(submit=refuse, call_soon=ignore)
+    runner: Any = SimpleNamespace(host=host, calls={}, batches=set(), tombstones={})
+    emitter: Any = SimpleNamespace(key="key", let_go=ignore, start=ignore, flush=ignore, large=[])
+    blob = pack_batch([(0, Packer().pack(remote.add, (1,), {}))])
+    batch = RemoteBatch(runner, emitter, blob, Context())
+    batch.let_go()
+
+    batch.begin()
+
+    assert not runner.calls
+    assert not runner.batches
     assert batch.ended.result(0) == []
 
 
