@@ -116,6 +116,33 @@ class Gate:
         assert self._opened.wait(LIMIT), "nobody opened the gate"
 
 
+class Running:
+    """Counts who runs at once, in tasks and in worker threads of all loops.
+
+    How many really do at their most is a matter of luck where there are several threads: a test
+    that asks for an exact number holds them at a `Gate`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = 0
+        self.most = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._running += 1
+            self.most = max(self.most, self._running)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._running -= 1
+
+    async def __call__(self, seconds: float = 0.02) -> None:
+        """Run for some time, as a task."""
+        with self:
+            await asyncio.sleep(seconds)
+
+
 def _complete(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_result(None)

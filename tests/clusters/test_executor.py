@@ -37,7 +37,7 @@ from aiofutures.dask import DaskExecutor
 from aiofutures.dask._hub import _hubs
 
 from . import remote
-from .local import address_in, address_of
+from .local import StartCluster, address_in, address_of
 
 
 class TestSubmit:
@@ -701,6 +701,26 @@ class TestConstruction:
 
         with DaskExecutor(client, workers=make(1)) as executor:
             assert {executor.submit(name).result(LIMIT) for _ in range(4)} == {1}
+
+    def test_resources(self, start_cluster: StartCluster) -> None:
+        """`resources` are what a batch uses: the calls run on a worker that has them."""
+
+        async def address() -> str:
+            worker: Any = get_worker()
+            return str(worker.address)
+
+        async def give(dask_worker: Any) -> None:
+            await dask_worker.set_resources(GPU=1)
+
+        with (
+            start_cluster() as client,
+            DaskExecutor(client, resources={"GPU": 1}) as executor,
+        ):
+            run: Any = client.run
+            chosen = max(client.scheduler_info()["workers"])
+            run(give, workers=[chosen])
+
+            assert {executor.submit(address).result(LIMIT) for _ in range(10)} == {chosen}
 
     def test_repr(self, client: Client) -> None:
         """It shows the scheduler, the workload and the state in the words of the executors."""

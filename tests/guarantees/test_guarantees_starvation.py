@@ -2,32 +2,23 @@
 
 import asyncio
 import concurrent.futures
-import threading
 from collections.abc import Callable
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, echo_later, in_thread, limit_of, until
+from support import (
+    LIMIT,
+    Gate,
+    MakeExecutor,
+    Running,
+    echo,
+    echo_later,
+    in_thread,
+    limit_of,
+    until,
+)
 
 from aiofutures import AsyncExecutor, DeadlockError, Future, to_sync
-
-
-class Counter:
-    """Counts who runs at once, in tasks and in worker threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._running = 0
-        self.most = 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._running += 1
-            self.most = max(self.most, self._running)
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._running -= 1
 
 
 class TestNested:
@@ -35,13 +26,13 @@ class TestNested:
 
     @pytest.mark.parametrize("max_workers", [1, 2, 5])
     def test_tree(self, make_executor: MakeExecutor, max_workers: int) -> None:
-        """A tree of awaited calls ends, and never do more than `max_workers` of them run."""
+        """A tree of awaited calls ends, and `max_workers` of them run at once, never more."""
         executor = make_executor(max_workers=max_workers)
-        running = Counter()
+        running = Running()
 
         async def node(depth: int) -> int:
             with running:
-                await asyncio.sleep(0)
+                await (asyncio.sleep(0) if depth else gate.wait())
             if depth == 0:
                 return 1
             children = [executor.submit(node, depth - 1) for _ in range(3)]
@@ -50,14 +41,17 @@ class TestNested:
                 await asyncio.sleep(0)
             return total
 
-        assert executor.submit(node, 4).result(LIMIT) == 81
+        with Gate() as gate:
+            root = executor.submit(node, 4)
+            gate.arrived(max_workers)
+        assert root.result(LIMIT) == 81
         assert running.most == max_workers
 
     @pytest.mark.parametrize("max_workers", [1, 2, 5])
     def test_tree_of_threads(self, make_executor: MakeExecutor, max_workers: int) -> None:
         """The same where worker threads wait."""
         executor = make_executor(max_workers=max_workers)
-        running = Counter()
+        running = Running()
 
         def children(depth: int) -> int:
             with running:

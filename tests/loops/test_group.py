@@ -16,6 +16,7 @@ from support import (
     Breaking,
     Gate,
     Halt,
+    Running,
     echo,
     in_child,
     in_thread,
@@ -317,22 +318,18 @@ class TestPlaces:
     def test_bound(self, make: Make, max_workers: int) -> None:
         """Never more than that run, of all loops together; and as many do, if there is work."""
         executor = make(loops=3, max_workers=max_workers)
-        lock, running, most = threading.Lock(), [0], [0]
+        running = Running()
 
         async def work(turns: int) -> None:
-            with lock:
-                running[0] += 1
-                most[0] = max(most[0], running[0])
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            with lock:
-                running[0] -= 1
+            with running:
+                for _ in range(turns):
+                    await asyncio.sleep(0)
 
         futures = [executor.submit(work, n % 5) for n in range(600)]
         for future in futures:
             future.result(LIMIT)
 
-        assert most[0] <= max_workers
+        assert running.most <= max_workers
         with Gate() as gate:
             held = [executor.submit(gate.wait) for _ in range(max_workers)]
             gate.arrived(max_workers)

@@ -3,11 +3,10 @@
 import asyncio
 import random
 import sys
-import threading
 from collections.abc import Iterator
 
 import pytest
-from support import in_threads
+from support import Running, in_threads
 from test_races import ROUNDS, THREADS, all_done
 
 from aiofutures import AsyncExecutor, Future, InvalidStateError, _executor
@@ -33,17 +32,10 @@ def test_submit_and_shutdown(loops: int, max_workers: int | None) -> None:
     submitted = 0
     while submitted < 10_000 * ROUNDS:
         executor = AsyncExecutor(loops=loops, max_workers=max_workers)
-        stop_after, lock, running = random.randrange(1, 400), threading.Lock(), [0, 0]
+        stop_after, running = random.randrange(1, 400), Running()
 
-        async def work(
-            number: int, lock: threading.Lock = lock, running: list[int] = running
-        ) -> int:
-            with lock:
-                running[0] += 1
-                running[1] = max(running)
-            await asyncio.sleep(0)
-            with lock:
-                running[0] -= 1
+        async def work(number: int, running: Running = running) -> int:
+            await running(0)
             return number
 
         async def parent(number: int, executor: AsyncExecutor = executor) -> int:
@@ -68,7 +60,7 @@ def test_submit_and_shutdown(loops: int, max_workers: int | None) -> None:
             assert all(future.result(0) == n for n, future in futures)
             submitted += len(futures)
         executor.shutdown()
-        assert max_workers is None or running[1] <= max_workers
+        assert max_workers is None or running.most <= max_workers
         assert isinstance(executor._host, LoopGroup)
         places = executor._host.places
         assert places is None or places._free == max_workers
