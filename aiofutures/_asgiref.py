@@ -15,6 +15,7 @@ this package knew nothing about it.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -27,8 +28,6 @@ from typing import Any, Final, Protocol
 LOCAL: Final = "asgiref.local"
 
 _UNSET: Final = object()
-# What `use_caller` has stored in this thread, and where: asgiref takes long for it.
-_here: Final = local()
 _executors: ContextVar[Any] | None = None
 
 
@@ -80,20 +79,34 @@ def use(executor: object) -> None:
         storage.current = executor
 
 
-def use_caller(host: RunsInCaller) -> None:
+class _Here(local):
+    """What `use_caller` stores in this thread, and for which event loop."""
+
+    loop: asyncio.AbstractEventLoop | None = None
+    value: Any = None
+
+
+_here: Final = _Here()
+
+
+def use_caller(running: Callable[[], RunsInCaller | None]) -> None:
     """Have thread-sensitive calls of this context run in the thread that waits.
 
+    asgiref takes long to store an executor, so this does it once for each event loop.
+
     Args:
-        host: Its `run_in_caller` is that of `CallerExecutor`.
+        running: Returns the loop thread that runs this; its `run_in_caller` is that of
+            `CallerExecutor`.
     """
-    known = vars(_here).get("known")
-    if known is None or known[0] is not host:
-        variable = executors_variable()
-        if variable is None:
+    loop = asyncio._get_running_loop()
+    if _here.loop is not loop:
+        host, variable = running(), executors_variable()
+        if host is None or variable is None:
             return
-        known = _here.known = host, variable, Context().run(_stored, variable, host)
-    _, variable, value = known
-    variable.set(value.copy() if _is_old(value) else value)
+        _here.value, _here.loop = Context().run(_stored, variable, host), loop
+    value = _here.value
+    assert _executors is not None  # noqa: S101
+    _executors.set(value.copy() if type(value) is dict else value)
 
 
 def _stored(variable: ContextVar[Any], host: RunsInCaller) -> Any:

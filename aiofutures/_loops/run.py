@@ -424,11 +424,11 @@ class Run:
         if call is None:
             return
         fn, args, kwargs, context = call
+        if context and LOCAL in sys.modules:
+            arrive(context)
         if self.limit is not None:
             self.limit.take(future)
             context.run(running_call.set, ref(future))
-        if LOCAL in sys.modules:
-            arrive(context)
         coroutine: Any = None
         task: asyncio.Task[Any] | None = None
         run = context.run

@@ -162,7 +162,7 @@ class SyncCall(Caller):
         """Call the function and await what it returns, or return it as `Openable`."""
         waiting_caller.set(self)
         if LOCAL in sys.modules:
-            have_asgiref_find_caller()
+            _asgiref.use_caller(LoopThread.running)
         try:
             result = self.fn(*args, **kwargs)
             if isinstance(result, CoroutineType) or isawaitable(result):
@@ -204,13 +204,6 @@ class RemoteCall:
                 "it on an AsyncExecutor"
             )
         return result
-
-
-def have_asgiref_find_caller() -> None:
-    """Make asgiref run thread-sensitive calls of this task in the waiting thread."""
-    host = LoopThread.running()
-    if host is not None:
-        _asgiref.use_caller(host)
 
 
 class ContextChanges:

@@ -14,15 +14,16 @@ from functools import partial
 from typing import Any, Final
 from weakref import ref
 
-from .._asgiref import LOCAL, arrive, leave_alone
+from .._asgiref import LOCAL, arrive, leave_alone, use_caller
 from .._contract import BoundCall, Host, LendsPlaces, Runnable, Turns
 from .._coroutines import drop_frame
 from .._exceptions import InvalidStateError
 from .._futures.future import Future
 from .._loops.caller import Caller, waiting_caller
 from .._loops.limit import running_call
+from .._loops.thread import LoopThread
 from .._typing import override
-from .call import ContextChanges, have_asgiref_find_caller, wait
+from .call import ContextChanges, wait
 
 
 class EndedError(Exception):
@@ -370,7 +371,7 @@ class StepTask:
         """Run the steps, as the task. Loop thread only."""
         waiting_caller.set(self._caller)
         if LOCAL in sys.modules:
-            have_asgiref_find_caller()
+            use_caller(LoopThread.running)
         changes, limit = ContextChanges(), self.limit
         self._next = _NextStep()
         is_over = False
