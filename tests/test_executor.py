@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
@@ -406,6 +406,7 @@ class TestMaxWorkers:
 
         assert executor.submit(echo_later, 1).result(LIMIT) == 1
 
+        wait(futures, LIMIT)
         assert [future.cancelled() for future in futures] == [False, True, False] * 2
         assert all(future.cancelled() or future.exception() for future in futures)
 

@@ -25,6 +25,7 @@ from support import (
     fail_later,
     frees_at_once,
     in_thread,
+    let_go,
     on_each_loop,
     until,
 )
@@ -132,7 +133,7 @@ class TestResult:
         try:
             with AsyncExecutor(max_workers=max_workers) as executor:
                 reference = fetch()
-                executor.submit(echo_later, 1).result(LIMIT)  # the loop has let go of the first
+                let_go(executor)
 
                 assert reference() is None
         finally:

@@ -11,7 +11,7 @@ from concurrent.futures import wait
 from typing import Any
 
 import pytest
-from support import LIMIT, Gate, Halt, MakeExecutor, echo, echo_later, in_thread, until
+from support import LIMIT, Gate, Halt, MakeExecutor, echo, echo_later, in_thread, let_go, until
 from typing_extensions import override
 
 from aiofutures import AsyncExecutor, CancelledError, DeadlockError, Future, Results
@@ -492,7 +492,7 @@ class TestClose:
             iterator = results.as_completed() if completed else iter(results)
             for _ in range(3):
                 reference = weakref.ref(next(iterator))
-                executor.submit(echo_later, 1).result(LIMIT)  # the loop has let go of the call
+                let_go(executor)
 
                 assert reference() is None
         finally:

@@ -17,6 +17,7 @@ from support import (
     MakeExecutor,
     echo,
     echo_later,
+    frees_at_once,
     in_child,
     in_thread,
     limit_of,
@@ -78,6 +79,7 @@ class TestLogging:
         assert limit_of(executor)._taken == set()
         logged_errors.clear()
 
+    @frees_at_once
     def test_of_the_event_loop(
         self, make_executor: MakeExecutor, unraisable: list[Any], logged_errors: list[Any]
     ) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 
 import pytest
 import support
-from support import LIMIT, Gate, MakeExecutor, echo, echo_later, frees_at_once, until
+from support import LIMIT, Gate, MakeExecutor, echo, echo_later, frees_at_once, let_go, until
 
 from aiofutures import AsyncExecutor, Future, first, gather, in_caller_thread, to_sync
 
@@ -363,7 +363,7 @@ def test_context_of_the_first_call(make_executor: MakeExecutor) -> None:
         return weakref.ref(value)
 
     reference = copy_context().run(call_first)
-    executor.submit(echo, 2).result(LIMIT)  # the loop has let go of the first
+    let_go(executor)
     gc.collect()
 
     assert reference() is None
@@ -426,6 +426,6 @@ class TestArguments:
         del value
 
         assert future.result(LIMIT) == 1
-        executor.submit(echo, 2).result(LIMIT)  # the loop has let go of the first
+        let_go(executor)
         gc.collect()
         assert reference() is None

@@ -13,7 +13,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from support import LIMIT, Gate, echo_later, fail_later, frees_at_once, in_thread, until
+from support import LIMIT, Gate, echo_later, fail_later, frees_at_once, in_thread, let_go, until
 from typing_extensions import override
 
 from aiofutures import (
@@ -92,8 +92,7 @@ def test_late_end(executor: AsyncExecutor) -> None:
         gate.open()
         until(lambda: bool(kept) and not executor.tasks)
 
-        # The loop has let go of the one before.
-        executor.submit(echo_later, 1).result(LIMIT)
+        let_go(executor)
         assert kept[0]() is None
     finally:
         gc.enable()
