@@ -324,10 +324,10 @@ class TestTimeout:
     def test_error_that_is_there(self, default_executor: AsyncExecutor) -> None:
         """So is an error, which is raised."""
 
-        @to_sync(timeout=0.05)
+        @to_sync(timeout=0.3)
         async def fail() -> None:
             await asyncio.sleep(0)
-            time.sleep(0.2)
+            time.sleep(0.6)
             raise OSError("refused")
 
         with pytest.raises(OSError, match="refused"):

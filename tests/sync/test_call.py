@@ -88,7 +88,7 @@ def test_late_end(executor: AsyncExecutor) -> None:
     gc.disable()
     try:
         with pytest.raises(TimeoutError):
-            to_sync(timeout=0.01, executor=executor)(clean_up_slowly)()
+            to_sync(timeout=0.3, executor=executor)(clean_up_slowly)()
         gate.open()
         until(lambda: bool(kept) and not executor.tasks)
 

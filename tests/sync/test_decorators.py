@@ -396,7 +396,7 @@ class TestOptions:
         cancelled = threading.Event()
         with Gate() as gate:
 
-            @to_sync(timeout=0.01)
+            @to_sync(timeout=0.3)
             async def work() -> None:
                 try:
                     await gate.wait()
@@ -404,7 +404,7 @@ class TestOptions:
                     cancelled.set()
 
             with pytest.raises(
-                TimeoutError, match=r"work\(\) was cancelled: it did not finish in 0.01 seconds"
+                TimeoutError, match=r"work\(\) was cancelled: it did not finish in 0.3 seconds"
             ):
                 work()
 

@@ -534,10 +534,10 @@ class TestEndOfTheWait:
     def test_timeout_while_it_runs(self) -> None:
         """A time limit that passes meanwhile takes effect when the function returns."""
 
-        @to_sync(timeout=0.01)
+        @to_sync(timeout=0.3)
         async def call() -> None:
             try:
-                await in_caller_thread(time.sleep, 0.05)
+                await in_caller_thread(time.sleep, 0.5)
                 await asyncio.sleep(LIMIT)
             finally:
                 log.append("cleanup")
@@ -552,12 +552,12 @@ class TestEndOfTheWait:
 
         @to_sync(timeout=0.01)
         async def call() -> None:
-            await asyncio.gather(*(in_caller_thread(time.sleep, 0.05) for _ in range(100)))
+            await asyncio.gather(*(in_caller_thread(time.sleep, 0.1) for _ in range(100)))
 
         begin = time.monotonic()
         with pytest.raises(TimeoutError):
             call()
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < LIMIT / 2
 
     @pytest.mark.parametrize("timeout", [0, -1])
     def test_no_time(self, timeout: float) -> None:
@@ -577,14 +577,14 @@ class TestEndOfTheWait:
     def test_refused_after_a_timeout(self) -> None:
         """What has not begun is refused in the task, and what comes later."""
 
-        @to_sync(timeout=0.05)
+        @to_sync(timeout=0.3)
         async def call() -> None:
             background.append(asyncio.create_task(look()))
             background.append(asyncio.create_task(look()))
             await asyncio.sleep(LIMIT)
 
         async def look() -> int:
-            await in_caller_thread(time.sleep, 0.1)
+            await in_caller_thread(time.sleep, 0.5)
             return await where()
 
         async def outcomes() -> list[int | BaseException]:

@@ -247,7 +247,7 @@ class TestContext:
         """With a time limit for entering, what takes too long is cancelled."""
         with Gate() as gate:
 
-            @to_sync_context(timeout=0.05, executor=executor)
+            @to_sync_context(timeout=0.3, executor=executor)
             @asynccontextmanager
             async def slow() -> AsyncGenerator[None, None]:
                 try:
@@ -257,7 +257,7 @@ class TestContext:
                     log.append("cleaned up")
 
             manager = slow()
-            with pytest.raises(TimeoutError, match=r"slow\(\) .* 0.05 seconds"):
+            with pytest.raises(TimeoutError, match=r"slow\(\) .* 0.3 seconds"):
                 manager.__enter__()
 
             until(lambda: log == ["cleaned up"])
@@ -601,9 +601,9 @@ class TestIter:
                     yield 1
                     await gate.wait()
 
-            generator = to_sync_iter(timeout=0.05, executor=executor)(Slow)(log)
+            generator = to_sync_iter(timeout=0.3, executor=executor)(Slow)(log)
             next(generator)
-            with pytest.raises(TimeoutError, match=r"Slow\(\) .* 0.05 seconds"):
+            with pytest.raises(TimeoutError, match=r"Slow\(\) .* 0.3 seconds"):
                 next(generator)
             until(lambda: events(log)[-1] is asyncio.CancelledError)
 

@@ -118,6 +118,7 @@ class TestTurns:
         assert executor.submit(ask).result(LIMIT) == "done"
         assert order == ["asked", "step"]
 
+    @pytest.mark.one_loop("the call drains the queue of the step's loop")
     def test_cancelled_before_that_turn(self, executor: AsyncExecutor, steps: StepTask) -> None:
         """The step gets the outcome of the cancellation, and the next one is taken."""
         task = steps.run(current_task)
@@ -423,6 +424,7 @@ class TestCancellation:
         answer.result(LIMIT)
         steps.close(current_task)
 
+    @pytest.mark.one_loop("the call drains the queue of the step's loop")
     def test_before_the_task_begins(self, executor: AsyncExecutor) -> None:
         """Where its task is cancelled before it begins, the first step is cancelled too."""
         steps = step_task(executor)

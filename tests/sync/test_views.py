@@ -1046,7 +1046,7 @@ class TestTimeout:
                     log.append("entered")
                 return self
 
-        bounded = to_sync(timeout=0.05, executor=executor)
+        bounded = to_sync(timeout=0.3, executor=executor)
         with pytest.raises(TimeoutError), bounded(Stubborn)(log):
             log.append("body")
         executor.shutdown()
@@ -2062,7 +2062,7 @@ class TestErrorNobodyGets:
     ) -> None:
         """What the cleanup of a generator raises after a time-out is reported once."""
 
-        @to_sync(executor=executor, timeout=0.05)
+        @to_sync(executor=executor, timeout=0.3)
         async def generate() -> AsyncGenerator[int, None]:
             try:
                 await asyncio.sleep(LIMIT)
@@ -2080,7 +2080,7 @@ class TestErrorNobodyGets:
     ) -> None:
         """So is what a context manager raises that was not entered in time."""
 
-        @to_sync(executor=executor, timeout=0.05)
+        @to_sync(executor=executor, timeout=0.3)
         @asynccontextmanager
         async def enter() -> AsyncGenerator[int, None]:
             try:
