@@ -84,6 +84,7 @@ def test_timeout_of_map(executor: AsyncExecutor, take: Callable[[Any], object]) 
     assert str(caught.value) == "Shop.load() did not finish in 0.01 seconds"
 
 
+@pytest.mark.one_loop("the order of calls is that of one loop")
 def test_name_in_each_state(make_executor: MakeExecutor) -> None:
     """The representation has the name of the call, whatever becomes of it."""
     executor = make_executor(max_workers=1)
