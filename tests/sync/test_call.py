@@ -168,8 +168,8 @@ class TestWait:
                     await gate.wait()
 
             future = executor.submit(work)
-            with pytest.raises(TimeoutError, match=r"call\(\) was cancelled: .* in 0.01 seconds"):
-                wait(future, Caller(), 0.01, "call")
+            with pytest.raises(TimeoutError, match=r"call\(\) was cancelled: .* in 0.3 seconds"):
+                wait(future, Caller(), 0.3, "call")
 
             gate.arrived()
             assert not future.done()
