@@ -19,8 +19,9 @@ import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from contextvars import Context, ContextVar, copy_context
+from functools import partial
 from threading import get_ident, local
 from typing import Any, Final, Protocol
 
@@ -40,24 +41,44 @@ class RunsInCaller(Protocol):
         ...
 
 
+class _Ready(nullcontext[None]):
+    """What stands for a lock and a bell, which this package needs neither of."""
+
+    def notify(self) -> None:
+        """Do nothing."""
+
+
 class CallerExecutor:
     """What asgiref takes for the executor of its own `async_to_sync`.
 
     Args:
-        run: Runs a function in the thread that waits, and returns a future of the event loop.
+        running: Returns the loop thread that runs the caller, or the one to use if there is none.
     """
 
-    # What a nested `async_to_sync` looks at when it is over: this one takes none of its work.
-    _broken = True
-    _old_executor: object = None
-    _work_ready: AbstractContextManager[None] = nullcontext()
+    # What a nested `async_to_sync` uses when it is over and its tasks live on.
+    _broken = False
+    _work_ready: Final = _Ready()
 
-    def __init__(self, run: Callable[..., Any]) -> None:
-        self._run = run
+    def __init__(self, running: Callable[[], RunsInCaller]) -> None:
+        self._running = running
+
+    @property
+    def _work_items(self) -> CallerExecutor:
+        return self
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Run `fn(*args, **kwargs)` in the thread that waits."""
-        return self._run(_leaving_no_trace, fn, *args, **kwargs)
+        return self._running().run_in_caller(_leaving_no_trace, fn, *args, **kwargs)
+
+    def append(self, item: Any) -> None:
+        """Do the same for a call of asgiref's, which has its own future."""
+        self.submit(item.run).add_done_callback(partial(_pass_on_refusal, item.future))
+
+
+def _pass_on_refusal(outcome: Any, future: Any) -> None:
+    """Fail a call of asgiref's that was refused."""
+    if not outcome.done():
+        outcome.set_exception(future.exception())
 
 
 def _leaving_no_trace(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -76,6 +97,7 @@ def use(executor: object) -> None:
     # Their `Local` has a lock, which a fork may leave taken.
     storage = _storage()
     if hasattr(storage, "_data"):
+        leave_alone()
         storage.current = executor
 
 
@@ -103,15 +125,18 @@ def use_caller(running: Callable[[], RunsInCaller | None]) -> None:
         host, variable = running(), executors_variable()
         if host is None or variable is None:
             return
-        _here.value, _here.loop = Context().run(_stored, variable, host), loop
+        _here.value, _here.loop = Context().run(_stored, variable, running, host), loop
     value = _here.value
     assert _executors is not None  # noqa: S101
     _executors.set(value.copy() if type(value) is dict else value)
 
 
-def _stored(variable: ContextVar[Any], host: RunsInCaller) -> Any:
+def _stored(
+    variable: ContextVar[Any], running: Callable[[], RunsInCaller | None], host: RunsInCaller
+) -> Any:
     """Return what asgiref stores in `variable` for an executor."""
-    use(CallerExecutor(host.run_in_caller))
+    # A call may take the executor along to another event loop.
+    use(CallerExecutor(lambda: running() or host))
     return variable.get()
 
 
@@ -123,10 +148,29 @@ def executor_of_asgiref() -> Executor | None:
     if getattr(value, "thread_id", get_ident()) != get_ident():
         return None
     current: Any = (_data(value) or {}).get("current")
+    # As it looks itself for one whose call is not over.
+    while getattr(current, "_broken", False):
+        current = getattr(current, "_old_executor", None)
     if isinstance(current, CallerExecutor):
         return None
     executor: Executor | None = current
     return executor
+
+
+def without_sensitive_context(context: Context) -> Context:
+    """Return a context without its `ThreadSensitiveContext`, whose thread may be waiting.
+
+    Also where a coroutine submits the call: the thread waits for it in a nested `async_to_sync`.
+    """
+    sync_to_async = getattr(sys.modules.get("asgiref.sync"), "SyncToAsync", None)
+    sensitive: Any = getattr(sync_to_async, "thread_sensitive_context", None)
+    if sensitive is None or sensitive not in context:
+        return context
+    rest = Context()
+    for variable, value in context.items():
+        if variable is not sensitive:
+            rest.run(variable.set, value)
+    return rest
 
 
 def _storage() -> Any:
@@ -176,7 +220,8 @@ def rehome(context: Context) -> None:
 def leave_alone() -> None:
     """Leave the data in copies of the current context as it is: old `Local`s change it in place."""
     for variable, value in copy_context().items():
-        if _is_old(value) and is_local(variable, value):
+        # Most are not, and this is asked at each submit.
+        if type(value) is dict and is_local(variable, value):
             variable.set(value.copy())
 
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from ._asgiref import LOCAL
 from ._coroutines import not_callable
 from ._exceptions import DeadlockError
 from ._futures.future import Future
-from ._loops.caller import leave_caller, waiting_caller
+from ._loops.caller import Caller, leave_caller, waiting_caller
 from ._loops.group import LoopGroup
 from ._loops.run import run_forever
 from ._loops.thread import LoopOptions, LoopThread
@@ -151,8 +152,9 @@ class AsyncExecutor(MapsCalls):
         if not callable(fn):
             raise not_callable(fn)
         context = copy_context()
-        if waiting_caller in context:
-            leave_caller(context)
+        if context and (waiting_caller in context or LOCAL in sys.modules):
+            # A call of `to_sync` itself notes who waits for it.
+            context = context if issubclass(type(fn), Caller) else leave_caller(context)
         future: Future[T] = Future(self._loop_thread, fn, args, kwargs or None, context)
         self._host.submit(future)
         return future

@@ -307,8 +307,7 @@ class Future(BaseFuture[T]):
         host = self._host.local
         derivation = Derivation(fn)
         derivation.sources = [(source, source._waves_asked) for source in sources]
-        context = copy_context()
-        leave_caller(context)
+        context = leave_caller(copy_context())
         future: Future[Any] = Future(host, derivation, args, None, context)
         # The name of the user's function, which comes last, if there is one.
         future._name = name_of(args[-1] if args and callable(args[-1]) else fn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from _thread import LockType, get_ident
 from collections import deque
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from .. import _asgiref
+from .._asgiref import LOCAL
 from .._exceptions import InvalidStateError
 from .._typing import T, override
 from .blocking import open_gate
@@ -120,11 +122,15 @@ waiting_caller: Final[ContextVar[Caller | None]] = ContextVar(
 )
 
 
-def leave_caller(context: Context) -> None:
-    """Note in the context of a call from synchronous code that nobody waits for it."""
+def leave_caller(context: Context) -> Context:
+    """Return the context of a call; if it comes from synchronous code, nobody waits for it."""
     if waiting_caller in context and asyncio._get_running_loop() not in running_loop_threads:
         context.run(waiting_caller.set, None)
         context.run(_asgiref.use, None)
+    if LOCAL not in sys.modules:
+        return context
+    _asgiref.leave_alone()
+    return _asgiref.without_sensitive_context(context)
 
 
 class CallerFuture(WorkerFuture[T]):

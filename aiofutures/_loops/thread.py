@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import BrokenExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
@@ -264,15 +264,10 @@ class LoopThread:
     ) -> CallerFuture[T]:
         """Run a function in the thread that waits in the nearest `to_sync` call.
 
-        asgiref's `async_to_sync` counts, too. If no thread waits, do the same as `run_in_worker`.
+        If no thread waits, do the same as `run_in_worker`.
         """
         make = partial(CallerFuture, self._workers, asyncio.get_running_loop(), fn, args, kwargs)
-        executor = _asgiref.executor_of_asgiref() if LOCAL in sys.modules else None
         caller = waiting_caller.get()
-        if executor is not None:
-            future = make()
-            executor.submit(future.run_and_deliver)
-            return future
         if caller is not None and (accepted := caller.run(make)) is not None:
             return accepted
         refuse_green_threads()
@@ -280,6 +275,20 @@ class LoopThread:
         future = make()
         self._workers.start(future)
         return future
+
+    def run_in_any_caller(
+        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> CallerFuture[T]:
+        """Do the same, in the nearest call of `to_sync` or of asgiref's `async_to_sync`."""
+        executor = _asgiref.executor_of_asgiref() if LOCAL in sys.modules else None
+        if executor is not None:
+            future = CallerFuture(self._workers, asyncio.get_running_loop(), fn, args, kwargs)
+            # It refuses what comes from the very thread that waits.
+            with suppress(RuntimeError):
+                executor.submit(future.run_and_deliver)
+                return future
+            future.withdraw()
+        return self.run_in_caller(fn, *args, **kwargs)
 
     def refuse_after_shutdown(self) -> None:
         """Raise an error if calls are no longer accepted."""

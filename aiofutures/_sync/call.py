@@ -248,7 +248,7 @@ async def run_in_caller(
     """Run a function in the waiting thread, and take over the context variables it sets."""
     refuse_if_async(fn)
     changes = ContextChanges()
-    future = host.run_in_caller(fn, *args, **kwargs)
+    future = host.run_in_any_caller(fn, *args, **kwargs)
     try:
         return await future
     finally:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Generic
 from weakref import ref
 
-from .._asgiref import LOCAL, arrive, use
+from .._asgiref import LOCAL, arrive, use, without_sensitive_context
 from .._contract import Turns
 from .._coroutines import drop_frame
 from .._exceptions import DeadlockError
@@ -53,7 +53,8 @@ class Lifetime(Generic[T]):
         # Whichever thread deletes it replaces this lifetime by the next one.
         self.is_current = True
         self.is_closing = False
-        self.opened: Future[T] = Future(host, None, (), None, copy_context())
+        context = without_sensitive_context(copy_context())
+        self.opened: Future[T] = Future(host, None, (), None, context)
         self.opened._starter = self
         self.opened.add_done_callback(self._note_opened)
         self.closed: Future[None] = Future(host)

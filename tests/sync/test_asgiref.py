@@ -3,10 +3,9 @@
 import asyncio
 import contextvars
 import importlib
-import inspect
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from threading import get_ident
@@ -78,19 +77,6 @@ class TestPrivateNames:
     def test_event_loop(self) -> None:
         """The event loop for nested calls is in the storage of a thread."""
         assert type(asgiref_sync.SyncToAsync.threadlocal) is threading.local
-
-    def test_nested_executor(self) -> None:
-        """An executor looks at these of the one that it is nested in."""
-        nested_class: Any = asgiref_sync.CurrentThreadExecutor
-        if not inspect.signature(nested_class).parameters:
-            pytest.skip("this version does not look at them")
-        outer = _asgiref.CallerExecutor(lambda: None)
-        nested = nested_class(outer)
-        assert nested._old_executor is outer
-        nested._broken = True
-
-        with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="already quit"):
-            pool.submit(nested.submit, get_ident).result(LIMIT)
 
     def test_moved(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without them asgiref works as if this package did not know it."""
@@ -186,6 +172,47 @@ class TestThread:
         assert call() == alone
         assert asgiref_sync.async_to_sync(sensitive(submit))() == alone
 
+    @pytest.mark.parametrize("kind", ["submit", "map", "then"])
+    def test_submitted_in_a_thread_sensitive_context(
+        self, default_executor: AsyncExecutor, kind: str
+    ) -> None:
+        """So it does in a `ThreadSensitiveContext`, whose thread may wait for the call."""
+
+        def submit() -> int:
+            if kind == "map":
+                return next(default_executor.map(lambda _: where(), [1], timeout=LIMIT))
+            future = run_async(asyncio.sleep, 0).then(lambda _: where())
+            return (run_async(where) if kind == "submit" else future).result(LIMIT)
+
+        async def submit_on_the_loop() -> int:
+            return await run_async(where)
+
+        async def main() -> set[int]:
+            async with asgiref_sync.ThreadSensitiveContext():
+                assert await where() != alone
+                return {
+                    await sensitive(submit)(),
+                    await run_async(where),
+                    await sensitive(asgiref_sync.async_to_sync(submit_on_the_loop))(),
+                }
+
+        alone = run_async(where).result(LIMIT)
+        assert asyncio.run(asyncio.wait_for(main(), LIMIT)) == {alone}
+
+    def test_own_thread_sensitive_context(self) -> None:
+        """A call that is submitted in such a context can have one of its own."""
+
+        async def main() -> tuple[int, int]:
+            async with asgiref_sync.ThreadSensitiveContext():
+                return await where(), await run_async(own)
+
+        async def own() -> int:
+            async with asgiref_sync.ThreadSensitiveContext():
+                return await where()
+
+        outer, inner = asyncio.run(main())
+        assert len({outer, inner, run_async(where).result(LIMIT)}) == 3
+
     def test_submitted_on_the_loop(self) -> None:
         """So it does where asgiref has run what submits it on the loop: its thread may be gone."""
 
@@ -198,6 +225,81 @@ class TestThread:
             return thread
 
         assert call() == run_async(where).result(LIMIT) != get_ident()
+
+    def test_after_a_nested_call(self) -> None:
+        """A call that a sensitive function makes or submits changes nothing for the task."""
+
+        @to_sync
+        async def call() -> set[int]:
+            threads = {await where()}
+            for fn in (to_sync(where), lambda: run_async(asyncio.sleep, 0).result(LIMIT)):
+                await sensitive(fn)()
+                threads.add(await where())
+            return threads
+
+        assert call() == {get_ident()}
+
+    def test_task_of_a_nested_call(self) -> None:
+        """A task that outlives a nested call of asgiref's has the thread of the outer call."""
+
+        async def start() -> None:
+            tasks.append(asyncio.create_task(stay()))
+
+        async def stay() -> tuple[int, int]:
+            await is_over.wait()
+            return await where(), await in_caller_thread(get_ident)
+
+        @to_sync
+        async def call() -> tuple[int, int]:
+            await sensitive(asgiref_sync.async_to_sync(start))()
+            is_over.set()
+            return await tasks[0]
+
+        is_over = asyncio.Event()
+        tasks: list[asyncio.Task[tuple[int, int]]] = []
+        assert call() == (get_ident(), get_ident())
+
+    def test_refused_task_of_a_nested_call(self) -> None:
+        """If that thread has stopped waiting, the task is refused."""
+
+        async def start() -> None:
+            tasks.append(asyncio.create_task(stay()))
+
+        async def stay() -> None:
+            await gate.wait()
+            both: tuple[Callable[[], Awaitable[int]], ...] = (
+                where,
+                lambda: in_caller_thread(get_ident),
+            )
+            for fn in both:
+                with pytest.raises(InvalidStateError, match="stopped waiting"):
+                    await fn()
+            is_done.set()
+
+        @to_sync(timeout=0.3)
+        async def call() -> None:
+            await sensitive(asgiref_sync.async_to_sync(start))()
+            await asyncio.sleep(LIMIT)
+
+        is_done = threading.Event()
+        tasks: list[asyncio.Task[None]] = []
+        with Gate() as gate:
+            with pytest.raises(TimeoutError):
+                call()
+            gate.open()
+            assert is_done.wait(LIMIT)
+
+    def test_event_loop_of_a_function(self) -> None:
+        """A function that runs an event loop in the waiting thread has a worker thread for both."""
+
+        def run() -> int:
+            return asyncio.run(anywhere())
+
+        async def anywhere() -> int:
+            return await in_caller_thread(get_ident)
+
+        thread = asgiref_sync.async_to_sync(sensitive(run))()
+        assert thread != get_ident()
 
     def test_nested(self) -> None:
         """Both libraries' calls may be nested in each other, in one thread."""
@@ -307,6 +409,22 @@ class TestThread:
 
         assert call() == run_async(where).result(LIMIT)
 
+    def test_shared_client_in_a_thread_sensitive_context(
+        self, default_executor: AsyncExecutor
+    ) -> None:
+        """The client does not keep the context that has opened it, which ends earlier."""
+
+        @default_executor.shared
+        @asynccontextmanager
+        async def client() -> AsyncGenerator[int, None]:
+            yield await where()
+
+        async def main() -> int:
+            async with asgiref_sync.ThreadSensitiveContext():
+                return await client
+
+        assert asyncio.run(main()) == run_async(where).result(LIMIT)
+
     @pytest.mark.filterwarnings("ignore:.* is multi-threaded:DeprecationWarning")
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
     def test_fork(self) -> None:
@@ -317,6 +435,29 @@ class TestThread:
 
         check()
         in_child(check)
+
+    def test_call_on_another_executor(self, default_executor: AsyncExecutor) -> None:
+        """A call on another executor has the thread that waits, and then that one's threads."""
+
+        async def outlive() -> tuple[int, int]:
+            first = await where()
+            has_begun.set()
+            await gate.wait()
+            return first, await where()
+
+        @to_sync
+        async def call() -> Any:
+            future = other.submit(outlive)
+            await sync_to_async(has_begun.wait, LIMIT)
+            return future
+
+        has_begun = threading.Event()
+        with Gate() as gate, AsyncExecutor() as other:
+            future = call()
+            default_executor.shutdown()
+            gate.open()
+            first, second = future.result(LIMIT)
+        assert first == get_ident() != second
 
     def test_other_event_loop(self) -> None:
         """A call that another executor runs on an event loop of its own is left alone."""
@@ -505,6 +646,22 @@ class TestLocal:
         assert variable.get() == {"value": 1}
         assert to_sync(call)(2) == {"value": 1}
         assert variable.get() == {"value": 2}
+
+    def test_changed_before_the_call_begins(self, local: Any) -> None:
+        """A call that was submitted sees the data of that moment, whenever it begins."""
+
+        async def block() -> None:
+            gate.block()
+
+        async def call(_: object = None) -> Any:
+            return local.value
+
+        with Gate() as gate:
+            before = run_async(block)
+            gate.arrived()
+            futures = [run_async(call), before.then(call)]
+            local.value = "changed"
+        assert [future.result(LIMIT) for future in futures] == ["caller", "caller"]
 
     def test_foreign_variable(self) -> None:
         """A context variable of somebody else's that has the same name is one like others."""
