@@ -179,6 +179,13 @@ class TestServers:
         assert [answer["language"] for answer in answers] == languages
         assert all(answer["ticks"] for answer in answers)
 
+    @pytest.mark.parametrize("path", ["submit", "async_submit"])
+    def test_submitted(self, server: Server, path: str) -> None:
+        """What a view submits, and waits for, does not need the thread of the request."""
+        server.get("add?name=one")
+
+        assert server.get(path).json() == [["one"], ["one"]]
+
     def test_restart_of_postgresql(self, server: Server) -> None:
         """When PostgreSQL has restarted, requests are answered as before."""
         backend = server.get("who").json()["backend"]

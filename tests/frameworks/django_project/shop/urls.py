@@ -13,4 +13,6 @@ urlpatterns = [
     path("who", to_sync(views.who)),
     path("async_who", views.who),
     path("stream", views.stream),
+    path("submit", views.submit),
+    path("async_submit", views.async_submit),
 ]

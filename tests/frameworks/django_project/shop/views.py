@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.utils import timezone, translation
 
-from aiofutures import in_caller_thread, shared, to_sync
+from aiofutures import gather, in_caller_thread, run_async, shared, to_sync
 
 from .models import Item
 
@@ -99,6 +99,16 @@ async def lines():
 def stream(request):
     """Stream, for servers that are synchronous; others take the async generator itself."""
     return StreamingHttpResponse(lines())
+
+
+def submit(request):
+    """Return the names twice, from calls that are submitted."""
+    return JsonResponse(gather(run_async(names), run_async(names)).result(), safe=False)
+
+
+async def async_submit(request):
+    """Do the same in an async view, which has the thread of the request wait for it."""
+    return JsonResponse(await gather(run_async(names), run_async(names)), safe=False)
 
 
 def index(request):
