@@ -202,9 +202,7 @@ def variable_of(key: Key) -> tuple[ast.expr, bool]:
         kind = type(cls.parameters_of_syntax[last]).__name__
         return ast.Name(last), kind == "TypeVarTuple"
     binding = resolve(module, name).binding
-    value = binding.value if isinstance(binding, Assigned) else None
-    is_several = isinstance(value, ast.Call) and ast.unparse(value.func).endswith("TypeVarTuple")
-    return Reference(module, name), is_several
+    return Reference(module, name), _made_by(binding, module) == "TypeVarTuple"
 
 
 def variables_of(cls: Class) -> list[ast.expr]:
@@ -277,10 +275,14 @@ def is_type_variable(target: Target) -> bool:
     if binding is None and target.name is not None and (source := load(target.module)):
         # In a module whose names have a special meaning.
         binding = source.scope.get(target.name)
+    return _made_by(binding, target.module) in _VARIABLES
+
+
+def _made_by(binding: Binding | None, module: str) -> str | None:
+    """Return the name, as it is defined, of what a module calls for a value."""
     value = binding.value if isinstance(binding, Assigned) else None
-    if not isinstance(value, ast.Call):
-        return False
-    return ast.unparse(value.func).rpartition(".")[2] in _VARIABLES
+    found = resolve_expression(value.func, module) if isinstance(value, ast.Call) else None
+    return found and found.name
 
 
 def _linearized(
@@ -364,7 +366,8 @@ def _is_undeclared(member: Member) -> bool:
 
 
 def _assigned_in(method: Function) -> Iterator[tuple[str, Assigned]]:
-    own = method.args.args[0].arg if method.args.args else None
+    positional = [*method.args.posonlyargs, *method.args.args]
+    own = positional[0].arg if positional else None
     for statement in ast.walk(method):
         targets: list[ast.expr] = []
         annotation: ast.expr | None = None

@@ -48,6 +48,8 @@ class Kind(Enum):
     PLAIN = auto()
     TWIN = auto()
     ITERATOR = auto()
+    #: A named tuple with async objects in it.
+    RECORD = auto()
 
 
 _GIVES: Final = frozenset({Position.RESULT, Position.ATTRIBUTE, Position.GIVEN})
@@ -73,7 +75,6 @@ _CONTAINERS: Final = frozenset(
         "Sequence",
         "Collection",
         "Iterable",
-        "Iterator",
         "Mapping",
         "MutableMapping",
         "MutableSequence",
@@ -285,18 +286,21 @@ class Types:
                 strict=False,
             )
         )
+        inner = Position.KEPT
         if position in _GIVES:
             kind = self.kind(cls)
+            if _is_named_tuple(cls):
+                inner = Position.GIVEN
             awaited = self.awaited(cls, known) if position is Position.RESULT else None
             if awaited is not None and (kind is not Kind.TWIN or "__aenter__" in members_of(cls)):
                 if self._is_itself(awaited):
-                    return self._twin(cls, args, context)
+                    return self._twin(cls, args, context, inner)
                 return self.bound(awaited, Position.GIVEN)
-            if kind is Kind.TWIN:
-                return self._twin(cls, args, context)
+            if kind in {Kind.TWIN, Kind.RECORD}:
+                return self._twin(cls, args, context, inner)
             if kind is Kind.ITERATOR:
                 return self._iterator(cls, known)
-        kept = [self.translate(each, context, Position.KEPT) for each in args]
+        kept = [self.translate(each, context, inner) for each in args]
         original = subscript(self.original(cls), kept)
         return Taken(original, cls.key, kept) if position is Position.TAKEN else original
 
@@ -308,10 +312,11 @@ class Types:
         target = bound.context.target(bound.node)
         return target is not None and target.name == "Self" and target.module in _SPECIAL
 
-    def _twin(self, cls: Class, args: list[ast.expr], context: Context) -> ast.expr:
+    def _twin(
+        self, cls: Class, args: list[ast.expr], context: Context, inner: Position
+    ) -> ast.expr:
         name = self._twins.get(cls.key) or ast.Name(self._name_twin(cls))
-        kept = [self.translate(each, context, Position.KEPT) for each in args]
-        return subscript(name, kept)
+        return subscript(name, [self.translate(each, context, inner) for each in args])
 
     def _iterator(self, cls: Class, known: Known) -> ast.expr:
         return generator_type(self.bound(self.iterated(cls, known), Position.GIVEN))
@@ -428,9 +433,31 @@ class Types:
         public = {name for name in members if not name.startswith("_")}
         if iterates and not enters and public <= _ITERATING:
             return Kind.ITERATOR
-        if iterates or enters or any(self._is_async(members[name]) for name in sorted(public)):
+        is_record = _is_named_tuple(cls)
+        fields = {name for name in public if isinstance(members[name].binding, Assigned)}
+        others = public - fields if is_record else public
+        if iterates or enters or any(self._is_async(members[name]) for name in sorted(others)):
             return Kind.TWIN
-        return Kind.PLAIN
+        is_open = is_record and any(self._holds_async(members[name]) for name in sorted(fields))
+        return Kind.RECORD if is_open else Kind.PLAIN
+
+    def _holds_async(self, field: Member) -> bool:
+        """Tell whether a field of a named tuple may be, or contain, something async."""
+        assert isinstance(field.binding, Assigned)  # noqa: S101
+        for node in ast.walk(unquoted(field.binding.annotation) or ast.Constant(None)):
+            match node:
+                case ast.Name() | ast.Attribute():
+                    named: ast.expr = node
+                case ast.Constant(value=str(text)) if text.isidentifier():
+                    named = ast.Name(text)
+                case _:
+                    continue
+            target = field.context.target(named)
+            cls = None if target is None else class_of(target)
+            is_record = cls is not None and self.kind(cls) is Kind.RECORD
+            if is_record or self.is_async_type(named, field.context):
+                return True
+        return False
 
     def _is_async(self, member: Member) -> bool:
         binding, context = member.binding, member.context
@@ -464,7 +491,8 @@ class Types:
             return target.name in {*_AWAITABLE, *_ITERABLE, *_MANAGER}
         cls = class_of(target)
         if cls is not None:
-            return self.kind(cls) is not Kind.PLAIN or self.awaited(cls, {}) is not None
+            is_plain = self.kind(cls) in {Kind.PLAIN, Kind.RECORD}
+            return not is_plain or self.awaited(cls, {}) is not None
         if isinstance(target.binding, Assigned) and target.binding.value is not None:
             key = (target.module, target.name)
             if key not in self._async_aliases:
@@ -473,6 +501,11 @@ class Types:
                 self._async_aliases[key] = self.is_async_type(value, inner)
             return self._async_aliases[key]
         return False
+
+
+def _is_named_tuple(cls: Class) -> bool:
+    bases = (base for base, _ in cls.ancestry() if isinstance(base, Target))
+    return any(base.module in _SPECIAL and base.name == "NamedTuple" for base in bases)
 
 
 def _parsed(text: str) -> ast.expr:

@@ -65,6 +65,8 @@ class Writer:
             if self._is_shown(each, member, members)
         }
         body = docstring(cls.node)
+        if self._types.kind(cls) is Kind.RECORD:
+            return self._record(cls, name, _sorted(shown))
         # A decorated async class has no name of its own.
         if cls.key not in self._decorated:
             body += self._original(cls)
@@ -73,6 +75,22 @@ class Writer:
         for each, member in _sorted(shown):
             body += self._member(each, member, cls)
         written = ast.ClassDef(name, self._bases(cls), [], body or [_ELLIPSIS], [])
+        self._add_parameters(written, cls.node, cls.context)
+        return written
+
+    def _record(self, cls: Class, name: str, shown: list[tuple[str, Member]]) -> ast.ClassDef:
+        """Return a named tuple with twins in it."""
+        body = docstring(cls.node)
+        for each, member in shown:
+            annotation = member.binding.annotation if isinstance(member.binding, Assigned) else None
+            if annotation is None or not isinstance(member.binding, Assigned):
+                body += self._member(each, member, cls)
+            else:
+                kind = self._types.translate(annotation, member.context, Position.GIVEN)
+                default = member.binding.value and _DOTS
+                body.append(ast.AnnAssign(ast.Name(each), kind, default, simple=1))
+        bases = [Reference("typing", "NamedTuple"), *self._bases(cls)]
+        written = ast.ClassDef(name, bases, [], body, [])
         self._add_parameters(written, cls.node, cls.context)
         return written
 

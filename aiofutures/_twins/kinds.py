@@ -121,7 +121,12 @@ def _has_async_member(cls: type, outer: frozenset[type]) -> bool:
 
 
 def _hints(cls: type) -> dict[str, Any]:
-    """Return the annotated types of a class's attributes, if they are all known."""
+    """Return the annotated types of a class's attributes, if they are all known.
+
+    The fields of a named tuple do not count: it becomes another one, with twins in it.
+    """
+    if issubclass(cls, tuple):
+        return {}
     try:
         return typing.get_type_hints(cls)
     except Exception:

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial, wraps
 from types import GeneratorType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pytest
 from support import LIMIT, MakeExecutor, in_thread, run_python
@@ -333,6 +333,24 @@ class TestMembers:
         assert odd.plus_one(2) == 3
 
 
+class Priced:
+    async def price(self) -> int:
+        return 3
+
+
+class Pair(NamedTuple):
+    first: Priced
+    second: int
+
+
+class Pairs:
+    async def pair(self) -> Pair:
+        return Pair(Priced(), 4)
+
+    async def is_pair(self, pair: Pair) -> bool:
+        return type(pair) is Pair and type(pair.first) is Priced
+
+
 class TestValues:
     """What goes in is an original, and what comes out a twin."""
 
@@ -350,6 +368,15 @@ class TestValues:
         assert catalogue == {"all": [twin[0], twin[1]], "none": []}
         assert catalogue["all"][0] is twin[0]
         assert rows[1].item.price() == 6
+
+    def test_named_tuple(self, executor: AsyncExecutor) -> None:
+        """A named tuple stays one, with twins in it, also where its annotations say async types."""
+        shop: Any = sync_class(Pairs, executor=executor)()
+        first, second = pair = shop.pair()
+
+        assert isinstance(pair, Pair)
+        assert (first.price(), second) == (3, 4)
+        assert shop.is_pair(pair)
 
     def test_plain_containers(self, twin: Any) -> None:
         """Containers without anything async are handed through."""

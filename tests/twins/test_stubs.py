@@ -917,6 +917,97 @@ class TestMembers:
         } <= {*methods(stub).values()}
         assert methods(stub, "SyncShort")["pick"] == "pick(self) -> str"
 
+    def test_attributes_where_self_is_positional_only(self, write: Write) -> None:
+        """Attributes are in the stub, too, that a method with a `/` assigns."""
+        stub = write(
+            CLIENT,
+            library="""
+            class AsyncClient:
+                def __init__(self, url: str, /) -> None:
+                    self.url = url
+                async def get(self) -> int: ...
+            """,
+        )
+
+        assert methods(stub)["url"] == "url: str"
+
+    def test_type_variables_under_other_names(self, write: Write) -> None:
+        """Type variables are known, too, where what makes them is imported by another name."""
+        stub = write(
+            CLIENT,
+            library="""
+            from typing import Generic
+            from typing_extensions import TypeVar as TV, TypeVarTuple as TVT
+            T = TV("T", default=int)
+            Ts = TVT("Ts")
+            class AsyncClient(Generic[T, *Ts]):
+                async def get(self) -> T: ...
+            """,
+        )
+
+        assert "class Client(Generic[T, *Ts]):" in stub
+        assert methods(stub)["__wrapped__"].endswith("-> AsyncClient[T, *Ts]")
+
+    def test_named_tuples(self, write: Write) -> None:
+        """A named tuple with async objects in it becomes one with twins in it."""
+        stub = write(
+            CLIENT,
+            library="""
+            from typing import Generic, NamedTuple, TypeVar
+            T = TypeVar("T")
+            class Item:
+                async def price(self) -> int: ...
+            class Pair(NamedTuple):
+                first: Item
+                rest: "list[Item] | None" = None
+                def total(self) -> int: ...
+            class Outer(NamedTuple):
+                pairs: tuple["Pair", ...]
+            class Named(NamedTuple, Generic[T]):
+                name: str
+                value: T
+            class Both(NamedTuple, Generic[T]):
+                item: Item
+                value: T
+            class Sold(NamedTuple):
+                item: Item
+                async def price(self) -> int: ...
+            class AsyncClient:
+                async def outer(self) -> Outer: ...
+                async def pairs(self, pair: Pair) -> list[Pair]: ...
+                async def named(self) -> Named[Item]: ...
+                async def both(self) -> Both[Item]: ...
+                async def sold(self) -> Sold: ...
+            """,
+        )
+
+        assert "class SyncOuter(NamedTuple):\n    pairs: tuple[SyncPair, ...]\n" in stub
+        assert (
+            "class SyncPair(NamedTuple):\n    first: SyncItem\n"
+            "    rest: list[SyncItem] | None = ...\n\n    def total(self) -> int: ...\n"
+        ) in stub
+        assert "class SyncBoth(NamedTuple, Generic[T]):\n    item: SyncItem\n" in stub
+        assert "class SyncSold:\n" in stub
+        assert {
+            "pairs(self, pair: Pair | SyncPair) -> list[SyncPair]",
+            "named(self) -> Named[SyncItem]",
+            "both(self) -> SyncBoth[SyncItem]",
+        } <= {*methods(stub).values()}
+
+    def test_iterators(self, write: Write) -> None:
+        """An iterator is handed through, with async objects in it."""
+        stub = write(
+            CLIENT,
+            library="""
+            from collections.abc import Iterator
+            class AsyncClient:
+                async def get(self) -> int: ...
+                def __iter__(self) -> "Iterator[AsyncClient]": ...
+            """,
+        )
+
+        assert methods(stub)["__iter__"] == "__iter__(self) -> Iterator[AsyncClient]"
+
     def test_type_arguments_of_self(self, write: Write) -> None:
         """Overloads of a generic class keep those of which they are."""
         stub = write(
