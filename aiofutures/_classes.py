@@ -79,6 +79,7 @@ def sync_class(
 
     Raises:
         TypeError: `cls` is not a class, or has nothing async.
+        ValueError: `name` is not an identifier.
 
     Example:
         >>> Client = sync_class(httpx.AsyncClient)
@@ -103,6 +104,8 @@ def _made(
         raise TypeError(
             f"{cls!r} has no public async members: use it as it is, or to_sync() for functions"
         )
+    if name is not None and not str(name).isidentifier():
+        raise ValueError(f"name must be an identifier, as it is a class's, not {name!r}")
     key = id(executor), timeout
     # A family keeps its executor, and so its id.
     family = _families.get(key) or _families.setdefault(key, Family(executor, timeout))

@@ -12,12 +12,13 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 from ._stubs.generate import stub_of
-from ._stubs.modules import StubError, imported_names
+from ._stubs.modules import MARK, StubError, imported_names
 from ._twins.base import Twin
 from ._twins.family import sync_name
 from ._twins.kinds import Kind, kind_of_class
@@ -60,10 +61,7 @@ def _run(options: argparse.Namespace) -> int:
     if path is None:
         print(stub, end="")
     elif not options.check:
-        try:
-            path.write_text(stub, encoding="utf-8")
-        except OSError as error:
-            raise StubError(f"{path} cannot be written: {error.strerror}") from error
+        _write(stub, path)
     elif not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != stub:
         print(
             f"{path} is out of date: run python -m aiofutures.twin {_command(options)}",
@@ -71,6 +69,20 @@ def _run(options: argparse.Namespace) -> int:
         )
         return 1
     return 0
+
+
+def _write(stub: str, path: Path) -> None:
+    try:
+        # An empty file, such as a temporary one, is nobody's work.
+        known = path.read_bytes() if path.is_file() else b""
+        if known and not known.startswith(MARK.encode()):
+            raise StubError(
+                f"{path} was not made by this command, and is left as it is: remove it, or choose "
+                "another file with -o"
+            )
+        path.write_text(stub, encoding="utf-8")
+    except OSError as error:
+        raise StubError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,15 +128,25 @@ def _task(target: str, output: Path | None) -> _Task:
 
 def _imported(name: str) -> ModuleType:
     try:
-        return importlib.import_module(name)
+        # The standard output may be the stub.
+        with redirect_stdout(sys.stderr):
+            return importlib.import_module(name)
+    except KeyboardInterrupt:
+        raise
     # Importing a module runs the user's code.
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise StubError(f"{name!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _one(module: ModuleType, name: str) -> dict[str, type]:
     """Return the requested async class, by the name of its twin."""
-    cls = getattr(module, name, None)
+    try:
+        cls = getattr(module, name, None)
+    # A module may have a function for that, which imports something, for example.
+    except Exception as error:
+        raise StubError(
+            f"{module.__name__}:{name} cannot be read: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(cls, type):
         found = "it has no such name" if cls is None else f"it is {cls!r}"
         raise StubError(f"{module.__name__}:{name} is not a class: {found}")

@@ -139,7 +139,9 @@ class Writer:
     def _init(self, cls: Class, members: dict[str, Member]) -> Iterator[ast.stmt]:
         """Yield the `__init__` that a decorator such as `dataclass` creates from attributes."""
         live = cls.live()
-        if not isfunction(getattr(live, "__init__", None)):
+        made = getattr(live, "__init__", None)
+        # A protocol has one that only refuses.
+        if not isfunction(made) or made.__module__ in {"typing", "typing_extensions"}:
             return
         args = _arguments(["self"])
         for parameter in signature(live).parameters.values():

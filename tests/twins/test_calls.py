@@ -667,6 +667,12 @@ class TestClasses:
         assert make().__module__ == __name__
         assert make(name="Thing") is make(name="Thing")
 
+    @pytest.mark.parametrize("name", ["", "a b", "a.b"])
+    def test_wrong_name(self, name: str) -> None:
+        """What cannot be the name of a class is refused."""
+        with pytest.raises(ValueError, match=rf"name must be an identifier.*not '{name}'"):
+            sync_class(shop.Shop, name=name)
+
     def test_same_class(self, executor: AsyncExecutor) -> None:
         """The same class with the same options is the same, also as what members return."""
         Item = sync_class(shop.Item, executor=executor)

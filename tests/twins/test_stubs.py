@@ -867,6 +867,19 @@ class TestMembers:
         )
         assert methods(stub, "SyncOld")["__init__"] == "__init__(self, *, known, _x=...) -> None"
 
+    def test_protocol(self, write: Write) -> None:
+        """A protocol has no `__init__`."""
+        stub = write(
+            CLIENT,
+            library="""
+            from typing import Protocol
+            class AsyncClient(Protocol):
+                async def get(self) -> int: ...
+            """,
+        )
+
+        assert methods(stub).keys() == {"__wrapped__", "get"}
+
     def test_bases(self, write: Write) -> None:
         """What is inherited is in the stub, over modules and with its type arguments."""
         stub = write(
@@ -1344,6 +1357,8 @@ class TestCommand:
             ("missing", "'missing' cannot be imported: ModuleNotFoundError"),
             ("broken", "'broken' cannot be imported: ZeroDivisionError"),
             ("leaving", "'leaving' cannot be imported: SystemExit: 3"),
+            ("skipped", "'skipped' cannot be imported: Skipped: no server"),
+            ("lazy:AsyncClient", "lazy:AsyncClient cannot be read: ImportError: no extra"),
             ("library", "library has no class of its own made by sync_class()"),
             ("library:Missing", "library:Missing is not a class: it has no such name"),
             ("library:LIMIT", "library:LIMIT is not a class: it is 3"),
@@ -1363,6 +1378,8 @@ class TestCommand:
         """Bad input is an error that says what is wrong; nothing is written."""
         (tmp_path / "broken.py").write_text("1 / 0")
         (tmp_path / "leaving.py").write_text("raise SystemExit(3)")
+        (tmp_path / "skipped.py").write_text("import pytest\npytest.skip('no server')")
+        (tmp_path / "lazy.py").write_text("def __getattr__(name): raise ImportError('no extra')")
         (tmp_path / "made.py").write_text(
             "async def get(self): ...\nAsyncMade = type('AsyncMade', (), {'get': get})"
         )
@@ -1394,6 +1411,41 @@ class TestCommand:
         printed = capsys.readouterr()
         assert printed.out == ""
         assert message in printed.err
+
+    @pytest.mark.parametrize("name", ["clients.py", "clients.pyi"])
+    def test_files_of_others(
+        self, client: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str
+    ) -> None:
+        """What the command has not made, such as a source, is not replaced; an empty file is."""
+        path = tmp_path / name
+        path.write_text("Client: int")
+
+        assert twin.main(["clients", "-o", name]) == 2
+        assert f"{name} was not made by this command" in capsys.readouterr().err
+        assert path.read_text() == "Client: int"
+        path.write_text("")
+        forget()
+        assert twin.main(["library:AsyncClient", "-o", name]) == 0
+        assert "class SyncClient:" in path.read_text()
+
+    def test_module_that_prints(
+        self, client: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        """What a module prints when it is imported is not in a stub on the screen."""
+        (tmp_path / "noisy.py").write_text("from library import *\nprint('noise')")
+
+        assert twin.main(["noisy:AsyncClient"]) == 0
+        printed = capsys.readouterr()
+        assert printed.out.startswith("# Made by ")
+        assert "noise\n" not in printed.out
+        assert printed.err == "noise\n"
+
+    def test_interrupt(self, client: str, tmp_path: Path) -> None:
+        """Ctrl-C ends the command while a module is imported."""
+        (tmp_path / "slow.py").write_text("raise KeyboardInterrupt")
+
+        with pytest.raises(KeyboardInterrupt):
+            twin.main(["slow"])
 
     def test_bad_settings_of_ruff(
         self, client: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
