@@ -71,7 +71,7 @@ def members_of(cls: type, family: Family) -> dict[str, Any]:
                 members[SYNC_NAMES[name]] = _renamed(name, cls, family)
         elif name in OWN or name in replaced or (name.startswith("_") and not is_special):
             continue
-        elif isinstance(raw, (classmethod, staticmethod)):
+        elif isinstance(raw, (classmethod, staticmethod)) and callable(raw.__func__):
             members[name] = _class_member(name, raw, cls, family)
         elif (function := function_of(raw)) is not None:
             members[name] = _method(name, function, cls, family)

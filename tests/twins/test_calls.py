@@ -318,7 +318,7 @@ class TestMembers:
             box.other = 1
 
     def test_methods_of_every_kind_of_callable(self, executor: AsyncExecutor) -> None:
-        """Partial methods and builtin functions are methods."""
+        """Partial methods are methods, and static methods may be no functions."""
 
         class Odd:
             async def both(self, one: int, other: int) -> int:
@@ -328,9 +328,12 @@ class TestMembers:
 
             plus_one = partialmethod(both, 1)
 
+            text = staticmethod("text")  # type: ignore[arg-type]  # a constant that is not bound
+
         odd = sync_class(Odd, executor=executor)()
 
         assert odd.plus_one(2) == 3
+        assert odd.text == "text"
 
 
 class Priced:
