@@ -350,7 +350,7 @@ def _members_of(cls: Class, known: Known | None) -> dict[str, Member]:
     for base, context in cls.ancestry(known):
         if not isinstance(base, Class):
             continue
-        found = {name: Member(name, binding, context, base) for name, binding in base.scope.items()}
+        found = {name: _member(name, each, context, base) for name, each in base.scope.items()}
         for name, assigned in base.assigned.items():
             found.setdefault(name, Member(name, assigned, context, base, is_of_instances=True))
         for name, member in found.items():
@@ -359,6 +359,22 @@ def _members_of(cls: Class, known: Known | None) -> dict[str, Member]:
             if _is_undeclared(first) and not _is_undeclared(member):
                 members[name] = member
     return members
+
+
+def _member(name: str, binding: Binding, context: Context, owner: Class) -> Member:
+    """Return a member from the body of a class; an alias of a function is that function."""
+    value = binding.value if isinstance(binding, Assigned) and not binding.annotation else None
+    target = None if value is None else context.target(value)
+    if target is not None and target.name and isinstance(target.binding, Defined):
+        source, taken = load(target.module), target.binding.nodes[-1].args
+        # Builtin functions are no methods.
+        is_written = source is not None and source.path.suffix == ".py"
+        if is_written and (taken.posonlyargs or taken.args or taken.vararg):
+            other = _class_named(target.module, target.name.rpartition(".")[0])
+            context = other.context if other else Context(target.module)
+            known = dict.fromkeys(other.parameters if other else (), UNKNOWN)
+            binding, context = target.binding, replace(context, known=known)
+    return Member(name, binding, context, owner)
 
 
 def _is_undeclared(member: Member) -> bool:

@@ -40,7 +40,19 @@ def stub_of(
     statements = [settled.settled_statement(each) for each in body]
     tree = ast.Module([*settled.imports(), *statements], [])
     source = ast.unparse(ast.fix_missing_locations(tree))
-    return formatted(f"{MARK} {command}`: do not edit it.\n\n{source}\n", path)
+    # Such as type variables; only in strict mode does pyright report them.
+    setting = "# pyright: reportPrivateUsage=false\n" if _has_private_names(tree) else ""
+    return formatted(f"{MARK} {command}`: do not edit it.\n{setting}\n{source}\n", path)
+
+
+def _has_private_names(tree: ast.Module) -> bool:
+    """Tell whether a stub has private names of other modules or classes."""
+    names = [
+        name
+        for node in ast.walk(tree)
+        for name in (getattr(node, "attr", ""), *(each.name for each in getattr(node, "names", [])))
+    ]
+    return any(name.startswith("_") and not name.endswith("__") for name in names)
 
 
 def _lent(module: ModuleType, name: str) -> Reference:

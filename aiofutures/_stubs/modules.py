@@ -193,6 +193,9 @@ def scope_of(body: Sequence[ast.stmt], module: Module) -> dict[str, Binding]:
         for name, binding in _bindings(statement, module):
             known = scope.get(name)
             scope[name] = binding if known is None else _after(known, binding)
+        if isinstance(statement, ast.Delete):
+            for target in statement.targets:
+                scope.pop(ast.unparse(target), None)
     return scope
 
 

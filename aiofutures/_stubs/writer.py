@@ -205,7 +205,10 @@ class Writer:
             else:
                 types.append(self._types.bound(each, Position.ATTRIBUTE))
         kind = joined(types) if types else Reference("typing", "Any")
-        if types or not isinstance(binding.value, ast.Call) or not inferred(binding, member):
+        method = None if member.is_of_instances else _method(name, kind)
+        if method is not None:
+            yield method
+        elif types or not isinstance(binding.value, ast.Call) or not inferred(binding, member):
             yield ast.AnnAssign(ast.Name(name), kind, None, simple=1)
 
     def _declared(self, binding: Assigned, member: Member) -> tuple[ast.expr, ast.expr | None]:
@@ -482,6 +485,21 @@ def _function(
     body: list[ast.stmt] | None = None,
 ) -> ast.FunctionDef:
     return ast.FunctionDef(name, arguments, body or [_ELLIPSIS], decorators, returns, lineno=0)
+
+
+def _method(name: str, kind: ast.expr) -> ast.FunctionDef | None:
+    """Return the method that a class has where a call has made a function of this type."""
+    match kind:
+        case ast.Subscript(
+            value=Reference(name="Callable"),
+            slice=ast.Tuple(elts=[ast.List(elts=[_, *taken]), returned]),
+        ):
+            arguments = _arguments([])
+            given = (ast.arg(f"arg{number}", each) for number, each in enumerate(taken, 1))
+            arguments.posonlyargs = [ast.arg("self"), *given]
+            return _function(name, arguments, returned, [])
+        case _:
+            return None
 
 
 def _sorted(shown: dict[str, Member]) -> list[tuple[str, Member]]:

@@ -944,6 +944,66 @@ class TestMembers:
 
         assert methods(stub)["url"] == "url: str"
 
+    def test_functions_in_a_class(self, write: Write) -> None:
+        """A function that a class takes from elsewhere is a method, and one it deletes is none."""
+        stub = write(
+            CLIENT,
+            library="""
+            import time
+            from collections.abc import Awaitable, Callable
+            from typing import Generic, TypeVar
+            import lower
+            T = TypeVar("T")
+            def made() -> Callable[[object, int], Awaitable[str]]: ...
+            def open_() -> Callable[..., Awaitable[str]]: ...
+            async def outside(self: object, key: int) -> str: ...
+            class Base(Generic[T]):
+                async def get(self) -> T: ...
+            class AsyncClient:
+                outer = outside
+                base = Base.get
+                lower = lower.Other.get
+                now = time.time
+                made = made()
+                open = open_()
+                def __init__(self) -> None:
+                    self.own = made()
+                async def gone(self) -> int: ...
+                del gone
+            """,
+            lower="""
+            class Item:
+                async def price(self) -> int: ...
+            class Other:
+                async def get(self) -> "list[Item]": ...
+            """,
+        )
+
+        found = methods(stub)
+        assert {
+            "outer(self, key: int) -> str",
+            "base(self) -> Any",
+            "lower(self) -> list[SyncItem]",
+            "now: Any",
+            "made(self, arg1: int, /) -> str",
+            "open: Callable[..., str]",
+            "own: Callable[[object, int], str]",
+        } <= {*found.values()}
+        assert "gone" not in found
+
+    def test_private_names(self, write: Write) -> None:
+        """Where private names are imported, pyright is told so."""
+        setting = "# pyright: reportPrivateUsage=false\n"
+        library = """
+            class _Private: ...
+            class AsyncClient:
+                async def get(self) -> "_Private": ...
+            """
+
+        assert write(CLIENT, library=library).splitlines(keepends=True)[1] == setting
+        library = library.replace("_Private", "Public")
+        assert setting not in write(CLIENT, library=library)
+
     def test_type_variables_under_other_names(self, write: Write) -> None:
         """Type variables are known, too, where what makes them is imported by another name."""
         stub = write(
