@@ -205,6 +205,20 @@ def variable_of(key: Key) -> tuple[ast.expr, bool]:
     return Reference(module, name), _made_by(binding, module) == "TypeVarTuple"
 
 
+def is_bounded(key: Key) -> bool:
+    """Tell whether a type variable has a bound or constraints."""
+    module, name = key
+    owner, _, last = name.rpartition(".")
+    cls = _class_named(module, owner) if owner else None
+    if cls is not None:
+        return getattr(cls.parameters_of_syntax[last], "bound", None) is not None
+    binding = resolve(module, name).binding
+    value = binding.value if isinstance(binding, Assigned) else None
+    return isinstance(value, ast.Call) and (
+        len(value.args) > 1 or any(each.arg == "bound" for each in value.keywords)
+    )
+
+
 def variables_of(cls: Class) -> list[ast.expr]:
     """Return the type variables of a generic class, as type arguments."""
     found = map(variable_of, cls.parameters)

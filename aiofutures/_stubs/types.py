@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import Enum, auto
+from itertools import zip_longest
 from typing import Final, overload
 
 from .classes import (
@@ -18,6 +19,7 @@ from .classes import (
     Member,
     arguments_of,
     class_of,
+    is_bounded,
     is_type_variable,
     members_of,
     type_parameters,
@@ -48,7 +50,7 @@ class Kind(Enum):
     PLAIN = auto()
     TWIN = auto()
     ITERATOR = auto()
-    #: A named tuple with async objects in it.
+    #: A named tuple or typed dictionary with async objects in it.
     RECORD = auto()
 
 
@@ -80,6 +82,9 @@ _CONTAINERS: Final = frozenset(
         "MutableSequence",
     ]
 )
+#: What becomes another one of its kind, with twins in it.
+_RECORDS: Final = frozenset({"NamedTuple", "TypedDict"})
+_QUALIFIERS: Final = frozenset({"NotRequired", "ReadOnly", "Required"})
 _READ: Final = frozenset({"tuple", "Tuple", "Sequence", "Collection", "Iterable", "Mapping"})
 _EXEMPT: Final = frozenset(
     {("asyncio.events", "AbstractEventLoop"), ("_asyncio", "Future"), ("asyncio.futures", "Future")}
@@ -183,7 +188,7 @@ class Types:
             kept = self.translate(args[0], context, Position.KEPT)
             return subscript(self._import(target), [kept, result])
         if (name in {"type", "Type"} and position is Position.ATTRIBUTE) or (
-            name in _CONTAINERS and gives
+            name in _CONTAINERS | _QUALIFIERS and gives
         ):
             inner = Position.GIVEN
         elif name in _READ and position is Position.TAKEN:
@@ -286,21 +291,20 @@ class Types:
                 strict=False,
             )
         )
-        inner = Position.KEPT
         if position in _GIVES:
             kind = self.kind(cls)
-            if _is_named_tuple(cls):
-                inner = Position.GIVEN
             awaited = self.awaited(cls, known) if position is Position.RESULT else None
             if awaited is not None and (kind is not Kind.TWIN or "__aenter__" in members_of(cls)):
                 if self._is_itself(awaited):
-                    return self._twin(cls, args, context, inner)
+                    return self._twin(cls, args, context)
                 return self.bound(awaited, Position.GIVEN)
             if kind in {Kind.TWIN, Kind.RECORD}:
-                return self._twin(cls, args, context, inner)
+                return self._twin(cls, args, context)
             if kind is Kind.ITERATOR:
                 return self._iterator(cls, known)
-        kept = [self.translate(each, context, inner) for each in args]
+            if _is_record(cls):
+                return subscript(self.original(cls), self._given(cls, args, context))
+        kept = [self.translate(each, context, Position.KEPT) for each in args]
         original = subscript(self.original(cls), kept)
         return Taken(original, cls.key, kept) if position is Position.TAKEN else original
 
@@ -312,11 +316,17 @@ class Types:
         target = bound.context.target(bound.node)
         return target is not None and target.name == "Self" and target.module in _SPECIAL
 
-    def _twin(
-        self, cls: Class, args: list[ast.expr], context: Context, inner: Position
-    ) -> ast.expr:
+    def _twin(self, cls: Class, args: list[ast.expr], context: Context) -> ast.expr:
         name = self._twins.get(cls.key) or ast.Name(self._name_twin(cls))
-        return subscript(name, [self.translate(each, context, inner) for each in args])
+        return subscript(name, self._given(cls, args, context))
+
+    def _given(self, cls: Class, args: list[ast.expr], context: Context) -> list[ast.expr]:
+        """Return type arguments: members give twins, but a bound may be an async class."""
+        return [
+            self.translate(each, context, Position.KEPT if is_bound else Position.GIVEN)
+            for each, is_bound in zip_longest(args, map(is_bounded, cls.parameters))
+            if each is not None
+        ]
 
     def _iterator(self, cls: Class, known: Known) -> ast.expr:
         return generator_type(self.bound(self.iterated(cls, known), Position.GIVEN))
@@ -433,7 +443,7 @@ class Types:
         public = {name for name in members if not name.startswith("_")}
         if iterates and not enters and public <= _ITERATING:
             return Kind.ITERATOR
-        is_record = _is_named_tuple(cls)
+        is_record = _is_record(cls)
         fields = {name for name in public if isinstance(members[name].binding, Assigned)}
         others = public - fields if is_record else public
         if iterates or enters or any(self._is_async(members[name]) for name in sorted(others)):
@@ -442,7 +452,7 @@ class Types:
         return Kind.RECORD if is_open else Kind.PLAIN
 
     def _holds_async(self, field: Member) -> bool:
-        """Tell whether a field of a named tuple may be, or contain, something async."""
+        """Tell whether a field of a record may be, or contain, something async."""
         assert isinstance(field.binding, Assigned)  # noqa: S101
         for node in ast.walk(unquoted(field.binding.annotation) or ast.Constant(None)):
             match node:
@@ -503,9 +513,9 @@ class Types:
         return False
 
 
-def _is_named_tuple(cls: Class) -> bool:
+def _is_record(cls: Class) -> bool:
     bases = (base for base, _ in cls.ancestry() if isinstance(base, Target))
-    return any(base.module in _SPECIAL and base.name == "NamedTuple" for base in bases)
+    return any(base.module in _SPECIAL and base.name in _RECORDS for base in bases)
 
 
 def _parsed(text: str) -> ast.expr:

@@ -79,18 +79,20 @@ class Writer:
         return written
 
     def _record(self, cls: Class, name: str, shown: list[tuple[str, Member]]) -> ast.ClassDef:
-        """Return a named tuple with twins in it."""
+        """Return a named tuple or typed dictionary with twins in it."""
         body = docstring(cls.node)
         for each, member in shown:
-            annotation = member.binding.annotation if isinstance(member.binding, Assigned) else None
-            if annotation is None or not isinstance(member.binding, Assigned):
-                body += self._member(each, member, cls)
+            binding = member.binding
+            if isinstance(binding, Assigned) and binding.annotation is not None:
+                kind = self._types.translate(binding.annotation, member.context, Position.GIVEN)
+                if _is_partial(member.owner) and "Required[" not in ast.unparse(binding.annotation):
+                    kind = subscript(Reference("typing", "NotRequired"), [kind])
+                body.append(ast.AnnAssign(ast.Name(each), kind, binding.value and _DOTS, simple=1))
             else:
-                kind = self._types.translate(annotation, member.context, Position.GIVEN)
-                default = member.binding.value and _DOTS
-                body.append(ast.AnnAssign(ast.Name(each), kind, default, simple=1))
-        bases = [Reference("typing", "NamedTuple"), *self._bases(cls)]
-        written = ast.ClassDef(name, bases, [], body, [])
+                body += self._member(each, member, cls)
+        special = {base.name for base, _ in cls.ancestry() if isinstance(base, Target)}
+        base = "TypedDict" if "TypedDict" in special else "NamedTuple"
+        written = ast.ClassDef(name, [Reference("typing", base), *self._bases(cls)], [], body, [])
         self._add_parameters(written, cls.node, cls.context)
         return written
 
@@ -485,6 +487,12 @@ def _function(
     body: list[ast.stmt] | None = None,
 ) -> ast.FunctionDef:
     return ast.FunctionDef(name, arguments, body or [_ELLIPSIS], decorators, returns, lineno=0)
+
+
+def _is_partial(cls: Class) -> bool:
+    """Tell whether the keys that a class itself declares need not be there."""
+    keywords = {each.arg: ast.unparse(each.value) for each in cls.node.keywords}
+    return keywords.get("total") == "False"
 
 
 def _method(name: str, kind: ast.expr) -> ast.FunctionDef | None:

@@ -123,9 +123,9 @@ def _has_async_member(cls: type, outer: frozenset[type]) -> bool:
 def _hints(cls: type) -> dict[str, Any]:
     """Return the annotated types of a class's attributes, if they are all known.
 
-    The fields of a named tuple do not count: it becomes another one, with twins in it.
+    The fields of named tuples and typed dictionaries do not count: they become others, with twins.
     """
-    if issubclass(cls, tuple):
+    if issubclass(cls, tuple) or typing.is_typeddict(cls):
         return {}
     try:
         return typing.get_type_hints(cls)

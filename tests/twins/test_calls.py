@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial, wraps
 from types import GeneratorType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypedDict
 
 import pytest
 from support import LIMIT, MakeExecutor, in_thread, run_python
@@ -328,7 +328,7 @@ class TestMembers:
 
             plus_one = partialmethod(both, 1)
 
-            text = staticmethod("text")  # type: ignore[arg-type]  # a constant that is not bound
+            text: Any = staticmethod("text")  # type: ignore[arg-type]  # a constant that is not bound
 
         odd = sync_class(Odd, executor=executor)()
 
@@ -344,6 +344,15 @@ class Priced:
 class Pair(NamedTuple):
     first: Priced
     second: int
+
+
+class Sale(TypedDict):
+    item: Priced
+
+
+class Sold:
+    def sale(self) -> Sale:
+        return {"item": Priced()}
 
 
 class Pairs:
@@ -380,6 +389,11 @@ class TestValues:
         assert isinstance(pair, Pair)
         assert (first.price(), second) == (3, 4)
         assert shop.is_pair(pair)
+
+    def test_typed_dictionary(self) -> None:
+        """A class is not async because of a typed dictionary with async objects."""
+        with pytest.raises(TypeError, match="has no public async members"):
+            sync_class(Sold)
 
     def test_plain_containers(self, twin: Any) -> None:
         """Containers without anything async are handed through."""

@@ -1067,6 +1067,66 @@ class TestMembers:
             "both(self) -> SyncBoth[SyncItem]",
         } <= {*methods(stub).values()}
 
+    def test_typed_dictionaries(self, write: Write) -> None:
+        """So does a typed dictionary; its keys stay required, or not."""
+        stub = write(
+            CLIENT,
+            library="""
+            from typing import Generic, NotRequired, Required, TypedDict, TypeVar
+            T = TypeVar("T")
+            class Item:
+                async def price(self) -> int: ...
+            class Sale(TypedDict):
+                item: Item
+                note: NotRequired[Item]
+            class More(Sale, total=False):
+                items: list[Item]
+                must: Required[Item]
+            class Named(TypedDict, Generic[T]):
+                value: T
+            class AsyncClient:
+                async def sold(self, sale: Sale) -> More: ...
+                async def named(self) -> Named[Item]: ...
+            """,
+        )
+
+        assert methods(stub, "SyncMore") == {
+            "item": "item: SyncItem",
+            "note": "note: NotRequired[SyncItem]",
+            "items": "items: NotRequired[list[SyncItem]]",
+            "must": "must: Required[SyncItem]",
+        }
+        assert "class SyncMore(TypedDict):" in stub
+        assert methods(stub)["sold"] == "sold(self, sale: Sale) -> SyncMore"
+        assert methods(stub)["named"] == "named(self) -> Named[SyncItem]"
+
+    @later
+    def test_type_arguments(self, write: Write) -> None:
+        """A generic twin of async objects gives twins, unless its variable has a bound."""
+        stub = write(
+            CLIENT,
+            library="""
+            from typing import Generic, TypeVar
+            T = TypeVar("T")
+            Either = TypeVar("Either", int, "Item")
+            class Item:
+                async def price(self) -> int: ...
+            Bound = TypeVar("Bound", bound=Item)
+            class Query(Generic[T, Bound, Either]):
+                async def first(self) -> T: ...
+            class Later[X, Y: Item, *Z]:
+                async def first(self) -> X: ...
+            class AsyncClient:
+                def query(self) -> Query[Item, Item, Item]: ...
+                def later(self) -> Later[Item, Item, Item, list[Item]]: ...
+            """,
+        )
+
+        assert methods(stub)["query"] == "query(self) -> SyncQuery[SyncItem, Item, Item]"
+        assert methods(stub)["later"] == (
+            "later(self) -> SyncLater[SyncItem, Item, SyncItem, list[SyncItem]]"
+        )
+
     def test_iterators(self, write: Write) -> None:
         """An iterator is handed through, with async objects in it."""
         stub = write(

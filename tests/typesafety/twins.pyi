@@ -164,7 +164,7 @@ class SyncRaw:
     def find(self, key: str, *, one: Literal[False] = ...) -> SyncResponse[list[Record]]: ...
     def connect(
         self, *urls: Url, **options: Unpack[Options]
-    ) -> AbstractContextManager[SyncResponse[Mapping[str, Cursor]], bool | None]:
+    ) -> AbstractContextManager[SyncResponse[Mapping[str, SyncCursor]], bool | None]:
         """Return cursors."""
 
 class SyncResponse(Generic[rows_T]):
