@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import repeat
@@ -18,6 +18,7 @@ from .modules import (
     Function,
     Module,
     Target,
+    assignments,
     decorator_names,
     load,
     resolve,
@@ -399,19 +400,18 @@ def _assigned_in(method: Function) -> Iterator[tuple[str, Assigned]]:
     positional = [*method.args.posonlyargs, *method.args.args]
     own = positional[0].arg if positional else None
     for statement in ast.walk(method):
-        targets: list[ast.expr] = []
         annotation: ast.expr | None = None
+        pairs: Iterable[tuple[ast.expr, ast.expr | None]] = []
         if isinstance(statement, ast.AnnAssign):
-            targets, annotation = [statement.target], statement.annotation
+            pairs = [(statement.target, statement.value)]
+            annotation = statement.annotation
         elif isinstance(statement, ast.Assign):
-            targets = statement.targets
-        else:
-            continue
-        for target in targets:
+            pairs = assignments(statement)
+        for target, value in pairs:
             if (
                 isinstance(target, ast.Attribute)
                 and isinstance(target.value, ast.Name)
                 and target.value.id == own
             ):
                 # Along with the method, for the types of its parameters.
-                yield target.attr, Assigned(statement.value, annotation, method)
+                yield target.attr, Assigned(value, annotation, method)

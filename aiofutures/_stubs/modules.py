@@ -268,14 +268,27 @@ def _bindings(statement: ast.stmt, module: Module) -> Iterator[tuple[str, Bindin
         case ast.AnnAssign(target=ast.Name(id=name)):
             yield name, Assigned(statement.value, statement.annotation, statement)
         case ast.Assign():
-            names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
-            yield from ((name, Assigned(statement.value, None, statement)) for name in names)
+            for target, value in assignments(statement):
+                if isinstance(target, ast.Name):
+                    yield target.id, Assigned(value, None, statement)
         case _ if type(statement).__name__ == "TypeAlias":
             # The statement `type Name = ...`, new in Python 3.12.
             fields = dict(ast.iter_fields(statement))
             yield fields["name"].id, Assigned(fields["value"], None, statement)
         case _:
             pass
+
+
+def assignments(statement: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr | None]]:
+    """Iterate over the targets of an assignment and their values; None for what is unpacked."""
+    several = (ast.Tuple, ast.List)
+    for target in statement.targets:
+        if not isinstance(target, several):
+            yield target, statement.value
+        elif isinstance(statement.value, several) and len(statement.value.elts) == len(target.elts):
+            yield from zip(target.elts, statement.value.elts, strict=True)
+        else:
+            yield from ((each, None) for each in target.elts)
 
 
 def _imported_module(alias: ast.alias) -> tuple[str, Binding]:

@@ -84,7 +84,7 @@ _CONTAINERS: Final = frozenset(
 )
 #: What becomes another one of its kind, with twins in it.
 _RECORDS: Final = frozenset({"NamedTuple", "TypedDict"})
-_QUALIFIERS: Final = frozenset({"NotRequired", "ReadOnly", "Required"})
+_QUALIFIERS: Final = frozenset({"ClassVar", "Final", "NotRequired", "ReadOnly", "Required"})
 _READ: Final = frozenset({"tuple", "Tuple", "Sequence", "Collection", "Iterable", "Mapping"})
 _EXEMPT: Final = frozenset(
     {("asyncio.events", "AbstractEventLoop"), ("_asyncio", "Future"), ("asyncio.futures", "Future")}
@@ -187,14 +187,7 @@ class Types:
             result = self.translate(args[1], context, Position.RESULT)
             kept = self.translate(args[0], context, Position.KEPT)
             return subscript(self._import(target), [kept, result])
-        if (name in {"type", "Type"} and position is Position.ATTRIBUTE) or (
-            name in _CONTAINERS | _QUALIFIERS and gives
-        ):
-            inner = Position.GIVEN
-        elif name in _READ and position is Position.TAKEN:
-            inner = Position.TAKEN
-        else:
-            inner = Position.KEPT
+        inner = _inside(name, position)
         return subscript(
             self._import(target), [self.translate(each, context, inner) for each in args]
         )
@@ -511,6 +504,17 @@ class Types:
                 self._async_aliases[key] = self.is_async_type(value, inner)
             return self._async_aliases[key]
         return False
+
+
+def _inside(name: str, position: Position) -> Position:
+    """Return the position of the arguments of a special type."""
+    if (name in {"type", "Type"} and position is Position.ATTRIBUTE) or (
+        name in _CONTAINERS and position in _GIVES
+    ):
+        return Position.GIVEN
+    if name in _QUALIFIERS or (name in _READ and position is Position.TAKEN):
+        return position
+    return Position.KEPT
 
 
 def _is_record(cls: Class) -> bool:

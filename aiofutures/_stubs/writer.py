@@ -74,7 +74,10 @@ class Writer:
             body += self._init(cls, members)
         for each, member in _sorted(shown):
             body += self._member(each, member, cls)
-        written = ast.ClassDef(name, self._bases(cls), [], body or [_ELLIPSIS], [])
+        # That it is deprecated, but not that it is final.
+        kept = self._decorators(name, cls.node, cls.context)
+        decorators: list[ast.expr] = [each for each in kept if isinstance(each, ast.Call)]
+        written = ast.ClassDef(name, self._bases(cls), [], body or [_ELLIPSIS], decorators)
         self._add_parameters(written, cls.node, cls.context)
         return written
 
@@ -136,7 +139,9 @@ class Writer:
     def _original(self, cls: Class) -> Iterator[ast.stmt]:
         """Yield the property that tells type checkers what `unwrap` gives."""
         kind = subscript(self._types.original(cls), variables_of(cls))
-        yield _function("__wrapped__", _arguments(["self"]), kind, [ast.Name("property")])
+        yield _function(
+            "__wrapped__", _arguments(["self"]), kind, [Reference("builtins", "property")]
+        )
 
     def _init(self, cls: Class, members: dict[str, Member]) -> Iterator[ast.stmt]:
         """Yield the `__init__` that a decorator such as `dataclass` creates from attributes."""
@@ -399,12 +404,14 @@ class Writer:
                 return kind
         return generator_type(self._types.bound(self._types.iterated(cls, {}), Position.GIVEN))
 
-    def _decorators(self, name: str, node: Function, context: Context) -> Iterator[ast.expr]:
+    def _decorators(
+        self, name: str, node: Function | ast.ClassDef, context: Context
+    ) -> Iterator[ast.expr]:
         for decorator, last in zip(node.decorator_list, decorator_names(node), strict=True):
             if last in {"setter", "deleter"}:
                 yield ast.Attribute(ast.Name(name), last)
             elif last in {"classmethod", "staticmethod", "property"}:
-                yield ast.Name(last)
+                yield Reference("builtins", last)
             elif last == "cached_property":
                 yield Reference("functools", "cached_property")
             elif last in KEPT_DECORATORS:

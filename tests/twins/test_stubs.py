@@ -1004,6 +1004,69 @@ class TestMembers:
         library = library.replace("_Private", "Public")
         assert setting not in write(CLIENT, library=library)
 
+    def test_attributes(self, write: Write) -> None:
+        """What is assigned along with others is there; `ClassVar` and `Final` hold twins."""
+        stub = write(
+            CLIENT,
+            library="""
+            from collections.abc import Awaitable, Callable
+            from typing import ClassVar, Final
+            class Item:
+                async def price(self) -> int: ...
+            class AsyncClient:
+                one, two = 1, "two"
+                three, four = divmod(7, 2)
+                made: "ClassVar[AsyncClient | None]" = None
+                item: Final[Item] = Item()
+                hook: ClassVar[Callable[[], Awaitable[Item]]]
+                def __init__(self, host: str, port: int) -> None:
+                    self.host, self.port = host, port
+                    self.five, [six, self.seven] = six = 5, (6, 7)
+                async def get(self) -> int: ...
+            """,
+        )
+
+        found = methods(stub)
+        assert {
+            *("one: int", "two: str", "three: Any", "four: Any", "host: str", "port: int"),
+            *("made: ClassVar[Client | None]", "item: Final[SyncItem]", "five: int"),
+            "hook: ClassVar[Callable[[], SyncItem]]",
+        } <= {*found.values()}
+
+    def test_members_with_the_names_of_decorators(self, write: Write) -> None:
+        """A member named like a decorator does not decorate the others."""
+        stub = write(
+            CLIENT,
+            library="""
+            class AsyncClient:
+                @property
+                def size(self) -> int: ...
+                @classmethod
+                async def make(cls) -> int: ...
+                async def property(self) -> int: ...
+                async def classmethod(self) -> int: ...
+            """,
+        )
+
+        assert methods(stub)["size"].startswith("@builtins.property\n")
+        assert methods(stub)["make"].startswith("@builtins.classmethod\n")
+
+    def test_deprecated_class(self, write: Write) -> None:
+        """The twin of a deprecated class is deprecated; that of a final one is not final."""
+        stub = write(
+            CLIENT,
+            library="""
+            from typing import final
+            from typing_extensions import deprecated
+            @final
+            @deprecated("use another")
+            class AsyncClient:
+                async def get(self) -> int: ...
+            """,
+        )
+
+        assert '\n\n@deprecated("use another")\nclass Client:\n' in stub
+
     def test_type_variables_under_other_names(self, write: Write) -> None:
         """Type variables are known, too, where what makes them is imported by another name."""
         stub = write(
