@@ -30,10 +30,13 @@ def stub_of(
     """
     imported = imported_names(module.__name__) if is_whole else set()
     lent = {name: _lent(module, name) for name in twins if name in imported}
-    classes = {name: _source_of(cls) for name, cls in twins.items() if name not in lent}
+    same = _same(module, [name for name in twins if name not in lent]) if is_whole else {}
+    others = {*lent, *same}
+    classes = {name: _source_of(cls) for name, cls in twins.items() if name not in others}
     names: dict[Key, ast.Name] = {_source_of(twins[name]).key: each for name, each in lent.items()}
     names.update({cls.key: ast.Name(name) for name, cls in reversed(classes.items())})
-    body = _written(module, classes, names, is_whole=is_whole)
+    body = _written(module, classes, names, frozenset(others), is_whole=is_whole)
+    body += [ast.Assign([ast.Name(new)], ast.Name(name), lineno=0) for new, name in same.items()]
     own = _names_of(module) if is_whole else set()
     made = {each.id for each in names.values()}
     settled = Names(module.__name__ if is_whole else "", own | made, names, lent)
@@ -53,6 +56,13 @@ def _has_private_names(tree: ast.Module) -> bool:
         for name in (getattr(node, "attr", ""), *(each.name for each in getattr(node, "names", [])))
     ]
     return any(name.startswith("_") and not name.endswith("__") for name in names)
+
+
+def _same(module: ModuleType, names: list[str]) -> dict[str, str]:
+    """Return the further names of a module's twins, with the first one of each."""
+    first: dict[int, str] = {}
+    found = {name: first.setdefault(id(vars(module)[name]), name) for name in names}
+    return {name: known for name, known in found.items() if name != known}
 
 
 def _lent(module: ModuleType, name: str) -> Reference:
@@ -84,9 +94,14 @@ def _names_of(module: ModuleType) -> set[str]:
 
 
 def _written(
-    module: ModuleType, classes: dict[str, Class], names: dict[Key, ast.Name], *, is_whole: bool
+    module: ModuleType,
+    classes: dict[str, Class],
+    names: dict[Key, ast.Name],
+    others: frozenset[str],
+    *,
+    is_whole: bool,
 ) -> list[ast.stmt]:
-    """Return the statements of the stub; note further twins in `names`."""
+    """Return the statements of the stub, without `others`; note further twins in `names`."""
     found: list[Class] = []
     taken = _names_of(module) | imported_names(module.__name__) if is_whole else set()
 
@@ -107,7 +122,7 @@ def _written(
     body: list[ast.stmt] = [node for _, node in written]
     source = load(module.__name__)
     if is_whole and source is not None:
-        body += Rest(source, module, types).written(frozenset(classes))
+        body += Rest(source, module, types).written(others | classes.keys())
     return body
 
 

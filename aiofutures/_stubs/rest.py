@@ -29,6 +29,11 @@ class Rest:
 
     def written(self, twins: frozenset[str]) -> Iterator[ast.stmt]:
         """Yield the statements for all names but these."""
+        if self._listed:
+            # It also exports what is imported under another name.
+            names = [name for name in self._listed if name in self._module.scope]
+            exported = ast.List([ast.Constant(name) for name in names])
+            yield ast.Assign([ast.Name("__all__")], exported, lineno=0)
         for name, binding in self._module.scope.items():
             is_public = name in self._listed if self._listed else not name.startswith("_")
             if name not in twins and (is_public or self._is_used(name, binding)):
@@ -54,6 +59,8 @@ class Rest:
             yield self._assigned(name, binding, context, getattr(self._live, name, None))
         elif self._listed and binding.name is not None:
             yield ast.ImportFrom(binding.module, [ast.alias(binding.name, name)], 0)
+        elif self._listed:
+            yield ast.Import([ast.alias(binding.module, name if name != binding.module else None)])
 
     def _class(self, cls: Class) -> ast.ClassDef:
         live = cls.live()

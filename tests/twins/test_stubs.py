@@ -199,6 +199,40 @@ class TestModule:
         assert "    late: int" in body
         assert "__slots__" not in body
 
+    def test_exported_names(self, write: Write) -> None:
+        """What `__all__` lists is exported, also twins and modules that are imported, once each."""
+        stub = write(
+            """
+            import os.path as p
+            import sys
+            from aiofutures import sync_class
+            from library import *
+            from lower import Lower as Low, helper as h
+            __all__ = ["Client", "Low", "h", "p", "sys"]
+            Client = sync_class(AsyncClient)
+            """,
+            library=LIBRARY,
+            lower="""
+            from aiofutures import sync_class
+            from library import Started
+            Lower = sync_class(Started)
+            def helper() -> int: ...
+            """,
+        )
+
+        assert '\n__all__ = ["Client", "Low", "h", "p", "sys"]\n' in stub
+        for line in ("import os.path as p", "import sys", "from lower import helper as h"):
+            assert f"\n{line}\n" in stub
+        assert stub.count("import Lower as Low") == 1
+
+    def test_same_twin(self, write: Write) -> None:
+        """A further name of a twin is one in the stub, too."""
+        stub = write(
+            f"{CLIENT}Other = Client\nAnother = sync_class(AsyncClient)\n", library=LIBRARY
+        )
+
+        assert stub.endswith("\n\nOther = Client\nAnother = Client\n")
+
     def test_decorated_class(self, write: Write) -> None:
         """A decorated class is in the stub as its twin, under its own name alone."""
         stub = write(
