@@ -268,6 +268,9 @@ class Writer:
         args = arguments_of(annotation) if isinstance(annotation, ast.Subscript) else []
         named = annotation.value if isinstance(annotation, ast.Subscript) else annotation
         target = member.context.target(named)
+        if target is not None and target.name == "LiteralString":
+            # Inherited from `str`; a twin is no string.
+            return False
         wanted = None if target is None else class_of(target)
         if wanted is None or wanted == cls:
             return True
