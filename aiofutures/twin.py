@@ -73,9 +73,10 @@ def _run(options: argparse.Namespace) -> int:
 
 def _write(stub: str, path: Path) -> None:
     try:
-        # An empty file, such as a temporary one, is nobody's work.
-        known = path.read_bytes() if path.is_file() else b""
-        if known and not known.startswith(MARK.encode()):
+        known = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        # An empty file, such as a temporary one, or one of comments is nobody's work.
+        is_work = any(line and not line.startswith("#") for line in known.splitlines())
+        if is_work and MARK not in known:
             raise StubError(
                 f"{path} was not made by this command, and is left as it is: remove it, or choose "
                 "another file with -o"

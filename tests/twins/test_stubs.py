@@ -1637,17 +1637,19 @@ class TestCommand:
     def test_files_of_others(
         self, client: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str
     ) -> None:
-        """What the command has not made, such as a source, is not replaced; an empty file is."""
+        """What the command has not made, such as a source, is not replaced; other files are."""
         path = tmp_path / name
         path.write_text("Client: int")
 
         assert twin.main(["clients", "-o", name]) == 2
         assert f"{name} was not made by this command" in capsys.readouterr().err
         assert path.read_text() == "Client: int"
-        path.write_text("")
-        forget()
-        assert twin.main(["library:AsyncClient", "-o", name]) == 0
-        assert "class SyncClient:" in path.read_text()
+        conflict = "<<<<<<< ours\n# Made by `python -m aiofutures.twin clients`\nx: int\n"
+        for text in ("", "# to be made\n", conflict):
+            path.write_text(text)
+            forget()
+            assert twin.main(["library:AsyncClient", "-o", name]) == 0
+            assert "class SyncClient:" in path.read_text()
 
     def test_module_that_prints(
         self, client: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
