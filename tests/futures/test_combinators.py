@@ -326,6 +326,7 @@ class TestThen:
             assert future.result(20 * LIMIT) == 100_000
 
     @pytest.mark.parametrize("max_workers", [None, 1])
+    @pytest.mark.timeout(300)
     def test_long_chain_cancelled(self, max_workers: int | None) -> None:
         """Cancelling its last link cancels all, whether they have started or not."""
         with AsyncExecutor(max_workers=max_workers) as executor:

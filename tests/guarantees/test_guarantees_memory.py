@@ -108,6 +108,7 @@ class TestGrowth:
 
 
 @on_both_loops
+@pytest.mark.timeout(300)
 def test_hundred_thousand_in_flight(make_executor: MakeExecutor) -> None:
     """A hundred thousand calls are in flight at once, and all of them end."""
     executor = make_executor()
