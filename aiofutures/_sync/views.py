@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, NoReturn, TypeAlias
 
 from .._contract import Host
-from .._typing import T, override
+from .._typing import override
 from .call import Openable
 from .steps import EndedError, StepTask
 
@@ -152,25 +152,26 @@ class ContextManager(AbstractContextManager[Any, Any]):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> Any:
-        manager, task = last_entered(self._entered)
-        leave = partial(manager.__aexit__, exc_type, exc_value, traceback)
+        if not self._entered:
+            raise not_entered()
+        # Not with `pop`: a signal handler may run after the call, before the block that leaves it.
+        manager, task = self._entered[-1]
+        del self._entered[-1]
         try:
+            leave = partial(manager.__aexit__, exc_type, exc_value, traceback)
             return task.run(leave, is_last=True)
         except EndedError:
             # It was left when its task was cancelled, or the parent process will leave it.
             return None
         except BaseException:
             # If only the wait failed, the manager is not left yet.
-            task.start_closing(leave)
+            task.start_closing(partial(manager.__aexit__, exc_type, exc_value, traceback))
             raise
 
 
-def last_entered(entered: list[T]) -> T:
-    """Remove the last of what was entered and not yet left, and return it."""
-    try:
-        return entered.pop()
-    except IndexError:
-        raise RuntimeError("cannot leave what was not entered, or was left already") from None
+def not_entered() -> RuntimeError:
+    """Return the error for leaving too often."""
+    return RuntimeError("cannot leave what was not entered, or was left already")
 
 
 async def _exit_cancelled(

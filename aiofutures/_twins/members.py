@@ -12,7 +12,7 @@ from .._coroutines import is_async_generator_function
 from .._decorators import _blocking
 from .._sync.call import Openable
 from .._sync.signatures import awaited_or_viewed, copy_signature, returned_type
-from .._sync.views import ContextManager, last_entered
+from .._sync.views import ContextManager, not_entered
 from .._typing import override
 from .base import (
     SYNC_NAMES,
@@ -243,7 +243,7 @@ def _enter(title: str, family: Family) -> Callable[..., Any]:
             return self
         manager = ContextManager(family.opening(original_of(self), title, home_of(self)))
         entered = manager.__enter__()
-        # Atomic, like the `pop` on exit.
+        # Atomic.
         _entered(self).append(manager)
         return entered
 
@@ -259,7 +259,13 @@ def _entered(twin: Twin) -> list[AbstractContextManager[Any, Any]]:
 
 def _exit(title: str, family: Family) -> Callable[..., Any]:
     def leave(self: Twin, *args: Any) -> Any:
-        return last_entered(_entered(self)).__exit__(*args)
+        entered = _entered(self)
+        if not entered:
+            raise not_entered()
+        # As in `ContextManager.__exit__`.
+        manager = entered[-1]
+        del entered[-1]
+        return manager.__exit__(*args)
 
     return leave
 

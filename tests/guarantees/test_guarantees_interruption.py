@@ -7,9 +7,9 @@ import sys
 import time
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from contextvars import Context
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from types import CodeType, FrameType
@@ -20,6 +20,7 @@ from support import LIMIT, Gate, MakeExecutor, echo, echo_later, in_thread, unti
 
 import aiofutures
 from aiofutures import AsyncExecutor, Future, InvalidStateError, in_caller_thread, to_sync
+from aiofutures._sync.views import ContextManager
 
 # Each walks through hundreds of points. One that hangs fails by itself, after `LIMIT`.
 pytestmark = pytest.mark.timeout(180)
@@ -51,6 +52,9 @@ def interrupt(point: int, fn: Callable[[], object]) -> bool:
             if caller.f_code.co_name == "__del__":  # Python drops what is raised there
                 return
             caller = caller.f_back
+        # In no Python does a `with` statement leave what it entered if this begins with an error.
+        if event == "call" and frame.f_code is ContextManager.__exit__.__code__:
+            return
         if event in {"call", "c_return"} and frame.f_code.co_filename.startswith(_FILES):
             if event == "c_return" and frame.f_lasti in _protected_calls(frame.f_code):
                 return
@@ -260,6 +264,41 @@ def test_interruption_of_a_shared_client(make_executor: MakeExecutor, action: st
             pytest.fail(f"hangs after an interruption at point {point} of {action}")
         assert log == ["open", "close"] * (len(log) // 2), point
     assert point > 1
+
+
+@pytest.mark.parametrize("loop_factory", ["asyncio", "uvloop"], indirect=True)
+def test_interruption_of_a_with_block(make_executor: MakeExecutor) -> None:
+    """Wherever a signal handler raises in entering or leaving: what is entered is left."""
+    log: list[str] = []
+
+    @asynccontextmanager
+    async def enter() -> AsyncGenerator[int, None]:
+        log.append("enter")
+        try:
+            yield 1
+        finally:
+            log.append("leave")
+
+    point = 0
+    reached = True
+    while reached:
+        point += 1
+        executor = make_executor()
+        log.clear()
+        reached = interrupt(point, partial(_pass, to_sync(executor=executor)(enter)))
+
+        try:
+            until(lambda: not executor.tasks)
+        except AssertionError:
+            pytest.fail(f"is not left after an interruption at point {point}")
+        assert log == ["enter", "leave"] * (len(log) // 2), point
+        in_thread(executor.shutdown).result(LIMIT)
+    assert point > 1
+
+
+def _pass(enter: Callable[[], AbstractContextManager[int]]) -> None:
+    with enter():
+        pass
 
 
 @pytest.mark.parametrize("is_step", [False, True])
