@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from inspect import CORO_CREATED, getcoroutinestate, isawaitable, iscoroutine
+from inspect import CORO_CREATED, getcoroutinestate, isawaitable
+from types import CoroutineType
 from typing import Any, overload
 
 from ._default import get_default_executor
@@ -103,7 +104,8 @@ class _Parts:
 
     def __del__(self) -> None:
         for awaitable in self.awaitables:
-            if iscoroutine(awaitable) and getcoroutinestate(awaitable) == CORO_CREATED:
+            # By type: the `__class__` of a lazy proxy may raise.
+            if type(awaitable) is CoroutineType and getcoroutinestate(awaitable) == CORO_CREATED:
                 awaitable.close()
 
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from functools import partial
 from threading import get_ident
 from time import monotonic, sleep
+from types import FunctionType, MethodType
 from typing import Any, Final, Protocol, TypeAlias
 
 from .._contract import Host, LendsPlaces, Runnable
@@ -136,7 +137,8 @@ class Watchers:
 
     def add(self, callback: Callable[[Any], object]) -> None:
         """Add what is to be called with the future."""
-        if not isinstance(callback, AsyncCallback):
+        # By type, as in `is_of_asyncio`.
+        if type(callback) is not AsyncCallback:
             self.callbacks.append(callback)
             return
         # Atomic: one for all, and one for each key.
@@ -371,6 +373,11 @@ class AsyncWaiter(asyncio.Future[None]):
             self.set_result(None)
 
 
+# What `asyncio.wait` adds, and what `asyncio.wrap_future` does.
+_FUNCTIONS: Final = (FunctionType, MethodType)
+_OF_ASYNCIO: Final = ("asyncio.tasks", "asyncio.futures")
+
+
 class AsyncCallback(AsyncWaiter):
     """Calls a function of asyncio, which does not expect other threads, on its event loop."""
 
@@ -400,7 +407,8 @@ class AsyncCallback(AsyncWaiter):
 
 def is_of_asyncio(fn: object) -> bool:
     """Tell whether `fn` is a function that asyncio adds to futures."""
-    return getattr(fn, "__module__", None) == "asyncio.tasks"
+    # By type: the attributes of a lazy proxy may raise.
+    return type(fn) in _FUNCTIONS and fn.__module__ in _OF_ASYNCIO
 
 
 class OutcomeWaiter(AsyncWaiter):

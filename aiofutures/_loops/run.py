@@ -448,8 +448,10 @@ class Run:
                 return
             result = task.result()
         except BaseException as exception:
-            _clean_up(coroutine, task)
-            _settle_raised(future, exception)
+            try:
+                _clean_up(coroutine, task)
+            finally:
+                _settle_raised(future, exception)
         else:
             future.settle(result)
             del result
@@ -466,11 +468,12 @@ class Run:
         settle_running: Callable[[asyncio.Task[Any]], object],
     ) -> None:
         """Note which task runs the call of `future`, until it is done. Loop thread only."""
-        future._task = task
-        self.unfinished[task] = future
         if type(task) is not _TASK:
             settle_running = _passing(settle_running, task)
+        # First this: with a task of a factory, it may raise.
         task.add_done_callback(settle_running, context=Context())
+        self.unfinished[task] = future
+        future._task = task
         if future._awaiters is not None:
             future._awaiters.begin(task)
 
@@ -480,6 +483,10 @@ class Run:
         future._task = None
         try:
             _settle(future, task)
+        except BaseException as error:
+            # Raised by a task of the user's factory.
+            future.fail(error)
+            raise
         finally:
             del self.unfinished[task]
             if self.limit is not None:
@@ -653,6 +660,10 @@ def _settle_raised(future: Runnable, exception: BaseException) -> None:
 
 def _clean_up(coroutine: Any, task: asyncio.Task[Any] | None) -> None:
     """Clean up after a call whose first step raised. Loop thread only."""
+    if isinstance(task, asyncio.Future) and not task.done():
+        # A task of the user's factory that refused to be watched.
+        task.cancel()
+        return
     # Not isinstance: the `__class__` of a result may raise.
     if issubclass(type(coroutine), CoroutineType):
         coroutine.close()

@@ -277,6 +277,63 @@ def test_factory_with_a_fault(executor: AsyncExecutor) -> None:
     assert executor.submit(echo_later, 2).result(LIMIT) == 2
 
 
+@pytest.mark.one_loop("sets up one loop")
+@pytest.mark.parametrize("method", ["add_done_callback", "cancelled", "exception", "result"])
+def test_factory_of_faulty_tasks(
+    executor: AsyncExecutor, logged_errors: list[Any], method: str
+) -> None:
+    """A call fails with what its task raises; later ones do not."""
+
+    class Faulty(asyncio.Task[Any]):
+        def fail(self, *_: object, **__: object) -> None:
+            raise LookupError(method)
+
+    setattr(Faulty, method, Faulty.fail)
+
+    def make_faulty(loop: Any, coro: Any, **options: Any) -> Faulty:
+        options.pop("eager_start", None)
+        return Faulty(coro, loop=loop, **options)
+
+    async def set_factory(factory: Any) -> None:
+        asyncio.get_running_loop().set_task_factory(factory)
+
+    executor.submit(set_factory, make_faulty).result(LIMIT)
+    future = executor.submit(echo_later, 1)
+
+    assert isinstance(future.exception(LIMIT), LookupError)
+    loop = executor._loop_thread._run.loop
+    assert loop is not None
+    loop.set_task_factory(None)
+    assert executor.submit(echo_later, 2).result(LIMIT) == 2
+    logged_errors.clear()
+
+
+def test_callback_without_attributes(executor: AsyncExecutor) -> None:
+    """A callback whose attributes raise is called."""
+    called = threading.Event()
+
+    class Callback(Proxy):
+        def __call__(self, future: Future[Any]) -> None:
+            called.set()
+
+    with Gate() as gate:
+        executor.submit(gate.wait).add_done_callback(Callback())
+
+    assert called.wait(LIMIT)
+
+
+def test_part_without_attributes() -> None:
+    """`gather` raises what such a part raises, and closes the coroutines beside it."""
+    part = echo(1)
+    proxy: Any = Proxy()
+
+    with pytest.raises(OSError, match="not loaded"):
+        _ = gather(proxy, part)
+
+    with pytest.raises(RuntimeError, match="cannot reuse"):
+        part.send(None)
+
+
 class TestLoopFactory:
     """What a `loop_factory` returns that is not a new event loop."""
 

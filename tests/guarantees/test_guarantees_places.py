@@ -271,7 +271,7 @@ WAITS: list[Callable[[Any], Awaitable[Any]]] = [
 class TestAsyncio:
     """Functions of asyncio with our futures."""
 
-    @pytest.mark.parametrize("wait", WAITS[:4])
+    @pytest.mark.parametrize("wait", WAITS)
     def test_lend_the_place(
         self, make_executor: MakeExecutor, wait: Callable[[Any], Awaitable[Any]]
     ) -> None:
