@@ -44,7 +44,7 @@ class Batch:
         key: The key of the task.
         calls: The unfinished calls, by number.
         cancelled: The numbers of calls whose cancellation was requested; some may be done.
-        address: The worker that runs it; None until that worker announces it.
+        address: The worker that runs it; None until that worker announces it, and once it is lost.
         task: Dask's future, which keeps the task alive.
     """
 

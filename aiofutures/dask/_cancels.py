@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from typing import Protocol
 
@@ -35,7 +35,8 @@ class Cancels:
         self._call_soon = call_soon
         self._notify = notify
         self._waiting: dict[str | None, dict[str, list[int]]] = {}
-        self._on_the_way: set[object] = set()
+        # With the worker that each goes to.
+        self._on_the_way: dict[object, str | None] = {}
 
     def are_on_the_way(self) -> bool:
         """Tell whether some have not arrived yet."""
@@ -50,6 +51,14 @@ class Cancels:
         if not numbers or numbers[-1] != number:
             numbers.append(number)
 
+    def note_workers(self, addresses: Container[str]) -> None:
+        """Stop waiting for those to other workers, which are lost. Loop thread only."""
+        self._on_the_way = {
+            one: address
+            for one, address in self._on_the_way.items()
+            if address is None or address in addresses
+        }
+
     def drop(self) -> None:
         """Stop waiting for them: the cluster was lost. Loop thread only."""
         self._waiting.clear()
@@ -60,10 +69,10 @@ class Cancels:
         waiting, self._waiting = self._waiting, {}
         for address, calls in waiting.items():
             one = object()
-            self._on_the_way.add(one)
+            self._on_the_way[one] = address
             self._engine.cancel_calls(address, calls, partial(self._call_soon, self._arrive, one))
 
     def _arrive(self, one: object) -> None:
         """Note that some have arrived. Loop thread only."""
-        self._on_the_way.discard(one)
+        self._on_the_way.pop(one, None)
         self._notify()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from functools import partial
 from math import ceil, inf
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import uuid4
 
-from .._contract import Runnable
+from .._contract import Runnable, ignore
 from ._calls import Batch, Call
 from ._cancels import Cancels
 from ._emitter import STARTED
@@ -109,7 +109,8 @@ class Dispatch:
         now = asyncio.get_running_loop().time()
         if now - self._last_count > _COUNT_SECONDS and not self._is_counting:
             self._is_counting = True
-            self._engine.count_workers(partial(self._call_soon, self._note_count))
+            announced = [(batch, batch.address) for batch in self._batches.values()]
+            self._engine.count_workers(partial(self._call_soon, self._note_count, announced))
         delay = self._last_flush + self._sizes.linger - now
         if not self._has_counted and self._engine.is_usable():
             # `_note_count` looks again.
@@ -126,11 +127,18 @@ class Dispatch:
         else:
             self.lose()
 
-    def _note_count(self, workers: int) -> None:
-        """Record the number of workers. Loop thread only."""
+    def _note_count(
+        self, announced: list[tuple[Batch, str | None]], workers: int, addresses: Container[str]
+    ) -> None:
+        """Record the number of workers, and which batches lost theirs. Loop thread only."""
         self.workers = max(1, workers)
         self._last_count = asyncio.get_running_loop().time()
         self._is_counting = False
+        self.cancels.note_workers(addresses)
+        for batch, address in announced:
+            # Not what was announced since: its worker may be too new to be among these.
+            if address is not None and address == batch.address and address not in addresses:
+                self._note_loss(batch)
         if not self._has_counted:
             self._has_counted = True
             self.look()
@@ -222,6 +230,16 @@ class Dispatch:
         for number in batch.cancelled:
             self.cancels.add(address, batch.key, number)
 
+    def _note_loss(self, batch: Batch) -> None:
+        """Cancel what the lost worker of a batch was to cancel. Loop thread only.
+
+        Until another one announces the batch, nobody could answer, and there may be no other one.
+        """
+        batch.address = None
+        for call in list(batch.calls.values()):
+            if call.is_cancelled:
+                self.cancel(call.future, ignore)
+
     def _settle(self, batch: Batch, outcomes: list[Outcome]) -> None:
         """Settle futures, each only once, as a batch may run twice. Loop thread only."""
         for number, status, data in outcomes:
@@ -246,7 +264,8 @@ class Dispatch:
         if status == "killed":
             self._retry(batch)
         else:
-            self._fail(batch, error or ClusterLostError(f"the task of the call is {status}"))
+            error = error or ClusterLostError(f"the task of the call is {status}")
+            self._fail(batch, error if self._engine.is_usable() else self._lost())
         self._note_progress(batch)
 
     def _note_result(self, batch: Batch, outcomes: list[Outcome]) -> None:

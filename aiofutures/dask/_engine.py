@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Container, Coroutine
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -67,8 +67,9 @@ class Engine:
 
     @property
     def address(self) -> str:
-        """The address of the scheduler."""
-        return str(self._client.scheduler.address)
+        """The address of the scheduler; "closed" once the client is."""
+        scheduler = self._client.scheduler
+        return "closed" if scheduler is None else str(scheduler.address)
 
     def is_current(self) -> bool:
         """Tell whether the caller runs on Dask's event loop."""
@@ -128,8 +129,12 @@ class Engine:
         """
         self._start(self._cancel_calls(address, calls, arrived))
 
-    def count_workers(self, counted: Callable[[int], object]) -> None:
-        """Count the workers that may run the calls, as far as their addresses tell."""
+    def count_workers(self, counted: Callable[[int, Container[str]], object]) -> None:
+        """Count the workers that may run the calls, as far as their addresses tell.
+
+        Args:
+            counted: Called with their number and the addresses of all workers.
+        """
         self._start(self._count_workers(counted))
 
     def close(self) -> None:
@@ -190,12 +195,12 @@ class Engine:
         finally:
             arrived()
 
-    async def _count_workers(self, counted: Callable[[int], object]) -> None:
+    async def _count_workers(self, counted: Callable[[int, Container[str]], object]) -> None:
         threads: dict[str, int] = {}
         # Without a scheduler there are none.
         with suppress(OSError):
             threads = await self._client.nthreads()
-        counted(sum(map(self._may_run, threads)))
+        counted(sum(map(self._may_run, threads)), threads)
 
     def _may_run(self, address: str) -> bool:
         """Tell whether the worker at an address may run the calls."""

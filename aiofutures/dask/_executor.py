@@ -49,7 +49,8 @@ class DaskExecutor(MapsCalls):
         priority: The priority of the calls over other tasks of the cluster.
 
     Raises:
-        TypeError: `client` is neither, or is an asynchronous client.
+        TypeError: `client` is neither, or is an asynchronous client; or an option is of another
+            type.
         ValueError: One of the numbers is too small, or `loop_factory` has no colon.
         OSError: There is no scheduler at that address.
         BrokenExecutor: This process was forked from one that has run calls with the client.
@@ -74,17 +75,13 @@ class DaskExecutor(MapsCalls):
         resources: dict[str, float] | None = None,
         priority: int = 0,
     ) -> None:
-        numbers = {"max_concurrency": max_concurrency, "window": window, "max_batch": max_batch}
-        for name, number in numbers.items():
-            if number is None and name == "max_batch":
-                raise TypeError("max_batch must be a number, not None: every batch has an end")
-            if number is not None and number <= 0:
-                raise ValueError(f"{name} must be greater than 0, not {number!r}")
-        # NaN is neither.
+        if max_batch is None:
+            raise TypeError("max_batch must be a number, not None: every batch has an end")
+        _refuse_too_small(max_concurrency=max_concurrency, window=window, max_batch=max_batch)
+        # NaN is neither, here and there.
         if not linger >= 0:
             raise ValueError(f"linger must be 0 or greater, not {linger!r}")
-        if loop_factory is not None and ":" not in loop_factory:
-            raise ValueError(f"loop_factory must be 'module:name', not {loop_factory!r}")
+        _refuse_options(loop_factory, resources, priority)
         if window is None and max_concurrency is not None:
             window = 2 * max_concurrency
         if workers is not None:
@@ -191,3 +188,23 @@ class DaskExecutor(MapsCalls):
             f"max_concurrency={self._max_concurrency} pending={pending} running={running} "
             f"state={self._host.state()}>"
         )
+
+
+def _refuse_too_small(**numbers: int | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and not number > 0:
+            raise ValueError(f"{name} must be greater than 0, not {number!r}")
+
+
+def _refuse_options(loop_factory: object, resources: object, priority: object) -> None:
+    """Raise an error for an option that each worker, or the scheduler, would stumble over."""
+    if loop_factory is not None and not isinstance(loop_factory, str):
+        raise TypeError(
+            f"loop_factory must be 'module:name', which the workers import, not {loop_factory!r}"
+        )
+    if loop_factory is not None and not all(loop_factory.partition(":")):
+        raise ValueError(f"loop_factory must be 'module:name', not {loop_factory!r}")
+    if resources is not None and not isinstance(resources, dict):
+        raise TypeError(f"resources must be a dict such as {{'GPU': 1}}, not {resources!r}")
+    if not isinstance(priority, (int, float)):
+        raise TypeError(f"priority must be a number, not {priority!r}")

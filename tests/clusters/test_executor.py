@@ -630,11 +630,28 @@ class TestConstruction:
             asyncio.run(make())
 
     @pytest.mark.parametrize("name", ["max_concurrency", "window", "max_batch"])
-    @pytest.mark.parametrize("number", [0, -1])
+    @pytest.mark.parametrize("number", [0, -1, math.nan])
     def test_too_small(self, client: Client, name: str, number: int) -> None:
         """A number that is too small is a ValueError."""
         with pytest.raises(ValueError, match=f"{name} must be greater than 0"):
             DaskExecutor(client, **{name: number})  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        ("name", "wrong", "words"),
+        [
+            (
+                "loop_factory",
+                asyncio.new_event_loop,
+                "'module:name', which the workers import, not",
+            ),
+            ("resources", ["GPU"], r"a dict such as {'GPU': 1}, not \['GPU'\]"),
+            ("priority", "high", "a number, not 'high'"),
+        ],
+    )
+    def test_another_type(self, client: Client, name: str, wrong: Any, words: str) -> None:
+        """An option of another type is a TypeError at once, not an error of each call."""
+        with pytest.raises(TypeError, match=f"{name} must be {words}"):
+            DaskExecutor(client, **{name: wrong})
 
     def test_max_batch(self, client: Client) -> None:
         """`max_batch` is a number."""
@@ -656,8 +673,9 @@ class TestConstruction:
         async def loop() -> str:
             return type(asyncio.get_running_loop()).__name__
 
-        with pytest.raises(ValueError, match="'module:name', not 'uvloop'"):
-            DaskExecutor(client, loop_factory="uvloop")
+        for wrong in ("uvloop", ":new_event_loop", "uvloop:"):
+            with pytest.raises(ValueError, match=f"'module:name', not '{wrong}'"):
+                DaskExecutor(client, loop_factory=wrong)
         with DaskExecutor(client, loop_factory="support:WithoutReaders") as executor:
             assert executor.submit(loop).result(LIMIT) == "WithoutReaders"
 

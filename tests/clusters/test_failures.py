@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -192,6 +193,36 @@ class TestWorkers:
 
             assert [future.result(LONG) for future in futures] == [0, 1, "cleaned"]
 
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_cancelled_without_another_worker(
+        self, start_cluster: StartCluster, tmp_path: Path, when: str
+    ) -> None:
+        """A cancellation ends a call that lost its worker, also where no other one comes."""
+        path = tmp_path / "gate"
+        with start_cluster(n_workers=1) as client:
+            executor = DaskExecutor(client)
+            futures = [executor.submit(remote.refuse_once, str(path)) for _ in range(2)]
+            until(lambda: all(address_in(executor, each) for each in futures))
+            cluster: Any = client.cluster
+            if when == "before":
+                futures[0].cancel()
+                until(path.exists)
+            cluster.scale(0)
+            until(lambda: not pids(client))
+            if when == "after":
+                futures[0].cancel()
+
+            with pytest.raises(concurrent.futures.CancelledError):
+                futures[0].result(LONG)
+            # As nobody runs them, from now on at once.
+            assert futures[1].running()
+            assert futures[1].cancel()
+            assert futures[1].cancelled()
+            start = time.monotonic()
+            executor.shutdown()
+            # Dask would try to reach the worker for half a minute.
+            assert time.monotonic() - start < LIMIT / 2
+
     def test_adaptive(self, start_cluster: StartCluster) -> None:
         """An adaptive cluster takes no worker away that has calls."""
         with (
@@ -276,9 +307,11 @@ class TestCluster:
             client.close()
 
             for future in futures:
-                assert isinstance(future.exception(LIMIT), ClusterLostError)
+                with pytest.raises(ClusterLostError, match="the client is clos"):
+                    future.result(LIMIT)
             with pytest.raises(ClusterLostError, match="the client is closed"):
                 _ = executor.submit(remote.add, 1)
+            assert repr(executor).startswith("<DaskExecutor client=closed ")
             executor.shutdown()
             (tmp_path / "gate").write_text("open")
 
