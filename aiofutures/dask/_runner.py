@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from distributed import Reschedule, WorkerPlugin
 
 from .. import AsyncExecutor, Future
+from .._loops.lifecycle import Thread
 from .._loops.thread import LoopThread
 from .._typing import override
 
@@ -84,10 +85,29 @@ class Runner(WorkerPlugin):
         Raises:
             Reschedule: The worker is closing; Dask runs the batch elsewhere.
         """
-        self.host.wake()
+        if self.host.state() == "not started":
+            self._start()
         if not self.host.call_soon(batch.begin):
             # The worker is closing.
             raise Reschedule
+
+    def _start(self) -> None:
+        """Start the event loop, from a thread that the end of the interpreter waits for.
+
+        It refuses other daemon threads, such as that of a worker that shares its process.
+        """
+        started: Future[None] = Future()
+
+        def start() -> None:
+            try:
+                self.host.wake()
+            except BaseException as error:
+                started.set_exception(error)
+            else:
+                started.set_result(None)
+
+        Thread(start, "aiofutures-start").start()
+        started.result()
 
     def cancel(self, keys: Iterable[tuple[str, int]]) -> None:
         """Cancel those of the calls that have started here. Loop thread only."""

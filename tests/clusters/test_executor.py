@@ -679,12 +679,18 @@ class TestConstruction:
         with DaskExecutor(client, loop_factory="support:WithoutReaders") as executor:
             assert executor.submit(loop).result(LIMIT) == "WithoutReaders"
 
-    def test_failing_loop_factory(self, client: Client) -> None:
-        """One that cannot be imported there is an error of each call."""
-        with DaskExecutor(client, loop_factory="no_such_module:make") as executor:
+    @pytest.mark.parametrize(
+        ("factory", "kind"),
+        [("no_such_module:make", ModuleNotFoundError), ("builtins:int", TypeError)],
+    )
+    def test_failing_loop_factory(
+        self, client: Client, factory: str, kind: type[Exception]
+    ) -> None:
+        """One that cannot be imported there, or makes no event loop, is an error of each call."""
+        with DaskExecutor(client, loop_factory=factory) as executor:
             futures = [executor.submit(remote.add, 1) for _ in range(3)]
             for future in futures:
-                assert isinstance(future.exception(LIMIT), ModuleNotFoundError)
+                assert isinstance(future.exception(LIMIT), kind)
 
     def test_no_window(self, client: Client) -> None:
         """Without `max_concurrency` there is no window and no limit."""

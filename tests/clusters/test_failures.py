@@ -467,7 +467,6 @@ START = f"""
     cluster = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **{LOOPBACK!r})
     client = Client(cluster)
     executor = DaskExecutor(client)
-    executor.submit(remote.add, 1).result()
 """
 
 
@@ -495,6 +494,18 @@ class TestExit:
         )
 
         assert output == "True\n"
+
+    def test_waits_for_calls_that_begin(self) -> None:
+        """Those of a worker with an event loop already, and those that come after."""
+        output = run_script(
+            """
+            print(executor.submit(remote.add, 1).result(), flush=True)
+            future = executor.submit(remote.pid_after, 0.5)
+            future.add_done_callback(lambda future: print(future.result() > 0, flush=True))
+            """
+        )
+
+        assert output == "1\nTrue\n"
 
     def test_warning(self) -> None:
         """The warning of what it waits for names the calls of the cluster."""
