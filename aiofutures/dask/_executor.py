@@ -75,10 +75,8 @@ class DaskExecutor(MapsCalls):
         resources: dict[str, float] | None = None,
         priority: int = 0,
     ) -> None:
-        if max_batch is None:
-            raise TypeError("max_batch must be a number, not None: every batch has an end")
         _refuse_too_small(max_concurrency=max_concurrency, window=window, max_batch=max_batch)
-        # NaN is neither, here and there.
+        # NaN is neither, and not greater than 0.
         if not linger >= 0:
             raise ValueError(f"linger must be 0 or greater, not {linger!r}")
         _refuse_options(loop_factory, resources, priority)
@@ -191,7 +189,10 @@ class DaskExecutor(MapsCalls):
 
 
 def _refuse_too_small(**numbers: int | None) -> None:
+    """Raise an error for a number that is not greater than 0; None means no limit."""
     for name, number in numbers.items():
+        if number is None and name == "max_batch":
+            raise TypeError("max_batch must be a number, not None: every batch has an end")
         if number is not None and not number > 0:
             raise ValueError(f"{name} must be greater than 0, not {number!r}")
 
