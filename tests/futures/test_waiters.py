@@ -291,7 +291,8 @@ def test_iterator_of_a_child_that_is_just_being_told() -> None:
 
         assert held.locked()
         assert not waiter.lock.locked()
-        assert waiter.finished_futures == [future]
+        # The iterator may have taken it already.
+        until(lambda: waiter.finished_futures == [future] or iterating.done())
         halt.go_on()
     settling.result(LIMIT)
     iterating.exception(LIMIT)

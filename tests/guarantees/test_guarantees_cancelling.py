@@ -21,6 +21,7 @@ from aiofutures import (
     in_executor,
     to_sync,
 )
+from aiofutures._sync import call as sync_call
 from aiofutures._sync.call import _is_done_when_cancelled
 
 Wait = Callable[[AsyncExecutor, Future[str]], Any]
@@ -292,8 +293,11 @@ class TestTimeout:
     """`to_sync(timeout=)` at the last moment."""
 
     @pytest.mark.one_loop("a queue of asyncio is of one loop")
-    def test_value_that_is_there(self, default_executor: AsyncExecutor) -> None:
+    def test_value_that_is_there(
+        self, default_executor: AsyncExecutor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A value that is there before the loop takes the cancellation is returned."""
+        monkeypatch.setattr(sync_call, "_LOOP_SECONDS", LIMIT)
 
         async def busy(queue: asyncio.Queue[str]) -> None:
             waiting: Any = queue
