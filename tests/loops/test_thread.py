@@ -734,6 +734,17 @@ class TestDefaultExecutorOfTheLoop:
             assert executor.submit(work).result(LIMIT) == 5
 
 
+def test_started_already(executor: AsyncExecutor) -> None:
+    """Starting a loop thread that runs changes nothing."""
+    executor.submit(echo, 1).result(LIMIT)
+    loop = executor._loop_thread._run.loop
+
+    executor._loop_thread.wake()
+
+    assert executor._loop_thread._run.loop is loop
+    assert executor.submit(echo, 2).result(LIMIT) == 2
+
+
 def test_second_to_start(executor: AsyncExecutor) -> None:
     """Of two threads that are about to start the loop one does, and the other one's call runs."""
     with Halt(LoopThread._start, "locked(self._start_lock") as second:
