@@ -26,12 +26,32 @@ _LOOP: Final = (
 )
 
 
+class _Pulse:
+    """The time at which `loop` turned last, to within `interval` seconds while it turns."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, interval: float) -> None:
+        self._loop = loop
+        self._interval = interval
+        self._timer: asyncio.TimerHandle | None = None
+        self.last = monotonic()
+
+    def beat(self) -> None:
+        """Note the time, from now on in each interval. Loop thread only."""
+        self.last = monotonic()
+        self._timer = self._loop.call_later(self._interval, self.beat)
+
+    def stop(self) -> None:
+        """Note no more. Loop thread only."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+
 class Watchdog:
     """Warns while a callback holds the loop called `name` for longer than `timeout` seconds.
 
     It samples the stack of the thread. If the same callback is still on it and the loop has not
-    turned, the callback blocks. The loop only answers an occasional call, at no measurable cost.
-    The function with the code `entry` runs the loop; the functions it calls are callbacks.
+    turned, the callback blocks. The loop only runs an occasional timer, at no measurable cost. The
+    function with the code `entry` runs the loop; the functions it calls are callbacks.
     """
 
     def __init__(self, timeout: float, entry: CodeType, name: str) -> None:
@@ -42,8 +62,8 @@ class Watchdog:
     @contextmanager
     def watching(self, loop: asyncio.AbstractEventLoop) -> Generator[None]:
         """Watch `loop`, which the calling thread runs inside the block."""
-        stopped = threading.Event()
-        name, args = f"{self._name}-watchdog", (loop, threading.get_ident(), stopped)
+        pulse, stopped = _Pulse(loop, self._timeout / _LOOKS), threading.Event()
+        name, args = f"{self._name}-watchdog", (pulse, threading.get_ident(), stopped)
         watching = Thread(self._watch, name, args)
         try:
             watching.start()
@@ -53,36 +73,32 @@ class Watchdog:
             yield
             return
         try:
+            pulse.beat()
             yield
         finally:
+            pulse.stop()
             stopped.set()
             watching.join()
 
-    def _watch(
-        self, loop: asyncio.AbstractEventLoop, thread: int, stopped: threading.Event
-    ) -> None:
-        # Set by the loop when it turns.
-        turned = threading.Event()
-        turned.set()
+    def _watch(self, pulse: _Pulse, thread: int, stopped: threading.Event) -> None:
         callback: FrameType | None = None
         warned = False
         cpu_time = _cpu_clock(thread)
-        looked = since = monotonic()
+        looked = since = beaten = monotonic()
         used = cpu_time()
         while not stopped.wait(self._timeout / _LOOKS):
             # The stack first: the callback may continue as soon as this thread releases the GIL.
             stack = self._stack(sys._current_frames().get(thread))
             now, used_before, used = monotonic(), used, cpu_time()
             # A C function that holds the GIL stops this thread too. The callback found afterwards
-            # has been running since the last sample, unless the machine was just busy.
+            # has been running since the loop turned last, unless the machine was just busy.
             was_stopped = min(now - looked, 2 * (used - used_before)) >= self._timeout
-            if turned.is_set():
-                turned.clear()
-                loop.call_soon_threadsafe(turned.set)
+            if pulse.last != beaten:
+                beaten = pulse.last
                 callback, since, warned = None, now, False
             found = stack[-1][0] if stack else None
             if found is not callback:
-                callback, since = found, looked if was_stopped else now
+                callback, since = found, max(looked, beaten) if was_stopped else now
             if now - since >= self._timeout and not warned:
                 self._warn(now - since, stack)
                 warned = True
