@@ -46,6 +46,10 @@ def name_of(page: Path) -> str:
     return "-".join(page.relative_to(ROOT).with_suffix("").parts) if ROOT in page.parents else "p"
 
 
+#: Says of Dask's logs that only the worst is told: a cluster that ends on a busy machine may log
+#: that its parts no longer reach each other.
+QUIET_DASK = "logging:\n  distributed: critical\n  distributed.client: critical\n"
+
 #: What some pages need that not every environment has.
 NEEDS = {"cluster": "distributed"}
 
@@ -110,12 +114,13 @@ def check(page: Path, directory: Path, *options: str, url: str = SERVER) -> None
         pytest.importorskip("uvloop")
     path = directory / f"{name_of(page)}.py"
     path.write_text(source.replace(SERVER, url), encoding="utf-8")
+    (directory / "dask.yaml").write_text(QUIET_DASK, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", *options, path],
         capture_output=True,
         text=True,
         timeout=5 * LIMIT,
-        env={**os.environ, "NO_PROXY": "127.0.0.1"},
+        env={**os.environ, "NO_PROXY": "127.0.0.1", "DASK_CONFIG": str(directory / "dask.yaml")},
         check=False,
     )
     assert done.returncode == 0, done.stderr

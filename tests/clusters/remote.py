@@ -182,7 +182,7 @@ async def note(path: str) -> str:
 
 
 async def refuse_once(path: str) -> None:
-    """Say that it has begun; swallow a cancellation if it is the first process to run it."""
+    """Say that it has begun, and swallow a cancellation if it is the first; end with a file."""
     begun(path)
     try:
         await asyncio.sleep(1000)
@@ -190,4 +190,5 @@ async def refuse_once(path: str) -> None:
         if Path(path).exists():
             raise
         Path(path).write_text("refused")
-        await asyncio.sleep(1000)
+        while not Path(f"{path}.end").exists():
+            await asyncio.sleep(0.05)

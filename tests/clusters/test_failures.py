@@ -208,7 +208,7 @@ class TestWorkers:
                 futures[0].cancel()
                 until(path.exists)
             cluster.scale(0)
-            until(lambda: not pids(client))
+            until(lambda: not cluster.scheduler.workers, LONG)
             if when == "after":
                 futures[0].cancel()
 
@@ -222,6 +222,7 @@ class TestWorkers:
             executor.shutdown()
             # Dask would try to reach the worker for half a minute.
             assert time.monotonic() - start < LIMIT / 2
+        Path(f"{path}.end").touch()
 
     def test_adaptive(self, start_cluster: StartCluster) -> None:
         """An adaptive cluster takes no worker away that has calls."""
