@@ -17,8 +17,7 @@ from .._exceptions import InvalidStateError
 from .._typing import T, override
 from .blocking import open_gate
 from .lifecycle import running_loop_threads
-from .limit import pause
-from .worker_future import TakesOutcomes, WorkerFuture, call_soon
+from .worker_future import PausingFuture, TakesOutcomes, call_soon
 
 _REFUSAL: Final = (
     "the thread that was to run this has stopped waiting in its to_sync call: its time limit "
@@ -133,11 +132,8 @@ def leave_caller(context: Context) -> Context:
     return _asgiref.without_sensitive_context(context)
 
 
-class CallerFuture(WorkerFuture[T]):
+class CallerFuture(PausingFuture[T]):
     """Carries a call from a task to the waiting thread, or to a worker thread.
-
-    The task's call lends its place while the function waits for one, in a thread that may belong to
-    another executor.
 
     Args:
         workers: The worker threads.
@@ -147,7 +143,7 @@ class CallerFuture(WorkerFuture[T]):
         kwargs: Its keyword arguments.
     """
 
-    __slots__ = ("_has_outcome", "_take_back", "_wake", "context")
+    __slots__ = ("_has_outcome", "_wake", "context")
 
     def __init__(
         self,
@@ -160,7 +156,6 @@ class CallerFuture(WorkerFuture[T]):
         super().__init__(workers, loop, fn, args, kwargs)
         self.context = self._call[-1]
         self._has_outcome = False
-        self._take_back = pause()
         self._wake: tuple[Callable[[Any], object], Context] | None = None
 
     def withdraw(self) -> bool:
@@ -202,16 +197,10 @@ class CallerFuture(WorkerFuture[T]):
         else:
             self.get_loop().call_soon(self._settle_late, turns - 1)
 
-    # In another thread.
-
     def run_and_deliver(self) -> None:
         """Run the call in a thread that waits in asgiref, and deliver its outcome."""
         if self._workers.run_here(self):
             self._end_pause(partial(self._workers.hand_over, self))
-
-    @override
-    def deliver(self) -> None:
-        self._end_pause(super().deliver)
 
     # On the event loop. `settle` wakes the awaiting task at once: a further turn of the loop would
     # take a sixth of the time of a call.
@@ -259,21 +248,4 @@ class CallerFuture(WorkerFuture[T]):
         if wake is not None:
             fn, context = wake
             super().add_done_callback(fn, context=context)
-        self._end_pause(_go_on)
         return True
-
-    def _end_pause(self, resume: Callable[[], object]) -> None:
-        """Call `resume` once the task's call has its place again."""
-        try:
-            take_back = self._take_back
-            del self._take_back
-        except AttributeError:
-            take_back = None
-        if take_back is None:
-            resume()
-        else:
-            take_back(resume)
-
-
-def _go_on() -> None:
-    """Do nothing: the task resumes by itself."""

@@ -37,6 +37,7 @@ from .limit import Limit
 from .pool import WorkerPool
 from .run import Run, cancel_all
 from .watchdog import Watchdog
+from .worker_future import PausingFuture, WorkerFuture
 from .workers import Workers
 
 
@@ -257,7 +258,10 @@ class LoopThread:
         refuse_green_threads()
         loop = asyncio.get_running_loop()
         self.refuse_after_shutdown()
-        return self._workers.submit(loop, fn, args, kwargs)
+        make = WorkerFuture if loop is self._run.loop else PausingFuture
+        future = make(self._workers, loop, fn, args, kwargs)
+        self._workers.start(future)
+        return future
 
     def run_in_caller(
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs

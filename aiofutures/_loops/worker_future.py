@@ -1,4 +1,4 @@
-"""The future of a call in a worker thread."""
+"""The futures of calls in worker threads."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from .._asgiref import LOCAL, rehome
 from .._coroutines import drop_frame
 from .._typing import T, override
+from .limit import pause
 
 _Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], Context]
 
@@ -131,6 +132,61 @@ class WorkerFuture(asyncio.Future[T]):
         if self._take() is not None:
             self._workers.note_end(self)
         return True
+
+
+class PausingFuture(WorkerFuture[T]):
+    """A future whose awaiting call lends its place while the function waits for one.
+
+    For a function in a thread that may belong to another executor than the call.
+
+    Args:
+        workers: The worker threads.
+        loop: The event loop.
+        fn: The function. It runs in a copy of the caller's context.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+    """
+
+    __slots__ = ("_take_back",)
+
+    def __init__(
+        self,
+        workers: TakesOutcomes,
+        loop: asyncio.AbstractEventLoop,
+        fn: Callable[..., T],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        super().__init__(workers, loop, fn, args, kwargs)
+        self._take_back = pause()
+
+    @override
+    def deliver(self) -> None:
+        self._end_pause(super().deliver)
+
+    @override
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel the future, and the call unless it is running."""
+        if not super().cancel(msg):
+            return False
+        self._end_pause(_go_on)
+        return True
+
+    def _end_pause(self, resume: Callable[[], object]) -> None:
+        """Call `resume` once the task's call has its place again."""
+        try:
+            take_back = self._take_back
+            del self._take_back
+        except AttributeError:
+            take_back = None
+        if take_back is None:
+            resume()
+        else:
+            take_back(resume)
+
+
+def _go_on() -> None:
+    """Do nothing: the task resumes by itself."""
 
 
 def call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:

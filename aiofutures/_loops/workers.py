@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any, Final
 
 from .._snapshot import snapshot
-from .._typing import T, override
+from .._typing import override
 from .blocking import block, open_gate
 from .lifecycle import worker_pools
 from .pool import WorkerPool
@@ -52,36 +52,16 @@ class Workers:
         self._notify = notify
         self._settle_soon = settle_soon
 
-    def submit(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        fn: Callable[..., T],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        *,
-        is_loops: bool = False,
-    ) -> asyncio.Future[T]:
-        """Run `fn(*args, **kwargs)` in a thread, in a copy of the caller's context.
+    def start(self, future: WorkerFuture[Any], *, is_loops: bool = False) -> None:
+        """Run the call of `future` in a thread.
 
         Args:
-            loop: The event loop that gets the outcome.
-            fn: The function.
-            args: Its positional arguments.
-            kwargs: Its keyword arguments.
+            future: The future.
             is_loops: Whether the loop itself makes the call, which must not use the caller's pool.
-
-        Returns:
-            A future of `loop`.
 
         Raises:
             RuntimeError: The caller's pool was shut down.
         """
-        future = WorkerFuture(self, loop, fn, args, kwargs)
-        self.start(future, is_loops=is_loops)
-        return future
-
-    def start(self, future: WorkerFuture[Any], *, is_loops: bool = False) -> None:
-        """Do the same as `submit`, for an existing future."""
         try:
             self._unfinished.add(future)
             if is_loops or self._callers_pool is None:
@@ -238,4 +218,6 @@ class _DefaultExecutor(ThreadPoolExecutor):
         Returns:
             A future of the event loop, which loops return to their callers unchanged.
         """
-        return self._workers.submit(self._loop, fn, args, kwargs, is_loops=True)
+        future = WorkerFuture(self._workers, self._loop, fn, args, kwargs)
+        self._workers.start(future, is_loops=True)
+        return future

@@ -258,6 +258,17 @@ class TestElsewhere:
 
         assert executor.submit(start).result(LIMIT) == 1
 
+    def test_in_a_thread_of_another_executor(self, make_executor: MakeExecutor) -> None:
+        """So does a thread of another executor that the task waits for."""
+        executor, other = make_executor(max_workers=1), make_executor(max_workers=1)
+
+        async def start() -> int:
+            return await other.sync_to_async(lambda: executor.submit(echo, 1).result())
+
+        assert executor.submit(start).result(LIMIT) == 1
+        limit = limit_of(executor)
+        until(lambda: not (limit._taken or limit._lent or limit._guests or limit._paused))
+
 
 WAITS: list[Callable[[Any], Awaitable[Any]]] = [
     lambda future: asyncio.wait([future]),
