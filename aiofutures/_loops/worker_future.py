@@ -7,6 +7,7 @@ import concurrent.futures
 import sys
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 
 from .._asgiref import LOCAL, rehome
@@ -162,7 +163,11 @@ class PausingFuture(WorkerFuture[T]):
 
     @override
     def deliver(self) -> None:
-        self._end_pause(super().deliver)
+        try:
+            # First this: whoever has the place may be waiting until the threads are idle.
+            self._workers.note_end(self)
+        finally:
+            self._end_pause(partial(self._workers.hand_over, self))
 
     @override
     def cancel(self, msg: Any | None = None) -> bool:

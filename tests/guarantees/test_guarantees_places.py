@@ -269,6 +269,25 @@ class TestElsewhere:
         limit = limit_of(executor)
         until(lambda: not (limit._taken or limit._lent or limit._guests or limit._paused))
 
+    def test_shutdown_of_the_executor_of_the_thread(self, make_executor: MakeExecutor) -> None:
+        """Who has the place meanwhile can wait for the end of the thread's executor."""
+        executor, other = make_executor(max_workers=1), make_executor()
+        ends: list[Future[None]] = []
+
+        async def end() -> None:
+            await asyncio.to_thread(other.shutdown)
+
+        def work() -> int:
+            first = executor.submit(echo, 1)
+            ends.append(executor.submit(end))
+            return first.result()
+
+        async def start() -> int:
+            return await other.sync_to_async(work)
+
+        assert executor.submit(start).result(LIMIT) == 1
+        ends[0].result(LIMIT)
+
 
 WAITS: list[Callable[[Any], Awaitable[Any]]] = [
     lambda future: asyncio.wait([future]),
