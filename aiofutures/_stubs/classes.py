@@ -171,6 +171,10 @@ class Class:
         """Iterate over its bases and their type arguments."""
         context = Context(self.module.name, self.context.classes[:-1]) if self.outer else None
         for base in self.node.bases:
+            made = _record_made(base, self.module.name)
+            if made is not None:
+                yield Class(self.module, f"{self.name}.({made.name})", made, self.outer), []
+                continue
             named = base.value if isinstance(base, ast.Subscript) else base
             target = (context or self.context).target(named)
             arguments = arguments_of(base) if isinstance(base, ast.Subscript) else []
@@ -273,12 +277,43 @@ def _class_named(module_name: str, name: str) -> Class | None:
     scope, path = module.scope, ""
     for part in name.split("."):
         binding = scope.get(part)
+        if isinstance(binding, Assigned):
+            binding = _record_made(binding.value, module_name)
         if not isinstance(binding, ast.ClassDef):
             return None
         path = f"{path}.{part}" if path else part
         outer = Class(module, path, binding, outer)
         scope = outer.scope
     return outer
+
+
+def _record_made(node: ast.expr | None, module: str) -> ast.ClassDef | None:
+    """Return the class that a call of `NamedTuple`, `TypedDict` or `namedtuple` makes."""
+    if not isinstance(node, ast.Call):
+        return None
+    maker = resolve_expression(node.func, module)
+    fields: Iterable[Any]
+    match maker and maker.name, node.args:
+        case "NamedTuple", [ast.Constant(name), ast.List(pairs) | ast.Tuple(pairs)]:
+            fields = [getattr(pair, "elts", (None, None)) for pair in pairs]
+        case "TypedDict", [ast.Constant(name), ast.Dict(keys, kinds)]:
+            fields = [*zip(keys, kinds, strict=True)]
+        case "namedtuple", [ast.Constant(name), ast.Constant(str(text))]:
+            fields = [(ast.Constant(word), None) for word in text.replace(",", " ").split()]
+        case "namedtuple", [ast.Constant(name), ast.List(words) | ast.Tuple(words)]:
+            fields = [(word, None) for word in words]
+        case _:
+            return None
+    if not all(isinstance(key, ast.Constant) for key, _ in fields):
+        return None
+    body = [_field(key.value, kind) for key, kind in fields]
+    return ast.ClassDef(str(name), [node.func], node.keywords, body, [])
+
+
+def _field(name: str, kind: ast.expr | None) -> ast.stmt:
+    if kind is None:
+        return ast.Assign([ast.Name(name)], ast.Constant(...))
+    return ast.AnnAssign(ast.Name(name), kind, None, 1)
 
 
 def is_type_variable(target: Target) -> bool:

@@ -6,6 +6,7 @@ import ast
 import builtins
 from collections import abc
 from collections.abc import Callable, Iterable, Iterator
+from keyword import iskeyword
 from typing import Any, Final
 
 from .classes import Key
@@ -208,6 +209,20 @@ def docstring(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> li
     """Return the docstring of a class or function as a statement, if it has one."""
     text = ast.get_docstring(node)
     return [ast.Expr(ast.Constant(text))] if text else []
+
+
+def as_record(node: ast.ClassDef) -> ast.stmt:
+    """Return a typed dictionary whose keys are not all names as a call, and others unchanged."""
+    fields = {
+        each.target.id: each.annotation
+        for each in node.body
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+    }
+    if all(name.isidentifier() and not iskeyword(name) for name in fields):
+        return node
+    keys = ast.Dict([ast.Constant(name) for name in fields], [*fields.values()])
+    call = ast.Call(node.bases[0], [ast.Constant(node.name), keys], node.keywords)
+    return ast.Assign([ast.Name(node.name)], call, lineno=0)
 
 
 def joined(nodes: Iterable[ast.expr]) -> ast.expr:

@@ -10,9 +10,9 @@ from typing import Any
 
 from .classes import Class, Context, class_of, type_parameters
 from .modules import Assigned, Binding, Defined, Function, Module, Target, overloads_in
-from .names import changed_arguments, docstring
+from .names import as_record, changed_arguments, docstring
 from .references import Reference
-from .types import Position, Types
+from .types import Position, Types, is_record
 
 _ELLIPSIS = ast.Constant(...)
 _PLAIN = (bool, int, float, str, bytes)
@@ -46,10 +46,12 @@ class Rest:
 
     def _written(self, name: str, binding: Binding) -> Iterator[ast.stmt]:
         context = Context(self._module.name)
+        cls = class_of(Target(self._module.name, name, binding))
         if isinstance(binding, ast.ClassDef):
-            cls = class_of(Target(self._module.name, name, binding))
             assert cls is not None  # noqa: S101
             yield self._class(cls)
+        elif cls is not None and is_record(cls):
+            yield as_record(self._class(cls))
         elif isinstance(binding, Defined):
             yield from (
                 self._function(node, context)
@@ -79,7 +81,12 @@ class Rest:
         for name, assigned in cls.assigned.items():
             if name not in cls.scope and assigned.annotation is not None:
                 body.append(self._assigned(name, assigned, cls.context, None))
-        bases = [self._translated(each, cls.context) for each in cls.node.bases]
+        bases = [
+            self._value(each, cls.context)
+            if isinstance(each, ast.Call)
+            else self._translated(each, cls.context)
+            for each in cls.node.bases
+        ]
         keywords = [
             ast.keyword(each.arg, self._value(each.value, cls.context))
             for each in cls.node.keywords
@@ -129,6 +136,8 @@ class Rest:
                         for each in node.keywords
                     ],
                 )
+            case ast.List() | ast.Tuple():
+                return type(node)([self._value(each, context) for each in node.elts])
             case _:
                 return node
 

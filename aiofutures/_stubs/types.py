@@ -295,7 +295,7 @@ class Types:
                 return self._twin(cls, args, context)
             if kind is Kind.ITERATOR:
                 return self._iterator(cls, known)
-            if _is_record(cls):
+            if is_record(cls):
                 return subscript(self.original(cls), self._given(cls, args, context))
         kept = [self.translate(each, context, Position.KEPT) for each in args]
         original = subscript(self.original(cls), kept)
@@ -436,12 +436,13 @@ class Types:
         public = {name for name in members if not name.startswith("_")}
         if iterates and not enters and public <= _ITERATING:
             return Kind.ITERATOR
-        is_record = _is_record(cls)
-        fields = {name for name in public if isinstance(members[name].binding, Assigned)}
-        others = public - fields if is_record else public
+        has_fields = is_record(cls)
+        assigned = {name for name in members if isinstance(members[name].binding, Assigned)}
+        fields = assigned if has_fields else set()
+        others = public - fields
         if iterates or enters or any(self._is_async(members[name]) for name in sorted(others)):
             return Kind.TWIN
-        is_open = is_record and any(self._holds_async(members[name]) for name in sorted(fields))
+        is_open = any(self._holds_async(members[name]) for name in sorted(fields))
         return Kind.RECORD if is_open else Kind.PLAIN
 
     def _holds_async(self, field: Member) -> bool:
@@ -457,8 +458,8 @@ class Types:
                     continue
             target = field.context.target(named)
             cls = None if target is None else class_of(target)
-            is_record = cls is not None and self.kind(cls) is Kind.RECORD
-            if is_record or self.is_async_type(named, field.context):
+            is_open = cls is not None and self.kind(cls) is Kind.RECORD
+            if is_open or self.is_async_type(named, field.context):
                 return True
         return False
 
@@ -517,7 +518,8 @@ def _inside(name: str, position: Position) -> Position:
     return Position.KEPT
 
 
-def _is_record(cls: Class) -> bool:
+def is_record(cls: Class) -> bool:
+    """Tell whether a class is a named tuple with known types, or a typed dictionary."""
     bases = (base for base, _ in cls.ancestry() if isinstance(base, Target))
     return any(base.module in _SPECIAL and base.name in _RECORDS for base in bases)
 

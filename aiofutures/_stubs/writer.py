@@ -35,7 +35,7 @@ from .modules import (
     overloads_in,
     public_place,
 )
-from .names import changed_arguments, docstring, generator_type, joined, subscript
+from .names import as_record, changed_arguments, docstring, generator_type, joined, subscript
 from .references import Reference
 from .types import Kind, Position, Types, itself, unquoted
 
@@ -56,7 +56,7 @@ class Writer:
         self._types = types
         self._decorated = decorated
 
-    def written(self, cls: Class, name: str) -> ast.ClassDef:
+    def written(self, cls: Class, name: str) -> ast.stmt:
         """Return the twin of a class under this name."""
         members = members_of(cls)
         shown = {
@@ -66,7 +66,9 @@ class Writer:
         }
         body = docstring(cls.node)
         if self._types.kind(cls) is Kind.RECORD:
-            return self._record(cls, name, _sorted(shown))
+            # Keys may be private.
+            fields = {each: members[each] for each in members if not each.startswith("__")}
+            return self._record(cls, name, _sorted(fields | shown))
         # A decorated async class has no name of its own.
         if cls.key not in self._decorated:
             body += self._original(cls)
@@ -81,7 +83,7 @@ class Writer:
         self._add_parameters(written, cls.node, cls.context)
         return written
 
-    def _record(self, cls: Class, name: str, shown: list[tuple[str, Member]]) -> ast.ClassDef:
+    def _record(self, cls: Class, name: str, shown: list[tuple[str, Member]]) -> ast.stmt:
         """Return a named tuple or typed dictionary with twins in it."""
         body = docstring(cls.node)
         for each, member in shown:
@@ -97,7 +99,7 @@ class Writer:
         base = "TypedDict" if "TypedDict" in special else "NamedTuple"
         written = ast.ClassDef(name, [Reference("typing", base), *self._bases(cls)], [], body, [])
         self._add_parameters(written, cls.node, cls.context)
-        return written
+        return as_record(written)
 
     def _is_shown(self, name: str, member: Member, members: dict[str, Member]) -> bool:
         if name in SYNC_NAMES:
@@ -144,11 +146,15 @@ class Writer:
         )
 
     def _init(self, cls: Class, members: dict[str, Member]) -> Iterator[ast.stmt]:
-        """Yield the `__init__` that a decorator such as `dataclass` creates from attributes."""
+        """Yield the `__init__` that a decorator such as `dataclass` creates from attributes.
+
+        A named tuple has a `__new__` instead.
+        """
         live = cls.live()
-        made = getattr(live, "__init__", None)
+        found = (getattr(live, name, None) for name in ("__init__", "__new__"))
+        made = next(filter(isfunction, found), None)
         # A protocol has one that only refuses.
-        if not isfunction(made) or made.__module__ in {"typing", "typing_extensions"}:
+        if made is None or made.__module__ in {"typing", "typing_extensions"}:
             return
         args = _arguments(["self"])
         for parameter in signature(live).parameters.values():

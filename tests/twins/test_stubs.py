@@ -1197,6 +1197,61 @@ class TestMembers:
         assert methods(stub)["sold"] == "sold(self, sale: Sale) -> SyncMore"
         assert methods(stub)["named"] == "named(self) -> Named[SyncItem]"
 
+    def test_records_made_by_calls(self, write: Write) -> None:
+        """So does one that a call has made, whatever its keys are, and one that is a base class."""
+        stub = write(
+            CLIENT + "Row = NamedTuple('Row', [('item', 'Item'), ('size', int)])\n"
+            "class Found(namedtuple('Found', ['item', 'size'])): ...\n"
+            "class Kept(NamedTuple('Kept', [('item', Item)])): ...\n",
+            library="""
+            from collections import namedtuple
+            from typing import NamedTuple, TypedDict
+            NAMES = ["a"]
+            FIELDS = [("a", int)]
+            KEYS = {"a": int}
+            class Item:
+                async def price(self) -> int: ...
+            Pair = NamedTuple("Pair", [("first", Item), ("rest", "list[Item]")])
+            Loose = namedtuple("Loose", "item, size")
+            Sale = TypedDict("Sale", {"_id": "Item", "note": str}, total=False)
+            Headers = TypedDict("Headers", {"x-item": Item, "from": int})
+            Unread = namedtuple("Unread", NAMES)
+            More = NamedTuple("More", [*FIELDS, ("item", Item)])
+            Other = TypedDict("Other", {**KEYS, "item": Item})
+            class Sold(NamedTuple("Sold", (("item", Item),))):
+                async def price(self) -> int: ...
+            class Point(namedtuple("Point", "x y")):
+                async def move(self) -> None: ...
+            class AsyncClient:
+                async def pair(self, pair: Pair) -> Pair: ...
+                async def loose(self) -> Loose: ...
+                async def sale(self) -> Sale: ...
+                async def headers(self) -> Headers: ...
+                async def unread(self) -> Unread: ...
+                async def more(self) -> More: ...
+                async def other(self) -> Other: ...
+                async def sold(self) -> Sold: ...
+                async def point(self) -> Point: ...
+            """,
+        )
+
+        assert "class SyncPair(NamedTuple):\n    first: SyncItem\n    rest: list[SyncItem]" in stub
+        assert 'SyncHeaders = TypedDict("SyncHeaders", {"x-item": SyncItem, "from": int})' in stub
+        assert "_id: NotRequired[SyncItem]\n    note: NotRequired[str]" in stub
+        assert methods(stub, "SyncSold")["item"] == "item: SyncItem"
+        assert (
+            methods(stub, "SyncSold")["__init__"] == "__init__(self, item: Item | SyncItem) -> None"
+        )
+        assert methods(stub, "SyncPoint")["y"] == "y: Any"
+        assert methods(stub)["pair"] == "pair(self, pair: Pair | SyncPair) -> SyncPair"
+        names = ("loose", "unread", "more", "other")
+        assert [methods(stub)[each].split()[-1] for each in names] == [*map(str.title, names)]
+        assert "class Row(NamedTuple):\n    item: Item\n    size: int" in stub
+        assert 'class Found(namedtuple("Found", ["item", "size"])): ...' in stub
+        assert 'class Kept(NamedTuple("Kept", [("item", Item)])): ...' in stub
+        # It is assigned.
+        assert _undefined(stub) == {"SyncHeaders"}
+
     @later
     def test_type_arguments(self, write: Write) -> None:
         """A generic twin of async objects gives twins, unless its variable has a bound."""
