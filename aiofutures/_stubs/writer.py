@@ -6,6 +6,7 @@ import ast
 import builtins
 from collections.abc import Iterator
 from dataclasses import replace
+from enum import Enum, EnumMeta
 from functools import partial
 from inspect import isfunction, signature
 from typing import Final
@@ -42,6 +43,8 @@ from .types import Kind, Position, Types, itself, unquoted
 _HIDDEN: Final = frozenset(
     {"__slots__", "__match_args__", "__doc__", "__module__", "__all__", "__orig_bases__", "__str__"}
 )
+# What an enumeration has in another way, or does not show.
+_OF_ENUMERATIONS: Final = frozenset({"__init__", "__new__", "__format__"})
 
 
 class Writer:
@@ -69,17 +72,28 @@ class Writer:
             # Keys may be private.
             fields = {each: members[each] for each in members if not each.startswith("__")}
             return self._record(cls, name, _sorted(fields | shown))
+        enumeration = _enumeration(cls)
+        if enumeration is not None:
+            # It has these, and makes objects itself.
+            shown = {
+                each: member
+                for each, member in shown.items()
+                if member.owner.module.name != "enum" and each not in _OF_ENUMERATIONS
+            }
         # A decorated async class has no name of its own.
         if cls.key not in self._decorated:
             body += self._original(cls)
-        if not {"__init__", "__new__"} & members.keys():
+        if enumeration is None and not {"__init__", "__new__"} & members.keys():
             body += self._init(cls, members)
         for each, member in _sorted(shown):
             body += self._member(each, member, cls)
         # That it is deprecated, but not that it is final.
         kept = self._decorators(name, cls.node, cls.context)
         decorators: list[ast.expr] = [each for each in kept if isinstance(each, ast.Call)]
-        written = ast.ClassDef(name, self._bases(cls), [], body or [_ELLIPSIS], decorators)
+        bases = self._bases(cls)
+        if enumeration is not None:
+            bases = [Reference("enum", enumeration)]
+        written = ast.ClassDef(name, bases, [], body or [_ELLIPSIS], decorators)
         self._add_parameters(written, cls.node, cls.context)
         return written
 
@@ -190,6 +204,8 @@ class Writer:
         binding = member.binding
         if isinstance(binding, Defined):
             yield from self._functions(name, binding.nodes, member, cls)
+        elif isinstance(binding, Assigned) and _is_of_enumeration(name, member):
+            yield ast.Assign([ast.Name(name)], _value_of(name, member.owner.live()), lineno=0)
         elif isinstance(binding, Assigned):
             yield from self._attribute(name, binding, member, cls)
         elif isinstance(binding, ast.ClassDef):
@@ -445,6 +461,29 @@ class Writer:
         if target is None or target.name is None:
             return node
         return Reference(*public_place(target))
+
+
+def _enumeration(cls: Class) -> str | None:
+    """Return the name of the kind of enumeration that a class is; None if it is none."""
+    keys = {base.key for base, _ in cls.ancestry() if isinstance(base, Class)}
+    return next((each for each in ("Flag", "Enum") if ("enum", each) in keys), None)
+
+
+def _is_of_enumeration(name: str, member: Member) -> bool:
+    """Tell whether an attribute is a member of an enumeration."""
+    live = member.owner.live()
+    return isinstance(live, EnumMeta) and name in live.__members__
+
+
+def _value_of(name: str, cls: type[Enum]) -> ast.expr:
+    """Return the value of a member of an enumeration, if it is a plain one."""
+    member = cls[name]
+    if member.name != name:
+        # An alias.
+        return ast.Name(str(member.name))
+    if type(member.value) in {bool, bytes, int, str}:
+        return ast.Constant(member.value)
+    return ast.Call(Reference("typing", "cast"), [Reference("typing", "Any"), _DOTS], [])
 
 
 def _last(node: ast.expr) -> str:

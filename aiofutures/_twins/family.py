@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from enum import Enum
 from functools import partial, update_wrapper
 from types import (
     BuiltinFunctionType,
     FunctionType,
     GenericAlias,
+    MappingProxyType,
     MethodType,
     MethodWrapperType,
 )
@@ -25,6 +27,7 @@ from .._typing import override
 from .base import (
     Home,
     Twin,
+    bare,
     bare_all,
     bare_named,
     holds_nothing,
@@ -65,6 +68,40 @@ class _TwinTask(StepTask):
     @override
     def run(self, fn: Any, *, must_run: bool = False, is_last: bool = False) -> Any:
         return self._wrap(super().run(fn, must_run=must_run, is_last=is_last))
+
+
+class EnumType(type):
+    """The type of twins of enumerations, each of which has its members as twins."""
+
+    @override
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Return the twin of a member, not a new one."""
+        return cls._wrap(cls._original()(*bare_all(args), **bare_named(kwargs)))
+
+    def __getitem__(cls, name: str) -> Any:
+        return cls._wrap(cls._original()[name])
+
+    def __iter__(cls) -> Iterator[Any]:
+        return map(cls._wrap, cls._original())
+
+    def __len__(cls) -> int:
+        return len(cls._original())
+
+    def __contains__(cls, value: object) -> bool:
+        return bare(value) in cls._original()
+
+    @property
+    def __members__(cls) -> Mapping[str, Any]:
+        """The twins of the members, by name."""
+        members: Mapping[str, Any] = cls._original().__members__
+        return MappingProxyType({name: cls._wrap(each) for name, each in members.items()})
+
+    def _original(cls) -> Any:
+        return cls._aiofutures_class  # type: ignore[attr-defined]
+
+    def _wrap(cls, member: object) -> Any:
+        family: Family = cls._aiofutures_family  # type: ignore[attr-defined]
+        return family.wrap(member, family.home())
 
 
 class Family:
@@ -256,7 +293,8 @@ class Family:
         }
         if hasattr(cls, "__class_getitem__"):
             namespace["__class_getitem__"] = classmethod(GenericAlias)
-        return type(name, bases or (Twin,), namespace)
+        make = EnumType if issubclass(cls, Enum) else type
+        return make(name, bases or (Twin,), namespace)
 
 
 def sync_name(cls: type) -> str:

@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import partial, wraps
 from types import GeneratorType
 from typing import Any, NamedTuple, Self, TypedDict
@@ -355,6 +356,14 @@ class Sold:
         return {"item": Priced()}
 
 
+class Region(Enum):
+    EU = "eu"
+    US = "us"
+
+    async def ping(self) -> str:
+        return f"pong of {self.value}"
+
+
 class Pairs:
     async def pair(self) -> Pair:
         return Pair(Priced(), 4)
@@ -389,6 +398,17 @@ class TestValues:
         assert isinstance(pair, Pair)
         assert (first.price(), second) == (3, 4)
         assert shop.is_pair(pair)
+
+    def test_enumeration(self, executor: AsyncExecutor) -> None:
+        """The twin of an enumeration has its members, each as the one twin of the original."""
+        regions: Any = sync_class(Region, executor=executor)
+        eu, us = regions
+
+        assert [each.ping() for each in (eu, us)] == ["pong of eu", "pong of us"]
+        assert regions("eu") is regions["EU"] is regions.EU is eu
+        assert regions.__members__ == {"EU": eu, "US": us}
+        assert (len(regions), us in regions, Region.US in regions) == (2, True, True)
+        assert (unwrap(us), us.name, us.value) == (Region.US, "US", "us")
 
     def test_typed_dictionary(self) -> None:
         """A class is not async because of a typed dictionary with async objects."""

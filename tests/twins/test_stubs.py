@@ -1212,7 +1212,7 @@ class TestMembers:
             class Item:
                 async def price(self) -> int: ...
             Pair = NamedTuple("Pair", [("first", Item), ("rest", "list[Item]")])
-            Loose = namedtuple("Loose", "item, size")
+            Loose = namedtuple("Loose", ["item", "size"])
             Sale = TypedDict("Sale", {"_id": "Item", "note": str}, total=False)
             Headers = TypedDict("Headers", {"x-item": Item, "from": int})
             Unread = namedtuple("Unread", NAMES)
@@ -1220,6 +1220,8 @@ class TestMembers:
             Other = TypedDict("Other", {**KEYS, "item": Item})
             class Sold(NamedTuple("Sold", (("item", Item),))):
                 async def price(self) -> int: ...
+            class Made(type("Base", (), {})):
+                async def move(self) -> None: ...
             class Point(namedtuple("Point", "x y")):
                 async def move(self) -> None: ...
             class AsyncClient:
@@ -1232,6 +1234,7 @@ class TestMembers:
                 async def other(self) -> Other: ...
                 async def sold(self) -> Sold: ...
                 async def point(self) -> Point: ...
+                async def made(self) -> Made: ...
             """,
         )
 
@@ -1243,6 +1246,7 @@ class TestMembers:
             methods(stub, "SyncSold")["__init__"] == "__init__(self, item: Item | SyncItem) -> None"
         )
         assert methods(stub, "SyncPoint")["y"] == "y: Any"
+        assert {*methods(stub, "SyncMade")} == {"__wrapped__", "move"}
         assert methods(stub)["pair"] == "pair(self, pair: Pair | SyncPair) -> SyncPair"
         names = ("loose", "unread", "more", "other")
         assert [methods(stub)[each].split()[-1] for each in names] == [*map(str.title, names)]
@@ -1251,6 +1255,46 @@ class TestMembers:
         assert 'class Kept(NamedTuple("Kept", [("item", Item)])): ...' in stub
         # It is assigned.
         assert _undefined(stub) == {"SyncHeaders"}
+
+    def test_enumerations(self, write: Write) -> None:
+        """An enumeration with async members stays one: its members are twins, with their values."""
+        stub = write(
+            CLIENT,
+            library="""
+            from enum import Enum, Flag, IntEnum, auto
+            class Region(Enum):
+                EU = "eu"
+                EUROPE = EU
+                ODD = (1, object())
+                async def ping(self) -> str: ...
+            class Level(IntEnum):
+                LOW = auto()
+                async def set(self) -> None: ...
+            class Right(Flag):
+                READ = auto()
+                async def grant(self) -> None: ...
+            class Planet(Enum):
+                EARTH = 1
+                def __init__(self, mass: int) -> None:
+                    self.mass = mass
+                async def visit(self) -> None: ...
+            class AsyncClient:
+                async def region(self, region: Region = Region.EU) -> Region: ...
+                async def level(self) -> Level: ...
+                async def right(self) -> Right: ...
+                async def planet(self) -> Planet: ...
+            """,
+        )
+
+        assert "class SyncRegion(Enum):" in stub
+        assert 'EU = "eu"\n    EUROPE = EU\n    ODD = cast(Any, ...)\n' in stub
+        assert {*methods(stub, "SyncRegion")} == {"__wrapped__", "ping"}
+        assert "class SyncRight(Flag):" in stub
+        assert {"LOW = 1", "READ = 1", "EARTH = 1"} <= {*map(str.strip, stub.splitlines())}
+        assert {*methods(stub, "SyncPlanet")} == {"__wrapped__", "mass", "visit"}
+        assert not {"name", "value", "__new__", "__format__"} & {*methods(stub, "SyncLevel")}
+        region = "region(self, region: Region | SyncRegion=Region.EU) -> SyncRegion"
+        assert methods(stub)["region"] == region
 
     @later
     def test_type_arguments(self, write: Write) -> None:
