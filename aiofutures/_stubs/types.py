@@ -176,7 +176,10 @@ class Types:
         if name == "Annotated" and args:
             return self.translate(args[0], context, position)
         if name == "Literal":
-            return subscript(self._import(target), args)
+            inner = position if gives else Position.KEPT
+            return subscript(
+                self._import(target), [self._literal(each, context, inner) for each in args]
+            )
         if name in _AWAITABLE and position is Position.RESULT:
             return self._argument(args, _AWAITABLE[name], context, Position.GIVEN)
         if name in _ITERABLE and gives:
@@ -191,6 +194,12 @@ class Types:
         return subscript(
             self._import(target), [self.translate(each, context, inner) for each in args]
         )
+
+    def _literal(self, node: ast.expr, context: Context, position: Position) -> ast.expr:
+        """Return a literal; that of an enumeration has the name of its class in it."""
+        if not isinstance(node, ast.Attribute):
+            return node
+        return ast.Attribute(self.translate(node.value, context, position), node.attr)
 
     def _argument(
         self, args: list[ast.expr], index: int, context: Context, position: Position

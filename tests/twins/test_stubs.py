@@ -1296,6 +1296,29 @@ class TestMembers:
         region = "region(self, region: Region | SyncRegion=Region.EU) -> SyncRegion"
         assert methods(stub)["region"] == region
 
+    def test_literals_of_enumerations(self, write: Write) -> None:
+        """A literal of an enumeration is imported, and that of an async one is its twin's."""
+        stub = write(
+            CLIENT,
+            library="""
+            from enum import Enum
+            from typing import Literal
+            class Mode(Enum):
+                FAST = "fast-mode"
+            class Region(Enum):
+                EU = "eu"
+                async def ping(self) -> str: ...
+            class AsyncClient:
+                async def mode(self) -> Literal[Mode.FAST, "slow"]: ...
+                async def region(self, region: Literal[Region.EU]) -> Literal[Region.EU]: ...
+            """,
+        )
+
+        assert methods(stub)["mode"] == "mode(self) -> Literal[Mode.FAST, 'slow']"
+        region = "region(self, region: Literal[Region.EU]) -> Literal[SyncRegion.EU]"
+        assert methods(stub)["region"] == region
+        assert _undefined(stub) == set()
+
     @later
     def test_type_arguments(self, write: Write) -> None:
         """A generic twin of async objects gives twins, unless its variable has a bound."""
