@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 
 from .._asgiref import LOCAL, rehome
+from .._contract import TakeBack
 from .._coroutines import drop_frame
 from .._typing import T, override
 from .limit import pause
@@ -163,11 +164,15 @@ class PausingFuture(WorkerFuture[T]):
 
     @override
     def deliver(self) -> None:
+        take_back = self._stop_pausing()
+        if take_back is None:
+            super().deliver()
+            return
         try:
             # First this: whoever has the place may be waiting until the threads are idle.
             self._workers.note_end(self)
         finally:
-            self._end_pause(partial(self._workers.hand_over, self))
+            take_back(partial(self._workers.hand_over, self))
 
     @override
     def cancel(self, msg: Any | None = None) -> bool:
@@ -179,15 +184,20 @@ class PausingFuture(WorkerFuture[T]):
 
     def _end_pause(self, resume: Callable[[], object]) -> None:
         """Call `resume` once the task's call has its place again."""
-        try:
-            take_back = self._take_back
-            del self._take_back
-        except AttributeError:
-            take_back = None
+        take_back = self._stop_pausing()
         if take_back is None:
             resume()
         else:
             take_back(resume)
+
+    def _stop_pausing(self) -> TakeBack | None:
+        """Return what takes the place back to the first caller, None to all others."""
+        try:
+            take_back = self._take_back
+            del self._take_back
+        except AttributeError:
+            return None
+        return take_back
 
 
 def _go_on() -> None:
