@@ -269,6 +269,7 @@ class TestElsewhere:
         limit = limit_of(executor)
         until(lambda: not (limit._taken or limit._lent or limit._guests or limit._paused))
 
+    @pytest.mark.one_loop("the order of calls is that of one loop")
     def test_shutdown_of_the_executor_of_the_thread(self, make_executor: MakeExecutor) -> None:
         """Who has the place meanwhile can wait for the end of the thread's executor."""
         executor, other = make_executor(max_workers=1), make_executor()
