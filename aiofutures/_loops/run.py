@@ -293,6 +293,8 @@ class Run:
         """Free the resources of the loop, which has stopped. Loop thread only."""
         self.bell = None
         bell.remove()
+        if self.limit is not None:
+            self.limit.close()
         loop.close()
 
     def drain(self) -> None:

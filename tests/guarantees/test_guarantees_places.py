@@ -4,6 +4,9 @@ import asyncio
 import gc
 import threading
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from functools import partial
+from threading import Thread
 from typing import Any, cast
 from weakref import ref
 
@@ -288,6 +291,32 @@ class TestElsewhere:
 
         assert executor.submit(start).result(LIMIT) == 1
         ends[0].result(LIMIT)
+
+    def test_thread_that_outlives_the_executor_of_its_call(
+        self, make_executor: MakeExecutor
+    ) -> None:
+        """A thread that lent the place of a call goes on when that call's executor has ended."""
+        executor, other = make_executor(max_workers=1), make_executor(max_workers=1)
+        limit = limit_of(executor)
+        with Gate() as held, Gate() as gate:
+            future = other.submit(gate.wait)
+            run = partial(Thread, target=lambda context: context.run(future.result), daemon=True)
+            threads: list[Thread] = []
+
+            async def start() -> None:
+                threads.append(run(args=(copy_context(),)))
+                threads[0].start()
+                await held.wait()
+
+            call = executor.submit(start)
+            until(lambda: bool(limit._lent))
+            held.open()
+            call.result(LIMIT)
+            executor.shutdown()
+            gate.open()
+            threads[0].join(LIMIT)
+
+            assert not threads[0].is_alive()
 
     def test_shutdown_that_blocks_the_loop(self, make_executor: MakeExecutor) -> None:
         """So can who blocks the event loop of the call that waits for the thread."""
