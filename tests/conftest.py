@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context, copy_context
 
 import hypothesis
 import laws
@@ -35,6 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
     A process that is born where SIGINT is ignored, under `nohup` or in the background of a shell,
     ignores it too, as do its own children.
     """
+    config.addinivalue_line(
+        "markers", "empty_context: calls copy no variables, which fixtures may set"
+    )
     config.addinivalue_line(
         "markers",
         "off_loop_thread(reason): calls what is for the loop thread alone on an object without one",
@@ -76,6 +80,17 @@ def _collect() -> None:
     """Collect garbage, and have later collections pass over what is left: each test makes one."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
+    """Run each test in a context of its own: calls copy what others would leave in it."""
+    names = pyfuncitem._fixtureinfo.argnames
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    is_empty = pyfuncitem.get_closest_marker("empty_context") is not None
+    context = Context() if is_empty else copy_context()
+    context.run(pyfuncitem.obj, **arguments)
+    return True
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -30,6 +30,7 @@ def blocks() -> int:
     return sys.getallocatedblocks()
 
 
+@pytest.mark.empty_context
 class TestGrowth:
     """Short calls, many of them."""
 
@@ -108,6 +109,7 @@ class TestGrowth:
 
 
 @on_both_loops
+@pytest.mark.empty_context
 @pytest.mark.timeout(300)
 def test_hundred_thousand_in_flight(make_executor: MakeExecutor) -> None:
     """A hundred thousand calls are in flight at once, and all of them end."""
