@@ -32,8 +32,9 @@ class _Pulse:
     def __init__(self, loop: asyncio.AbstractEventLoop, interval: float) -> None:
         self._loop = loop
         self._interval = interval
-        self._timer: asyncio.TimerHandle | None = None
-        self.last = monotonic()
+        self._timer: asyncio.TimerHandle
+        self.last: float
+        self.beat()
 
     def beat(self) -> None:
         """Note the time, from now on in each interval. Loop thread only."""
@@ -42,8 +43,7 @@ class _Pulse:
 
     def stop(self) -> None:
         """Note no more. Loop thread only."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.cancel()
 
 
 class Watchdog:
@@ -70,10 +70,10 @@ class Watchdog:
         except RuntimeError as error:
             # No thread can be started. The calls matter more.
             log_warning("cannot watch the event loop %s: %s", self._name, error)
+            pulse.stop()
             yield
             return
         try:
-            pulse.beat()
             yield
         finally:
             pulse.stop()
