@@ -292,6 +292,27 @@ class TestElsewhere:
         assert executor.submit(start).result(LIMIT) == 1
         ends[0].result(LIMIT)
 
+    def test_shutdown_that_blocks_the_loop(self, make_executor: MakeExecutor) -> None:
+        """So can who blocks the event loop of the call that waits for the thread."""
+        executor, other = make_executor(max_workers=2), make_executor()
+        begun, gate = threading.Event(), threading.Event()
+
+        def work() -> bool:
+            begun.set()
+            return gate.wait(LIMIT)
+
+        async def start() -> bool:
+            return await other.sync_to_async(work)
+
+        async def end() -> None:
+            begun.wait(LIMIT)
+            threading.Timer(0.1, gate.set).start()
+            other.shutdown()
+
+        future = executor.submit(start)
+        executor.submit(end).result(LIMIT)
+        assert future.result(LIMIT)
+
     def test_thread_that_outlives_the_executor_of_its_call(
         self, make_executor: MakeExecutor
     ) -> None:
@@ -317,27 +338,6 @@ class TestElsewhere:
             threads[0].join(LIMIT)
 
             assert not threads[0].is_alive()
-
-    def test_shutdown_that_blocks_the_loop(self, make_executor: MakeExecutor) -> None:
-        """So can who blocks the event loop of the call that waits for the thread."""
-        executor, other = make_executor(max_workers=2), make_executor()
-        begun, gate = threading.Event(), threading.Event()
-
-        def work() -> bool:
-            begun.set()
-            return gate.wait(LIMIT)
-
-        async def start() -> bool:
-            return await other.sync_to_async(work)
-
-        async def end() -> None:
-            begun.wait(LIMIT)
-            threading.Timer(0.1, gate.set).start()
-            other.shutdown()
-
-        future = executor.submit(start)
-        executor.submit(end).result(LIMIT)
-        assert future.result(LIMIT)
 
 
 WAITS: list[Callable[[Any], Awaitable[Any]]] = [
