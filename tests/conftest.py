@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import Context, copy_context
+from contextvars import Context
 
 import hypothesis
 import laws
@@ -37,7 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     ignores it too, as do its own children.
     """
     config.addinivalue_line(
-        "markers", "empty_context: calls copy no variables, which fixtures may set"
+        "markers",
+        "empty_context: runs where no context variable is set, which each call would copy",
     )
     config.addinivalue_line(
         "markers",
@@ -83,13 +84,16 @@ def _collect() -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
-    """Run each test in a context of its own: calls copy what others would leave in it."""
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run tests that ask for it in an empty context: fixtures and earlier tests may set variables.
+
+    The others run in the context of their fixtures, which may set and reset variables for them.
+    """
+    if pyfuncitem.get_closest_marker("empty_context") is None:
+        return None
     names = pyfuncitem._fixtureinfo.argnames
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
-    is_empty = pyfuncitem.get_closest_marker("empty_context") is not None
-    context = Context() if is_empty else copy_context()
-    context.run(pyfuncitem.obj, **arguments)
+    Context().run(pyfuncitem.obj, **arguments)
     return True
 
 
