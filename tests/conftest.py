@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -56,8 +57,10 @@ def _has_two_loops(item: pytest.Item) -> bool:
 
 
 def _may_have_two_loops(item: pytest.Item) -> bool:
-    names = {item.path.parent.name, item.path.stem}
-    return bool(names & _OVER_TWO_LOOPS) and item.get_closest_marker("one_loop") is None
+    # No older Python has a build without the GIL.
+    if sys.version_info < (3, 13) or item.get_closest_marker("one_loop") is not None:
+        return False
+    return not _OVER_TWO_LOOPS.isdisjoint({item.path.parent.name, item.path.stem})
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
