@@ -8,6 +8,7 @@ installed.
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -97,7 +98,9 @@ def postgresql_server() -> Iterator[str]:
         prepare = [initdb, "-D", data, "-U", "postgres", "--auth=trust", "--no-sync"]
         subprocess.run(prepare, user=user, cwd=parent, check=True, stdout=subprocess.DEVNULL)
         address = ["-h", "127.0.0.1", "-p", str(port), "-k", parent]
-        with _running([postgres, "-D", data, *address, "-F"], user, parent) as process:
+        # It closes its connections on SIGINT, and would wait for its clients on SIGTERM.
+        end = signal.SIGTERM if os.name == "nt" else signal.SIGINT
+        with _running([postgres, "-D", data, *address, "-F"], user, parent, end) as process:
             asking = [find_program("pg_isready"), "-q", *address[:4]]
             _wait_for(process, lambda: subprocess.run(asking, check=False).returncode == 0)
             yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
@@ -127,7 +130,10 @@ def _python_server(kind: str) -> Iterator[str]:
 
 @contextmanager
 def _running(
-    command: Sequence[str], user: str | None = None, directory: str | None = None
+    command: Sequence[str],
+    user: str | None = None,
+    directory: str | None = None,
+    end: signal.Signals = signal.SIGTERM,
 ) -> Iterator["subprocess.Popen[str]"]:
     """Run a program and end it with the block. What it prints goes to a pipe, for its errors."""
     with subprocess.Popen(
@@ -143,7 +149,7 @@ def _running(
         try:
             yield process
         finally:
-            process.terminate()
+            process.send_signal(end)
             process.communicate()
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
+from typing import Final
 
 import hypothesis
 import laws
@@ -21,6 +22,8 @@ from aiofutures import AsyncExecutor, _default, _executor, set_default_executor
 from aiofutures._loops import lifecycle
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+_HAS_FREE_THREADED_BUILDS: Final = sys.version_info >= (3, 13)
 
 hypothesis.settings.register_profile("aiofutures", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("aiofutures")
@@ -57,8 +60,7 @@ def _has_two_loops(item: pytest.Item) -> bool:
 
 
 def _may_have_two_loops(item: pytest.Item) -> bool:
-    # No older Python has a build without the GIL.
-    if sys.version_info < (3, 13) or item.get_closest_marker("one_loop") is not None:
+    if not _HAS_FREE_THREADED_BUILDS or item.get_closest_marker("one_loop") is not None:
         return False
     return not _OVER_TWO_LOOPS.isdisjoint({item.path.parent.name, item.path.stem})
 

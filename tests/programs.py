@@ -47,6 +47,10 @@ class Program:
         """What it has written."""
         return self._path.read_text(encoding="utf-8")
 
+    def forget(self, text: str, count: int = -1) -> None:
+        """Remove what was expected from the log: the first `count` of it, or all of it."""
+        self._path.write_text(self.log.replace(text, "", count), encoding="utf-8")
+
     def until(self, condition: Callable[[], bool], limit: float = START) -> None:
         """Wait for a state that nothing announces, while it runs."""
         deadline = time.monotonic() + limit

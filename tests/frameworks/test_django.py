@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, Final
 import pytest
 import requests
 from integration.conftest import postgresql_url
+from programs import START, Program
 from support import LIMIT
 
 __all__ = ["postgresql_url"]
@@ -27,7 +28,7 @@ pytestmark = [
 ]
 
 PROJECT: Final = Path(__file__).parent / "django_project"
-START: Final = 60.0  # seconds that a server may take on a busy machine
+RELOADING: Final = 5.0  # seconds in which a server sees a change, unless it comes too early
 
 
 def manage(environment: dict[str, str], *arguments: str) -> str:
@@ -72,32 +73,21 @@ class TestSuite:
             assert "Destroying test database" in output
 
 
-class Server:
+class Server(Program):
     """A server of the project."""
 
-    def __init__(self, url: str, log: Path, process: "subprocess.Popen[str]") -> None:
-        self.url = url
-        self._log = log
-        self._process = process
-
-    @property
-    def log(self) -> str:
-        """What it has written."""
-        return self._log.read_text(encoding="utf-8")
+    def __init__(self, command: Sequence[str], folder: Path, env: dict[str, str]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = str(listener.getsockname()[1])
+        arguments = [argument.replace("PORT", port) for argument in command]
+        super().__init__([sys.executable, *arguments], folder, env=env, cwd=PROJECT)
+        self.url = f"http://127.0.0.1:{port}/"
 
     def get(self, path: str, **options: Any) -> requests.Response:
         """Return the answer of a request, which must be a good one."""
         response = requests.get(self.url + path, timeout=LIMIT, **options)
         assert response.status_code == 200, response.text + self.log
         return response
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for a state that nothing announces, while the server runs."""
-        deadline = time.monotonic() + START
-        while not condition():
-            assert self._process.poll() is None, self.log
-            assert time.monotonic() < deadline, self.log
-            time.sleep(0.01)
 
     def answers(self) -> bool:
         """Tell whether it answers."""
@@ -114,24 +104,11 @@ class Server:
 @contextmanager
 def serving(environment: dict[str, str], folder: Path, *command: str) -> Iterator[Server]:
     """Run a server, which must end when it is told to and write no traceback."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = str(listener.getsockname()[1])
-    log = folder / "log"
-    arguments = [sys.executable, *(argument.replace("PORT", port) for argument in command)]
-    variables = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            arguments, cwd=PROJECT, env=variables, stdout=output, stderr=output, text=True
-        )
-    server = Server(f"http://127.0.0.1:{port}/", log, process)
-    try:
+    with Server(command, folder, environment) as server:
         server.until(server.answers)
         yield server
-        process.send_signal(signal.SIGINT)
-        process.wait(START)
-    finally:
-        process.kill()
-        process.wait()
+        server.send(signal.SIGINT)
+        server.process.wait(START)
     for bad in ("Traceback", "Task was destroyed", "never awaited"):
         assert bad not in server.log, server.log
 
@@ -166,7 +143,7 @@ class TestServers:
         assert bad.status_code == 500
         assert server.names() == ["one", "first", "two"]
         # The one that was asked for.
-        server._log.write_text(server.log.replace("Traceback", "", 1), encoding="utf-8")
+        server.forget("Traceback", 1)
 
     def test_languages(self, server: Server) -> None:
         """Each of many requests at once has its own language in its tasks."""
@@ -198,7 +175,7 @@ class TestServers:
 
         assert backend not in {answer["backend"] for answer in answers}
         # Those of the connections that were cut.
-        server._log.write_text(server.log.replace("Traceback", ""), encoding="utf-8")
+        server.forget("Traceback")
 
 
 def test_client_that_goes_away(environment: dict[str, str], tmp_path: Path) -> None:
@@ -221,9 +198,17 @@ def test_development_server(environment: dict[str, str], tmp_path: Path) -> None
     command = ("manage.py", "runserver", "127.0.0.1:PORT")
     with serving({**environment, "DEBUG": "1"}, tmp_path, *command) as server:
         first = server.get("who").json()
+        touched = 0.0
 
-        (PROJECT / "shop" / "models.py").touch()
-        server.until(lambda: "reloading" in server.log)
+        def reloads() -> bool:
+            # Again: it may answer before it has looked at its files for the first time.
+            nonlocal touched
+            if time.monotonic() > touched + RELOADING:
+                (PROJECT / "shop" / "models.py").touch()
+                touched = time.monotonic()
+            return "reloading" in server.log
+
+        server.until(reloads)
         server.until(server.answers)
 
         assert server.get("who").json()["pid"] != first["pid"]
