@@ -107,7 +107,8 @@ def serving(environment: dict[str, str], folder: Path, *command: str) -> Iterato
     with Server(command, folder, environment) as server:
         server.until(server.answers)
         yield server
-        server.send(signal.SIGINT)
+        # Not SIGINT: gunicorn would shut its pool down in the handler, while it may be submitting.
+        server.send(signal.SIGTERM)
         server.process.wait(START)
     for bad in ("Traceback", "Task was destroyed", "never awaited"):
         assert bad not in server.log, server.log
