@@ -210,6 +210,8 @@ def test_development_server(environment: dict[str, str], tmp_path: Path) -> None
             return "reloading" in server.log
 
         server.until(reloads)
+        # Not before: the old process, which is ending, may still answer, with an error.
+        server.until_says("Quit the server", 2)
         server.until(server.answers)
 
         assert server.get("who").json()["pid"] != first["pid"]
