@@ -58,6 +58,7 @@ from aiofutures import (
 )
 from aiofutures._decorators import ToSync
 from aiofutures._loops.blocking import _acquire
+from aiofutures._sync import call as sync_call
 from aiofutures._sync.call import SubmitsCalls
 from aiofutures._sync.views import _generate
 
@@ -1103,8 +1104,11 @@ class TestInterruption:
         until(lambda: executor.tasks == set())
 
     @pytest.mark.one_loop("blocks one loop")
-    def test_of_a_close_that_has_not_begun(self, executor: AsyncExecutor, sync: ToSync) -> None:
+    def test_of_a_close_that_has_not_begun(
+        self, executor: AsyncExecutor, sync: ToSync, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The generator is closed all the same, as soon as the loop comes to it."""
+        monkeypatch.setattr(sync_call, "_CLEANUP_SECONDS", 0.1)
         log: list[object] = []
 
         async def items() -> AsyncGenerator[int, None]:
@@ -1122,8 +1126,11 @@ class TestInterruption:
         assert log == ["finally"]
 
     @pytest.mark.one_loop("blocks one loop")
-    def test_of_an_exit_that_has_not_begun(self, executor: AsyncExecutor, sync: ToSync) -> None:
+    def test_of_an_exit_that_has_not_begun(
+        self, executor: AsyncExecutor, sync: ToSync, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """It is left all the same, as soon as the loop comes to it."""
+        monkeypatch.setattr(sync_call, "_CLEANUP_SECONDS", 0.1)
         log: list[object] = []
 
         with interruptible() as interrupt:
