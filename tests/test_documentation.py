@@ -30,7 +30,7 @@ PAGES = [
 ]
 COMMANDS = [
     'python -m pip install -e ".[examples]" && python examples/fetch_many.py',
-    'python -m pip install -e ".[test]" && python -m pytest',
+    'python -m pip install -e ".[test]" && python -m pytest -n auto --dist loadfile',
 ]
 
 #: The server that pages talk to, and the one that the tests start in its place.
