@@ -210,24 +210,25 @@ def variable_of(key: Key) -> tuple[ast.expr, bool]:
     return Reference(module, name), _made_by(binding, module) == "TypeVarTuple"
 
 
-def is_bounded(key: Key) -> bool:
-    """Tell whether a type variable has a bound or constraints."""
+def limits_of(key: Key) -> list[Bound]:
+    """Return the bound or the constraints of a type variable, and its default."""
     module, name = key
     owner, _, last = name.rpartition(".")
     cls = _class_named(module, owner) if owner else None
     if cls is not None:
-        return getattr(cls.parameters_of_syntax[last], "bound", None) is not None
-    binding = resolve(module, name).binding
+        parameter = cls.parameters_of_syntax[last]
+        parts = [getattr(parameter, "bound", None), getattr(parameter, "default_value", None)]
+        return [Bound(node, cls.context) for node in parts if node is not None]
+    value = call_of(key)
+    named = [each.value for each in value.keywords if each.arg in {"bound", "default"}]
+    return [Bound(node, Context(module)) for node in (*value.args[1:], *named)]
+
+
+def call_of(key: Key) -> ast.Call:
+    """Return the call that makes a type variable; an empty one if its source does not show it."""
+    binding = resolve(*key).binding
     value = binding.value if isinstance(binding, Assigned) else None
-    return isinstance(value, ast.Call) and (
-        len(value.args) > 1 or any(each.arg == "bound" for each in value.keywords)
-    )
-
-
-def variables_of(cls: Class) -> list[ast.expr]:
-    """Return the type variables of a generic class, as type arguments."""
-    found = map(variable_of, cls.parameters)
-    return [ast.Starred(node) if is_several else node for node, is_several in found]
+    return value if isinstance(value, ast.Call) else ast.Call(ast.Name("TypeVar"), [], [])
 
 
 def type_parameters(node: ast.AST) -> list[Any]:

@@ -41,6 +41,7 @@ def stub_of(
     made = {each.id for each in names.values()}
     settled = Names(module.__name__ if is_whole else "", own | made, names, lent)
     statements = [settled.settled_statement(each) for each in body]
+    statements = [*settled.declarations(), *statements]
     tree = ast.Module([*settled.imports(), *statements], [])
     source = ast.unparse(ast.fix_missing_locations(tree))
     # Such as type variables; only in strict mode does pyright report them.
@@ -122,7 +123,9 @@ def _written(
     body: list[ast.stmt] = [node for _, node in written]
     source = load(module.__name__)
     if is_whole and source is not None:
-        body += Rest(source, module, types).written(others | classes.keys())
+        body += Rest(source, module, Types(names, name_twin, frees=False)).written(
+            others | classes.keys()
+        )
     return body
 
 

@@ -10,7 +10,7 @@ from keyword import iskeyword
 from typing import Any, Final
 
 from .classes import Key
-from .references import Reference
+from .references import Declared, Reference
 
 # Names that are the same in `typing` and `collections.abc`, unlike Set.
 _COLLECTIONS: Final = frozenset(abc.__all__) - {"Set"}
@@ -25,7 +25,13 @@ _IN_TYPING: Final = frozenset(
 
 
 class Taken(ast.Name):
-    """A class as a parameter type: its twins are accepted too, if there are any."""
+    """A class as a parameter type: its twins are accepted too, if there are any.
+
+    Args:
+        original: The type, with type arguments.
+        key: Where the class is defined.
+        args: The type arguments of its twin, as parameter types.
+    """
 
     def __init__(self, original: ast.expr, key: Key, args: list[ast.expr]) -> None:
         super().__init__(f"taken:{ast.dump(original)}")
@@ -65,6 +71,7 @@ class Names:
         self._lent = {*self._local}
         self._taken = {*taken, *lent}
         self._twins = twins
+        self._declarations: dict[tuple[str, str, bool], ast.Assign] = {}
         self._has_builtins = False
         # The members of the surrounding class, whose names hide others.
         self._members: frozenset[str] = frozenset()
@@ -82,6 +89,8 @@ class Names:
         match node:
             case Reference():
                 return self._named(node.module, node.name)
+            case Declared():
+                return ast.Name(self._declared(node))
             case Taken():
                 return self._given(node)
             case Alias():
@@ -100,10 +109,17 @@ class Names:
 
     def _given(self, node: Taken) -> ast.expr:
         original: ast.expr = self.settled(node.original)
-        if node.key not in self._twins:
-            return original
-        twin = subscript(self.settled(self._twins[node.key]), self.settled(node.args))
-        return joined([original, twin])
+        return joined([original, self._twin(node)]) if node.key in self._twins else original
+
+    def _twin(self, node: ast.expr) -> ast.expr:
+        """Return a parameter type as it is for twins: with twins as type arguments, too."""
+        if isinstance(node, ast.BinOp):
+            return joined(map(self._twin, parts(node)))
+        if isinstance(node, Taken) and node.key in self._twins:
+            args = [*map(self._twin, node.args)]
+            return subscript(self.settled(self._twins[node.key]), args)
+        kind: ast.expr = self.settled(node)
+        return kind
 
     def _takes_twins(self, node: ast.AST) -> bool:
         """Tell whether a type accepts a twin of the stub."""
@@ -138,6 +154,23 @@ class Names:
             self._local[key] = self._free(module, name)
             self._taken.add(self._local[key])
         return self._local[key]
+
+    def _declared(self, node: Declared) -> str:
+        """Return the name of a type variable that the stub declares."""
+        key = node.module, node.name, node.name in self._members
+        if key not in self._declarations:
+            local = self._free(node.module, node.name)
+            self._taken.add(local)
+            call: ast.Call = self.settled(node.call)
+            call.args = [ast.Constant(local)]
+            self._declarations[key] = ast.Assign([ast.Name(local)], call, lineno=0)
+        target = self._declarations[key].targets[0]
+        assert isinstance(target, ast.Name)  # noqa: S101
+        return target.id
+
+    def declarations(self) -> list[ast.stmt]:
+        """Return the statements that declare type variables."""
+        return [*self._declarations.values()]
 
     def _free(self, module: str, name: str) -> str:
         long = f"{module.rpartition('.')[2].strip('_')}_{name}"

@@ -1,4 +1,4 @@
-"""A name in a stub, before it is decided how to write it."""
+"""Names in a stub, before it is decided how to write them."""
 
 from __future__ import annotations
 
@@ -12,3 +12,13 @@ class Reference(ast.Name):
         super().__init__(f"{module}:{name}")
         self.module = module
         self.name = name
+
+
+class Declared(ast.Name):
+    """A type variable that the stub declares itself, with this call instead of the original's."""
+
+    def __init__(self, module: str, name: str, call: ast.Call) -> None:
+        super().__init__(f"{module}:{name}")
+        self.module = module
+        self.name = name
+        self.call = call

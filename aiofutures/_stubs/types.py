@@ -18,17 +18,19 @@ from .classes import (
     Known,
     Member,
     arguments_of,
+    call_of,
     class_of,
-    is_bounded,
     is_type_variable,
+    limits_of,
     members_of,
     type_parameters,
+    variable_of,
     variables_in,
 )
 from .inference import SELF, Made, inferred, returned_by
 from .modules import Assigned, Defined, Function, Target, decorator_names, public_place
 from .names import Alias, Taken, generator_type, joined, subscript
-from .references import Reference
+from .references import Declared, Reference
 
 
 class Position(Enum):
@@ -101,15 +103,20 @@ class Types:
     Args:
         twins: The names of the classes of twins in the stub; new ones are added.
         name_twin: Returns a name for the twin of a class that has none yet.
+        frees: Whether type variables lose async bounds and constraints, which twins do not meet.
     """
 
-    def __init__(self, twins: dict[Key, ast.Name], name_twin: Callable[[Class], str]) -> None:
+    def __init__(
+        self, twins: dict[Key, ast.Name], name_twin: Callable[[Class], str], *, frees: bool = True
+    ) -> None:
         self._twins = twins
         self._name_twin = name_twin
         self._kinds: dict[Key, Kind] = {}
         # The meaning of aliases; while an alias is examined, it means itself.
         self._aliases: dict[tuple[str, str, Position], ast.expr] = {}
         self._async_aliases: dict[Key, bool] = {}
+        self._frees = frees
+        self._freed: dict[Key, bool] = {}
 
     def translate(self, node: ast.expr, context: Context, position: Position) -> ast.expr:
         """Return a type as written in the stub."""
@@ -235,8 +242,64 @@ class Types:
         bound = context.known.get((target.module, name))
         if bound is not None:
             return self.bound(bound, position)
-        # Declared in brackets after the class name, in the stub as well.
-        return ast.Name(last) if owner else Reference(target.module, name)
+        if owner:
+            # Declared in brackets after the class name, in the stub as well.
+            return ast.Name(last)
+        key = target.module, name
+        return self._declared(key) if self._loses(key, context) else Reference(*key)
+
+    def _loses(self, key: Key, context: Context) -> bool:
+        """Tell whether this is a type variable of the class around that loses its limits."""
+        return self.is_freed(key) and any(key in cls.parameters for cls in context.classes)
+
+    def _declared(self, key: Key) -> ast.expr:
+        """Return the name of a type variable that has lost its limits."""
+        call = call_of(key)
+        context = Context(key[0])
+        kept = [
+            ast.keyword(each.arg, self.translate(each.value, context, Position.GIVEN))
+            for each in call.keywords
+            if each.arg != "bound"
+        ]
+        # That of `typing` has no default before Python 3.13.
+        has_default = any(each.arg == "default" for each in kept)
+        maker = Reference("typing_extensions" if has_default else "typing", "TypeVar")
+        return Declared(*key, ast.Call(maker, [], kept))
+
+    def is_freed(self, key: Key) -> bool:
+        """Tell whether a type variable of a generic twin loses its bound and its constraints."""
+        if key not in self._freed:
+            # One that limits itself.
+            self._freed[key] = False
+            self._freed[key] = self._frees and any(
+                self.changes(each.node, each.context) for each in limits_of(key)
+            )
+        return self._freed[key]
+
+    def changes(self, node: ast.expr, context: Context) -> bool:
+        """Tell whether anything in a type that is given becomes a twin."""
+        given, kept = (
+            self.translate(node, context, each) for each in (Position.GIVEN, Position.KEPT)
+        )
+        return ast.dump(given) != ast.dump(kept)
+
+    def variables(self, cls: Class) -> list[ast.expr]:
+        """Return the type variables of the twin of a generic class, as type arguments."""
+        nodes: list[ast.expr] = []
+        for key in cls.parameters:
+            node, is_several = variable_of(key)
+            is_free = isinstance(node, Reference) and self.is_freed(key)
+            named = self._declared(key) if is_free else node
+            nodes.append(ast.Starred(named) if is_several else named)
+        return nodes
+
+    def wrapped(self, cls: Class) -> ast.expr:
+        """Return the type of the originals of the twins of a class."""
+        arguments = [
+            Reference("typing", "Any") if self.is_freed(key) else node
+            for node, key in zip(self.variables(cls), cls.parameters, strict=True)
+        ]
+        return subscript(self.original(cls), arguments)
 
     def _parameters(self, node: ast.Attribute, context: Context) -> ast.expr:
         """Return the parameters a variable represents, or those of a class without it."""
@@ -306,9 +369,10 @@ class Types:
                 return self._iterator(cls, known)
             if is_record(cls):
                 return subscript(self.original(cls), self._given(cls, args, context))
-        kept = [self.translate(each, context, Position.KEPT) for each in args]
-        original = subscript(self.original(cls), kept)
-        return Taken(original, cls.key, kept) if position is Position.TAKEN else original
+        original = subscript(self.original(cls), self._kept(cls, args, context))
+        if position is not Position.TAKEN:
+            return original
+        return Taken(original, cls.key, [self.translate(each, context, position) for each in args])
 
     def original(self, cls: Class) -> ast.expr:
         """Return an expression for the original class."""
@@ -323,10 +387,27 @@ class Types:
         return subscript(name, self._given(cls, args, context))
 
     def _given(self, cls: Class, args: list[ast.expr], context: Context) -> list[ast.expr]:
-        """Return type arguments: members give twins, but a bound may be an async class."""
+        """Return the type arguments of a twin: members give twins, unless a limit is kept."""
         return [
-            self.translate(each, context, Position.KEPT if is_bound else Position.GIVEN)
-            for each, is_bound in zip_longest(args, map(is_bounded, cls.parameters))
+            self.translate(each, context, Position.KEPT if self._keeps(key) else Position.GIVEN)
+            for each, key in zip_longest(args, cls.parameters)
+            if each is not None
+        ]
+
+    def _keeps(self, key: Key | None) -> bool:
+        return key is not None and bool(limits_of(key)) and not self.is_freed(key)
+
+    def _has_free(self, node: ast.expr, context: Context) -> bool:
+        found = variables_in(unquoted(node), context)
+        return any(self._loses(each, context) for each in found)
+
+    def _kept(self, cls: Class, args: list[ast.expr], context: Context) -> list[ast.expr]:
+        """Return the type arguments of an original, whose limits a variable may not meet."""
+        return [
+            Reference("typing", "Any")
+            if key and self.is_freed(key) and self._has_free(each, context)
+            else self.translate(each, context, Position.KEPT)
+            for each, key in zip_longest(args, cls.parameters)
             if each is not None
         ]
 

@@ -23,7 +23,6 @@ from .classes import (
     class_of,
     members_of,
     type_parameters,
-    variables_of,
 )
 from .inference import KEPT_DECORATORS, Made, applied, default_of, inferred, returned_by
 from .modules import (
@@ -131,19 +130,22 @@ class Writer:
     def _bases(self, cls: Class) -> list[ast.expr]:
         if not cls.parameters or cls.parameters_of_syntax:
             return []
-        return [subscript(Reference("typing", "Generic"), variables_of(cls))]
+        return [subscript(Reference("typing", "Generic"), self._types.variables(cls))]
 
     def _add_parameters(
         self, new: ast.ClassDef | ast.FunctionDef, node: ast.ClassDef | Function, context: Context
     ) -> None:
-        """Add the type parameters in brackets, with their bounds and defaults."""
+        """Add the type parameters in brackets; those of a class lose bounds that are async."""
+        is_class = isinstance(node, ast.ClassDef)
+        position = Position.GIVEN if is_class else Position.KEPT
         parameters = [
             type(each)(
                 **{
-                    part: self._types.translate(value, context, Position.KEPT)
+                    part: self._types.translate(value, context, position)
                     if isinstance(value, ast.expr)
                     else value
                     for part, value in ast.iter_fields(each)
+                    if not (is_class and part == "bound" and self._is_async(value, context))
                 }
             )
             for each in type_parameters(node)
@@ -152,9 +154,12 @@ class Writer:
         if parameters:
             vars(new)["type_params"] = parameters
 
+    def _is_async(self, bound: ast.expr | None, context: Context) -> bool:
+        return bound is not None and self._types.changes(bound, context)
+
     def _original(self, cls: Class) -> Iterator[ast.stmt]:
         """Yield the property that tells type checkers what `unwrap` gives."""
-        kind = subscript(self._types.original(cls), variables_of(cls))
+        kind = self._types.wrapped(cls)
         yield _function(
             "__wrapped__", _arguments(["self"]), kind, [Reference("builtins", "property")]
         )

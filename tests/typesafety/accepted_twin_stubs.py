@@ -62,6 +62,11 @@ def check_members() -> None:
     with client as entered:
         assert_type(entered, Client)
 
+    pool = client.pool()
+    pool.put(pool.get())
+    pool.put(next(client.stream(library.Square())))
+    list(pool.join(pool).get().step())
+
     awaited = Awaited(1)
     assert_type(awaited(), Awaited)
     assert_type(awaited.value, int)

@@ -115,6 +115,10 @@ class Client(Rows[str, int]):
         """Begin a transaction."""
         raise NotImplementedError
 
+    async def pool(self) -> rows.Pool[Cursor]:
+        """Return a pool."""
+        return rows.Pool(Cursor)
+
     def request(self, url: Url) -> rows.Request[Cursor]:
         """Request."""
         raise NotImplementedError

@@ -16,6 +16,8 @@ def check_members(client: Client) -> None:
     client.find("a", one=1)  # refused
     assert_type(client.find("a", one=True), list[Record])  # refused
     assert_type(client.find("a"), Record)  # refused
+    client.pool().put(1)  # refused
+    client.pool().put(Cursor())  # refused
     client.only(1, 2)  # refused
     client.later(1)  # refused
     client("a")  # refused

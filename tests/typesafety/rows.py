@@ -41,6 +41,27 @@ class Cursor:
         raise NotImplementedError
 
 
+C = TypeVar("C", bound=Cursor)
+
+
+class Pool(Generic[C]):
+    """A pool of cursors, whose type variable has an async bound."""
+
+    def __init__(self, make: type[C]) -> None:
+        self.make: type[C] = make
+
+    async def get(self) -> C:
+        """Return one."""
+        return self.make()
+
+    async def put(self, cursor: C) -> None:
+        """Take one back."""
+
+    async def join(self, other: Pool[C]) -> Pool[C]:
+        """Return another pool."""
+        return other
+
+
 class Response(Generic[T]):
     """A response with a value."""
 

@@ -3,7 +3,18 @@
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import ClassVar, Final, Generic, Literal, Self, TypeAlias, TypeVar, Unpack, overload
+from typing import (
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    Literal,
+    Self,
+    TypeAlias,
+    TypeVar,
+    Unpack,
+    overload,
+)
 
 from typing_extensions import deprecated
 
@@ -11,8 +22,10 @@ from .library import LIMIT as library_LIMIT
 from .library import Awaited as library_Awaited
 from .library import Client as library_Client
 from .library import Number, Options, Raw, Url
-from .rows import Cursor, Key, Record, Response, Shape
+from .rows import Cursor, Key, Pool, Record, Response, Shape
 from .rows import T as rows_T
+
+C = TypeVar("C")
 
 class SyncSession:
     """An async class in an async class."""
@@ -71,6 +84,9 @@ class Client:
 
     def transaction(self) -> AbstractContextManager[SyncCursor, bool | None]:
         """Begin a transaction."""
+
+    def pool(self) -> SyncPool[SyncCursor]:
+        """Return a pool."""
 
     def request(self, url: Url) -> SyncCursor:
         """Request."""
@@ -166,6 +182,23 @@ class SyncRaw:
         self, *urls: Url, **options: Unpack[Options]
     ) -> AbstractContextManager[SyncResponse[Mapping[str, SyncCursor]], bool | None]:
         """Return cursors."""
+
+class SyncPool(Generic[C]):
+    """A pool of cursors, whose type variable has an async bound."""
+
+    @property
+    def __wrapped__(self) -> Pool[Any]: ...
+    def __init__(self, make: type[C]) -> None: ...
+    make: type[C]
+
+    def get(self) -> C:
+        """Return one."""
+
+    def put(self, cursor: C) -> None:
+        """Take one back."""
+
+    def join(self, other: Pool[Any] | SyncPool[C]) -> SyncPool[C]:
+        """Return another pool."""
 
 class SyncResponse(Generic[rows_T]):
     """A response with a value."""
