@@ -74,11 +74,19 @@ class LendsPlaces(Protocol):
         """Lend the place of a call while the caller, a task or thread of that call, waits.
 
         Args:
-            call: The call; the caller may also belong to a call that this one made elsewhere.
+            call: The call.
             limit: The limit of what the caller waits for.
 
         Returns:
             None if there is nothing to lend.
+        """
+        ...
+
+    def visit(self) -> TakeBack | None:
+        """Have calls that pause lend their places while the caller waits for a call here.
+
+        Returns:
+            None if the caller is no part of a call, or on the event loop of this limit.
         """
         ...
 

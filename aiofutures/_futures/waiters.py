@@ -21,8 +21,8 @@ from .._exceptions import DeadlockError
 from .._loops.blocking import Event, block, open_gate
 from .._loops.caller import Caller
 from .._loops.lifecycle import unfetched
-from .._loops.limit import lend, lent, running_call
-from .._loops.pool import WorkerPool
+from .._loops.limit import lend, lends_nothing, lent
+from .._loops.pool import leave_slot_for
 from .._snapshot import snapshot
 from .._typing import override
 
@@ -60,7 +60,7 @@ def wait(future: Awaited, timeout: float | None, caller: Caller | None = None) -
     if future._host is not None and future._host.is_current():
         refuse_on_own_loop(future)
     try:
-        if running_call.get() is None:
+        if lends_nothing(future._host):
             return _block(future, timeout, caller)
         with lent(future._host, timeout):
             return _block(future, timeout, caller)
@@ -323,11 +323,8 @@ class AsyncWaiter(asyncio.Future[None]):
         self._awaited = future
         self._waves = future._waves_asked
         self._take_back = None if future.done() else lend(future._host)
-        pool = WorkerPool.current()
-        # The awaiting loop is the user's, in a worker thread: count this as a wait of the thread.
-        if pool is not None:
-            pool.leave_slot()
-            self.add_done_callback(lambda _: pool.take_slot())
+        # The awaiting loop is the user's, if it is in a worker thread.
+        leave_slot_for(self)
 
     @classmethod
     def of(cls, future: Awaited) -> AsyncWaiter:

@@ -24,26 +24,44 @@ running_call: ContextVar[ref[Runnable] | None] = ContextVar("aiofutures_running_
 
 
 def lend(host: Host | None) -> TakeBack | None:
-    """Lend the caller's place while it waits for a call of `host`; None if it has no place."""
-    call = _running_call()
-    if host is None or call is None or call._host is None or call._host.limit is None:
+    """Lend places while the caller waits for a call of `host`; None if it changes nothing.
+
+    The caller's own place, and those that calls of `host` do not need while they pause.
+    """
+    if host is None:
         return None
-    return call._host.limit.lend(call, host.limit)
+    limit = host.limit
+    place = _lend_own(limit)
+    visit = None if limit is None else limit.visit()
+    if place is None or visit is None:
+        return place or visit
+    return partial(_take_back_both, place, visit)
 
 
 def pause() -> TakeBack | None:
     """Lend the caller's place while it waits for what needs no place; None as in `lend`."""
-    if running_call.get() is None:
-        return None
+    return None if running_call.get() is None else _lend_own(None)
+
+
+def lends_nothing(host: Host | None) -> bool:
+    """Tell quickly whether `lend` would change nothing."""
+    return host is None or (running_call.get() is None and host.limit is None)
+
+
+def _lend_own(limit: LendsPlaces | None) -> TakeBack | None:
     call = _running_call()
     if call is None or call._host is None or call._host.limit is None:
         return None
-    return call._host.limit.lend(call, None)
+    return call._host.limit.lend(call, limit)
+
+
+def _take_back_both(place: TakeBack, visit: TakeBack, resume: _Resume) -> None:
+    visit(partial(place, resume))
 
 
 @contextmanager
 def lent(host: Host | None, timeout: float | None) -> Generator[None]:
-    """Lend the caller's place during a block, then wait until there is one again.
+    """Lend places during a block, then wait until the caller has one again.
 
     Args:
         host: The host of the call that the thread waits for.
@@ -75,8 +93,12 @@ class RunsCallbacks(Protocol):
         """Tell whether the caller runs on it."""
         ...
 
-    def is_guest(self) -> bool:
-        """Tell whether the caller runs on another event loop, or in its worker threads."""
+    def is_elsewhere(self) -> bool:
+        """Tell whether the caller runs on another's event loop, or in its worker threads."""
+        ...
+
+    def is_visitor(self) -> bool:
+        """Tell whether the caller is part of some call, but not on this event loop."""
         ...
 
     def call_soon(self, callback: Callable[..., object], /, *args: Any) -> bool:
@@ -92,8 +114,9 @@ class Limit:
 
     A call that waits for another call which needs a place, here or elsewhere, lends its own in the
     meantime, so that limits cannot make calls wait for each other. The place is lent as long as any
-    task or thread of the call waits. A call that waits for one which needs no place *pauses*: it
-    lends its place while it has *guests*, calls it made elsewhere that wait for a place.
+    task or thread of the call waits. A call that waits for something which needs no place *pauses*:
+    it lends its place only where *visitors*, parts of calls that run elsewhere, wait for a call
+    here while every call that has a place pauses. Perhaps it waits for them.
 
     Only the loop thread counts. A thread that wants its place back first appears in `_threads`,
     then checks whether the loop has ended; a loop that ends first says so, then looks there. So one
@@ -108,11 +131,11 @@ class Limit:
         self.max_workers = max_workers
         self._loop = loop
         self._taken: set[Runnable] = set()
-        # For each call: how many of its tasks and threads wait, how many pause, and how many guests
-        # it has.
+        # For each call: how many of its tasks and threads wait, and how many pause.
         self._lent: dict[Runnable, int] = {}
         self._paused: dict[Runnable, int] = {}
-        self._guests: dict[Runnable, int] = {}
+        # Any thread adds and removes them.
+        self._visitors: dict[object, None] = {}
         self._returning: deque[tuple[Runnable, _Resume]] = deque()
         self._threads: dict[object, _Resume] = {}
         self._is_closed = False
@@ -121,15 +144,23 @@ class Limit:
 
     def lend(self, call: Runnable, limit: LendsPlaces | None) -> TakeBack | None:
         """Lend the place of `call` while the caller waits, as `LendsPlaces` says."""
-        if call not in self._taken:
+        if call not in self._taken or self._loop.is_elsewhere():
             return None
-        if self._loop.is_guest():
-            if limit is None:
-                return None
-            self._soon(self._welcome, call)
-            return partial(self._let_go, call)
         self._soon(self._pause if limit is None else self._lend, call)
         return partial(self._take_back, self._go_on if limit is None else self._return, call)
+
+    def visit(self) -> TakeBack | None:
+        """Have calls lend their places while the caller waits, as `LendsPlaces` says."""
+        if not self._loop.is_visitor():
+            return None
+        key = object()
+        self._visitors[key] = None
+        self.relieve_soon()
+        return partial(self._end_visit, key)
+
+    def relieve_soon(self) -> None:
+        """Lend a place to visitors soon, if need be. A loop that does not run yet has lent none."""
+        self._soon(self._relieve)
 
     def claim(self, resume: _Resume) -> None:
         """Give the running call a place, as `LendsPlaces` says. Loop thread only."""
@@ -137,15 +168,15 @@ class Limit:
         assert call is not None  # noqa: S101  its own, whose limit this is
         self._return(call, resume)
 
-    def _soon(self, change: Callable[[Runnable], None], call: Runnable) -> None:
+    def _soon(self, change: Callable[..., None], *args: Any) -> None:
         if self._loop.is_current():
-            change(call)
+            change(*args)
         else:
-            self._loop.call_soon(change, call)
+            self._loop.call_soon(change, *args)
 
-    def _let_go(self, call: Runnable, resume: _Resume) -> None:
-        """Resume a guest, which has no place here."""
-        self._soon(self._say_goodbye, call)
+    def _end_visit(self, key: object, resume: _Resume) -> None:
+        """Resume a visitor, which has no place here."""
+        self._visitors.pop(key, None)
         resume()
 
     def _take_back(
@@ -181,7 +212,7 @@ class Limit:
     def leave(self, call: Runnable) -> None:
         """Take back the place of `call`, which is done. Loop thread only."""
         self._taken.discard(call)
-        for counts in (self._lent, self._paused, self._guests):
+        for counts in (self._lent, self._paused):
             counts.pop(call, None)
         self._give_back()
 
@@ -214,13 +245,27 @@ class Limit:
             call, resume = self._returning.popleft()
             _remove(self._lent, call)
             resume()
+            if self._visitors and call in self._paused:
+                # What has resumed may end, and leave the call with waits that pause.
+                self._loop.call_soon(self._relieve)
 
     def _pause(self, call: Runnable) -> None:
-        """Lend the place of `call` while it has guests. Loop thread only."""
-        if call in self._guests:
-            self._lend(call)
-        elif call in self._taken:
+        """Lend the place of `call` if visitors need it. Loop thread only."""
+        if call in self._taken:
             _add(self._paused, call)
+            self._relieve()
+
+    def _relieve(self) -> None:
+        """Lend one place to visitors, if all who have one pause. Loop thread only."""
+        if not self._visitors or not self._is_full():
+            return
+        pausing = [call for call in self._paused if call not in self._lent]
+        if pausing and len(pausing) == len(self._taken) - len(self._lent):
+            for _ in range(self._paused.pop(pausing[0])):
+                self._lend(pausing[0])
+
+    def _is_full(self) -> bool:
+        return not self.has_place()
 
     def _go_on(self, call: Runnable, resume: _Resume) -> None:
         """End a pause of `call`. Loop thread only."""
@@ -229,17 +274,6 @@ class Limit:
             resume()
         else:
             self._return(call, resume)
-
-    def _welcome(self, call: Runnable) -> None:
-        """Make `call` lend its place whenever it pauses: a guest is waiting. Loop thread only."""
-        if call in self._taken:
-            _add(self._guests, call)
-            for _ in range(self._paused.pop(call, 0)):
-                self._lend(call)
-
-    def _say_goodbye(self, call: Runnable) -> None:
-        """Note that a guest of `call` no longer waits. Loop thread only."""
-        _remove(self._guests, call)
 
 
 def _add(counts: dict[Runnable, int], call: Runnable) -> None:

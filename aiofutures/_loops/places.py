@@ -6,6 +6,8 @@ from collections import deque
 from threading import RLock
 from typing import Protocol
 
+from .._contract import TakeBack
+from .._snapshot import snapshot
 from .._typing import override
 from .limit import Limit, RunsCallbacks
 
@@ -30,9 +32,16 @@ class Places:
     """
 
     def __init__(self, count: int) -> None:
+        #: The limits of all event loops that have shared the places.
+        self.limits: list[SharedLimit] = []
+        self.visitors: dict[object, None] = {}
         self._free = count
         self._asking: deque[SharedLimit] = deque()
         self._lock = RLock()
+
+    def are_taken(self) -> bool:
+        """Tell whether all are taken at this moment."""
+        return self._free <= 0
 
     def ask(self, limit: SharedLimit) -> bool:
         """Give `limit` a place; False where there is none, and it gets one later."""
@@ -66,8 +75,9 @@ class Places:
     def leave(self, limit: SharedLimit) -> None:
         """Take all places from `limit`, which asks for no more."""
         with self._lock:
-            if limit in self._asking:
-                self._asking.remove(limit)
+            for limits in (self._asking, self.limits):
+                if limit in limits:
+                    limits.remove(limit)
             count = limit.held
         self.give(limit, count)
 
@@ -91,10 +101,24 @@ class SharedLimit(Limit):
         self.held = 0
         self._places = places
         self._drain = loop.drain
+        self._visitors = places.visitors
+        places.limits.append(self)
 
     def notify(self) -> bool:
         """Have the loop use a place that it has got; False where it runs no more."""
         return self._loop.call_soon(self._use)
+
+    @override
+    def visit(self) -> TakeBack | None:
+        """Do the same, unless the caller is on one of the event loops."""
+        limits = snapshot(self._places.limits)
+        is_here = any(each._loop.is_current() for each in limits)
+        return None if is_here else super().visit()
+
+    @override
+    def relieve_soon(self) -> None:
+        for each in snapshot(self._places.limits):
+            each._soon(each._relieve)
 
     @override
     def has_place(self) -> bool:
@@ -121,6 +145,10 @@ class SharedLimit(Limit):
         """Let those who wait for a place go on, and others after them. Loop thread only."""
         super()._give_back()
         self.tidy()
+
+    @override
+    def _is_full(self) -> bool:
+        return self._places.are_taken()
 
     def _needed(self) -> int:
         """Return how many calls run, which do not lend their places. Loop thread only."""

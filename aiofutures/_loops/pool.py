@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from _thread import allocate_lock
 from collections import deque
@@ -9,7 +10,7 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import Context
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from .._logging import log_error
 from .._snapshot import snapshot
@@ -226,6 +227,15 @@ class _Here(threading.local):
 
 
 _here: Final = _Here()
+
+
+def leave_slot_for(future: asyncio.Future[Any]) -> None:
+    """Give up the thread's slot until `future` is done, which its own event loop waits for."""
+    pool = WorkerPool.current()
+    if pool is not None:
+        pool.leave_slot()
+        # Not with the method of a subclass, which may take the callback for a task's.
+        asyncio.Future.add_done_callback(future, lambda _: pool.take_slot(), context=Context())
 
 
 def _deliver(ended: list[PoolItem]) -> None:

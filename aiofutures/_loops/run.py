@@ -24,6 +24,7 @@ from .._logging import log_error
 from .._snapshot import snapshot
 from .blocking import Event
 from .doorbell import Doorbell
+from .lifecycle import running_loop_threads
 from .limit import Limit, running_call
 from .worker_future import WorkerFuture
 from .workers import Workers, is_worker_thread
@@ -112,10 +113,13 @@ class Run:
         """Tell whether the caller runs on this event loop or in one of its worker threads."""
         return self.is_current() or self._workers.is_current()
 
-    def is_guest(self) -> bool:
-        """Tell whether the caller runs on another event loop, or in its worker threads."""
-        is_elsewhere = asyncio._get_running_loop() is not None or is_worker_thread()
-        return is_elsewhere and not self.is_inside()
+    def is_elsewhere(self) -> bool:
+        """Tell whether the caller runs on another's event loop, or in its worker threads."""
+        return _is_ours() and not self.is_inside()
+
+    def is_visitor(self) -> bool:
+        """Tell whether the caller is part of some call, but not on this event loop."""
+        return not self.is_current() and (running_call.get() is not None or _is_ours())
 
     def claim(self) -> bool:
         """Claim the right to decide whether the thread runs the loop; True for the first caller."""
@@ -601,6 +605,11 @@ def count(futures: Iterable[Runnable]) -> tuple[int, int]:
     left = [future for future in futures if not future.done()]
     running = sum(future.running() for future in left)
     return len(left) - running, running
+
+
+def _is_ours() -> bool:
+    """Tell whether the caller runs on an event loop of any executor, or in a worker thread."""
+    return asyncio._get_running_loop() in running_loop_threads or is_worker_thread()
 
 
 def _can_start_eagerly(loop: asyncio.AbstractEventLoop) -> bool:

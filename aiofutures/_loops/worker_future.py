@@ -15,6 +15,7 @@ from .._contract import TakeBack
 from .._coroutines import drop_frame
 from .._typing import T, override
 from .limit import pause
+from .pool import leave_slot_for
 
 _Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], Context]
 
@@ -161,6 +162,7 @@ class PausingFuture(WorkerFuture[T]):
     ) -> None:
         super().__init__(workers, loop, fn, args, kwargs)
         self._take_back = pause()
+        leave_slot_for(self)
 
     @override
     def deliver(self) -> None:

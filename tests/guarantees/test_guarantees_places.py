@@ -3,7 +3,9 @@
 import asyncio
 import gc
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from contextvars import copy_context
 from functools import partial
 from threading import Thread
@@ -14,7 +16,7 @@ import pytest
 from support import LIMIT, Gate, MakeExecutor, Running, echo, limit_of, until
 from typing_extensions import override
 
-from aiofutures import AsyncExecutor, Future, first, gather, to_sync
+from aiofutures import AsyncExecutor, Future, first, gather, in_caller_thread, to_sync
 
 T = Any
 
@@ -225,7 +227,7 @@ class TestElsewhere:
 
         assert running.most == 1
         counts = limit_of(executor)
-        until(lambda: not any((counts._taken, counts._lent, counts._paused, counts._guests)))
+        until(lambda: not any((counts._taken, counts._lent, counts._paused, counts._visitors)))
 
     def test_to_and_fro(self, make_executor: MakeExecutor) -> None:
         """Two executors of one place each call each other, to any depth."""
@@ -270,7 +272,90 @@ class TestElsewhere:
 
         assert executor.submit(start).result(LIMIT) == 1
         limit = limit_of(executor)
-        until(lambda: not (limit._taken or limit._lent or limit._guests or limit._paused))
+        until(lambda: not (limit._taken or limit._lent or limit._visitors or limit._paused))
+
+    @pytest.mark.parametrize("wait", ["await", "asyncio.wait", "result", "map"])
+    @pytest.mark.parametrize("limit", [None, 2])
+    def test_of_one_that_another_submitted(
+        self, make_executor: MakeExecutor, limit: int | None, wait: str
+    ) -> None:
+        """A call lends its place whoever submitted the one elsewhere that it waits for."""
+        executor, other = make_executor(max_workers=1), make_executor(max_workers=limit)
+
+        async def come_back() -> int:
+            await gate.wait()
+            future = executor.submit(echo, 1)
+            if wait == "asyncio.wait":
+                await asyncio.wait([asyncio.wrap_future(future)])
+            elif wait == "result":
+                return await other.sync_to_async(future.result)
+            elif wait == "map":
+                return await future.map(abs)
+            return await future
+
+        async def start() -> int:
+            return await awaited
+
+        with Gate() as gate:
+            awaited = other.submit(come_back)
+            futures = [executor.submit(start) for _ in range(3)]
+            until(lambda: executor.statistics().running > 0)
+        assert [future.result(LIMIT) for future in futures] == [1, 1, 1]
+
+    def test_shared_client(self, make_executor: MakeExecutor) -> None:
+        """So it does while it waits for a shared client elsewhere to open."""
+        executor, other = make_executor(max_workers=1), make_executor()
+
+        @other.shared
+        @asynccontextmanager
+        async def client() -> AsyncGenerator[int, None]:
+            yield await executor.submit(echo, 1)
+
+        async def start() -> int:
+            return await client
+
+        assert executor.submit(start).result(LIMIT) == 1
+
+    @pytest.mark.parametrize("limit", [1, 2, 3])
+    def test_turns_in_the_callers_thread(self, make_executor: MakeExecutor, limit: int) -> None:
+        """So do calls whose turn it is not yet in the thread of their caller."""
+        executor = make_executor(max_workers=limit)
+
+        def save() -> int:
+            return executor.submit(echo, 1).result()
+
+        async def view() -> int:
+            return await in_caller_thread(save)
+
+        @to_sync(executor=executor)
+        async def page() -> list[int]:
+            return await asyncio.gather(*[executor.submit(view) for _ in range(limit + 2)])
+
+        assert page() == [1] * (limit + 2)
+
+    def test_loop_of_a_thread_that_is_not_ours(self, make_executor: MakeExecutor) -> None:
+        """An event loop in a thread that a call has started lends the place of the call."""
+        executor = make_executor(max_workers=1)
+
+        async def start() -> int:
+            run = partial(asyncio.run, _await(executor.submit(echo, 1)))
+            with ThreadPoolExecutor(1) as pool:
+                task = asyncio.wrap_future(pool.submit(copy_context().run, run))
+                return cast("int", await task)
+
+        assert executor.submit(start).result(LIMIT) == 1
+
+    def test_limit_of_what_runs_elsewhere(self, make_executor: MakeExecutor) -> None:
+        """Calls that wait for what runs elsewhere count, while nothing elsewhere waits for them."""
+        executor, other = make_executor(max_workers=2), make_executor()
+        running = Running()
+
+        async def start() -> None:
+            await other.submit(running)
+
+        gather(*[executor.submit(start) for _ in range(6)]).result(LIMIT)
+
+        assert running.most == 2
 
     @pytest.mark.one_loop("the order of calls is that of one loop")
     def test_shutdown_of_the_executor_of_the_thread(self, make_executor: MakeExecutor) -> None:

@@ -127,7 +127,7 @@ class Program:
             until(lambda: self.executor.statistics().pending == 1)
         gather(*futures).result(LIMIT)
         limit = limit_of(self.executor)
-        until(lambda: not any((limit._taken, limit._lent, limit._paused, limit._guests)))
+        until(lambda: not any((limit._taken, limit._lent, limit._paused, limit._visitors)))
 
 
 async def _await_each(program: Program, depth: int) -> None:

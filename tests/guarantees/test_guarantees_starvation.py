@@ -183,6 +183,23 @@ class TestSandwiches:
         """Hundreds of them, several layers deep, do not starve."""
         self.run(executor, 200, 3)
 
+    @pytest.mark.parametrize("is_other", [False, True])
+    def test_own_loops(
+        self, executor: AsyncExecutor, make_executor: MakeExecutor, *, is_other: bool
+    ) -> None:
+        """Nor do event loops in worker threads that themselves wait for worker threads."""
+        other = make_executor() if is_other else executor
+
+        def layer(depth: int) -> int:
+            return 0 if depth == 0 else 1 + asyncio.run(task(other, depth - 1))
+
+        async def task(executor: AsyncExecutor, depth: int) -> int:
+            return await executor.sync_to_async(layer, depth)
+
+        futures = [executor.submit(task, executor, depth) for depth in (40, *[2] * 40)]
+
+        assert [future.result(6 * LIMIT) for future in futures] == [40, *[2] * 40]
+
     @pytest.mark.slow
     @pytest.mark.parametrize("loop_factory", ["asyncio", "uvloop"], indirect=True)
     def test_thousands(self, executor: AsyncExecutor) -> None:

@@ -500,7 +500,10 @@ class _Loop:
     def is_current(self) -> bool:
         return True
 
-    def is_guest(self) -> bool:
+    def is_elsewhere(self) -> bool:
+        return False
+
+    def is_visitor(self) -> bool:
         return False
 
     def call_soon(self, callback: Callable[..., object], /, *args: Any) -> bool:

@@ -18,11 +18,15 @@ class Here:
         """Tell that it does."""
         return True
 
-    def is_guest(self) -> bool:
-        """Tell whether the caller is to run elsewhere."""
-        return self.has_guest
+    is_away = is_visited = False
 
-    has_guest = False
+    def is_elsewhere(self) -> bool:
+        """Tell whether the caller is to run elsewhere."""
+        return self.is_away
+
+    def is_visitor(self) -> bool:
+        """Tell whether the caller is to be a visitor."""
+        return self.is_visited
 
     def call_soon(self, callback: Callable[..., object], /, *args: Any) -> bool:
         """Call at once."""
@@ -182,39 +186,83 @@ def test_call_that_is_done_goes_on_at_once() -> None:
 
 
 def test_pause() -> None:
-    """A call that pauses keeps its place until a guest of it waits for one."""
+    """A call that pauses keeps its place until a visitor waits for one."""
     loop = Here()
     limit, call = Limit(1, loop), Call()
     limit.take(call)
-    resumed: list[int] = []
+    events: list[str] = []
 
     go_on = limit.lend(call, None)
     assert go_on is not None
     assert not limit.has_place()
-    go_on(lambda: resumed.append(1))
-    assert resumed == [1]
+    go_on(noting(events, "on"))
+    assert events == ["on"]
 
     go_on = limit.lend(call, None)
-    loop.has_guest = True
-    assert limit.lend(call, None) is None
-    let_go = limit.lend(call, limit)
-    assert let_go is not None
+    assert go_on is not None
+    assert limit.visit() is None
+    loop.is_visited = True
+    end_visit = limit.visit()
+    assert end_visit is not None
     assert limit.has_place()
 
-    let_go(lambda: resumed.append(2))
-    loop.has_guest = False
-    assert go_on is not None
-    go_on(lambda: resumed.append(3))
-    assert resumed == [1, 2, 3]
+    end_visit(noting(events, "visitor"))
+    go_on(noting(events, "again"))
+    assert events == ["on", "visitor", "again"]
     assert not limit.has_place()
+
+
+def test_place_that_is_not_the_callers() -> None:
+    """Code of a call that runs elsewhere leaves the place to the call."""
+    loop = Here()
+    limit, call = Limit(1, loop), Call()
+    limit.take(call)
+    loop.is_away = True
+
+    assert limit.lend(call, limit) is None
+    assert limit.lend(call, None) is None
+
+
+def test_pauses_where_others_run() -> None:
+    """Visitors get a place of one that pauses when nobody runs who would give one back."""
+    loop = Here()
+    loop.is_visited = True
+    limit = Limit(2, loop)
+    first, second, third = Call(), Call(), Call()
+    limit.take(first)
+    limit.take(second)
+    limit._pause(first)
+    limit._pause(first)
+    limit.visit()
+    assert not limit.has_place()
+
+    limit._pause(second)
+    assert limit.has_place()
+    limit.take(third)
+    assert not limit.has_place()
+    limit._pause(third)
+
+    assert limit.has_place()
+    assert [*limit._lent] == [first, second]
+
+
+def test_visit_where_there_is_a_place() -> None:
+    """Nobody lends a place to visitors where one is free."""
+    loop = Here()
+    loop.is_visited = True
+    limit, call = Limit(2, loop), Call()
+    limit.take(call)
+    limit._pause(call)
+
+    limit.visit()
+
+    assert not limit._lent
 
 
 def test_pause_of_a_call_that_is_done() -> None:
-    """A call that is done neither pauses nor has guests."""
+    """A call that is done does not pause."""
     limit = Limit(1, Here())
 
     limit._pause(Call())
-    limit._welcome(Call())
 
     assert not limit._paused
-    assert not limit._guests
