@@ -60,6 +60,9 @@ def wait(future: Awaited, timeout: float | None, caller: Caller | None = None) -
     if future._host is not None and future._host.is_current():
         refuse_on_own_loop(future)
     try:
+        _give_way()
+        if future.done():
+            return True
         if lends_nothing(future._host):
             return _block(future, timeout, caller)
         with lent(future._host, timeout):
@@ -78,11 +81,8 @@ def not_done(future: Awaited, seconds: float | None) -> TimeoutError:
     return TimeoutError(f"{name}() did not finish in {seconds} seconds")
 
 
-def _block(future: Awaited, timeout: float | None, caller: Caller | None = None) -> bool:
+def _block(future: Awaited, timeout: float | None, caller: Caller | None) -> bool:
     end = None if timeout is None else monotonic() + timeout
-    _give_way()
-    if future.done():
-        return True
     gate = allocate_lock()
     gate.acquire()
     gates = future._watch().gates

@@ -24,7 +24,7 @@ def test_wait_sees_a_future_that_is_done() -> None:
     future: Future[int] = Future()
     future.set_result(1)
 
-    waiters._block(future, None)
+    waiters._block(future, None, None)
 
     assert future._watch().gates == []
 
