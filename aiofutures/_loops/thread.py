@@ -258,7 +258,9 @@ class LoopThread:
         refuse_green_threads()
         loop = asyncio.get_running_loop()
         self.refuse_after_shutdown()
-        make = WorkerFuture if loop is self._run.loop else PausingFuture
+        # Threads of its own never run out.
+        is_own = loop is self._run.loop and not self._workers.are_callers
+        make = WorkerFuture if is_own else PausingFuture
         future = make(self._workers, loop, fn, args, kwargs)
         self._workers.start(future)
         return future

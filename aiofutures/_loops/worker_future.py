@@ -140,7 +140,7 @@ class WorkerFuture(asyncio.Future[T]):
 class PausingFuture(WorkerFuture[T]):
     """A future whose awaiting call lends its place while the function waits for one.
 
-    For a function in a thread that may belong to another executor than the call.
+    For a function in a thread that the call's executor has not made.
 
     Args:
         workers: The worker threads.

@@ -92,6 +92,11 @@ class Workers:
             )
         return Workers(pool, self._name)
 
+    @property
+    def are_callers(self) -> bool:
+        """Whether calls run in the caller's pool, where they may have to wait for a thread."""
+        return self._callers_pool is not None
+
     def default_executor(self, loop: asyncio.AbstractEventLoop) -> ThreadPoolExecutor:
         """Return an object that `loop` accepts as its default executor."""
         return _DefaultExecutor(self, loop)

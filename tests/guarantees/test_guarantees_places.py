@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import threading
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -332,6 +333,26 @@ class TestElsewhere:
             return await asyncio.gather(*[executor.submit(view) for _ in range(limit + 2)])
 
         assert page() == [1] * (limit + 2)
+
+    @pytest.mark.parametrize("is_other", [False, True])
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_thread_of_the_callers_pool(
+        self, make_executor: MakeExecutor, threads: int, *, is_other: bool
+    ) -> None:
+        """So do calls that wait for a thread of the caller's pool."""
+        with ThreadPoolExecutor(threads) as pool:
+            executor = make_executor(None if is_other else pool, max_workers=1)
+            of_threads = make_executor(pool) if is_other else executor
+
+            def work() -> int:
+                time.sleep(0.01)  # until the others wait for a thread
+                return executor.submit(echo, 1).result()
+
+            async def start() -> int:
+                return await of_threads.sync_to_async(work)
+
+            futures = [executor.submit(start) for _ in range(threads + 2)]
+            assert [future.result(LIMIT) for future in futures] == [1] * (threads + 2)
 
     def test_loop_of_a_thread_that_is_not_ours(self, make_executor: MakeExecutor) -> None:
         """An event loop in a thread that a call has started lends the place of the call."""
