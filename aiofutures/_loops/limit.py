@@ -155,12 +155,13 @@ class Limit:
             return None
         key = object()
         self._visitors[key] = None
-        self.relieve_soon()
+        self._relieve_soon()
         return partial(self._end_visit, key)
 
-    def relieve_soon(self) -> None:
-        """Lend a place to visitors soon, if need be. A loop that does not run yet has lent none."""
-        self._soon(self._relieve)
+    def _relieve_soon(self) -> None:
+        # A call that pauses later looks for visitors itself.
+        if self._paused:
+            self._soon(self._relieve)
 
     def claim(self, resume: _Resume) -> None:
         """Give the running call a place, as `LendsPlaces` says. Loop thread only."""
@@ -257,12 +258,13 @@ class Limit:
 
     def _relieve(self) -> None:
         """Lend one place to visitors, if all who have one pause. Loop thread only."""
-        if not self._visitors or not self._is_full():
+        holders = len(self._taken) - len(self._lent)
+        if not self._visitors or len(self._paused) < holders or not self._is_full():
             return
-        pausing = [call for call in self._paused if call not in self._lent]
-        if pausing and len(pausing) == len(self._taken) - len(self._lent):
-            for _ in range(self._paused.pop(pausing[0])):
-                self._lend(pausing[0])
+        if holders and holders == len(self._paused) - len(self._paused.keys() & self._lent.keys()):
+            call = next(call for call in self._paused if call not in self._lent)
+            for _ in range(self._paused.pop(call)):
+                self._lend(call)
 
     def _is_full(self) -> bool:
         return not self.has_place()

@@ -116,9 +116,9 @@ class SharedLimit(Limit):
         return None if is_here else super().visit()
 
     @override
-    def relieve_soon(self) -> None:
+    def _relieve_soon(self) -> None:
         for each in snapshot(self._places.limits):
-            each._soon(each._relieve)
+            super(SharedLimit, each)._relieve_soon()
 
     @override
     def has_place(self) -> bool:
