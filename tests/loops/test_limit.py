@@ -246,6 +246,26 @@ def test_pauses_where_others_run() -> None:
     assert [*limit._lent] == [first, second]
 
 
+def test_return_of_a_call_that_pauses() -> None:
+    """A call whose place comes back while it still pauses lends it to visitors again."""
+    loop = Here()
+    loop.is_visited = True
+    limit, events = Limit(1, loop), list[str]()
+    call, other = Call(), Call()
+    limit.take(call)
+    limit._lend(call)
+    limit._pause(call)
+    limit.take(other)
+    limit.visit()
+    limit._return(call, noting(events, "back"))
+    assert not limit.has_place()
+
+    limit.leave(other)
+
+    assert events == ["back"]
+    assert limit.has_place()
+
+
 def test_visit_where_there_is_a_place() -> None:
     """Nobody lends a place to visitors where one is free."""
     loop = Here()
