@@ -210,18 +210,23 @@ def variable_of(key: Key) -> tuple[ast.expr, bool]:
     return Reference(module, name), _made_by(binding, module) == "TypeVarTuple"
 
 
-def limits_of(key: Key) -> list[Bound]:
-    """Return the bound or the constraints of a type variable, and its default."""
+def limits_of(key: Key) -> tuple[list[Bound], list[Bound]]:
+    """Return the bound or the constraints of a type variable, and its default, if it has any."""
     module, name = key
     owner, _, last = name.rpartition(".")
     cls = _class_named(module, owner) if owner else None
     if cls is not None:
         parameter = cls.parameters_of_syntax[last]
-        parts = [getattr(parameter, "bound", None), getattr(parameter, "default_value", None)]
-        return [Bound(node, cls.context) for node in parts if node is not None]
-    value = call_of(key)
-    named = [each.value for each in value.keywords if each.arg in {"bound", "default"}]
-    return [Bound(node, Context(module)) for node in (*value.args[1:], *named)]
+        limits, context = [getattr(parameter, "bound", None)], cls.context
+        default = getattr(parameter, "default_value", None)
+    else:
+        call, context = call_of(key), Context(module)
+        named = {each.arg: each.value for each in call.keywords}
+        limits, default = [*call.args[1:], named.get("bound")], named.get("default")
+    return (
+        [Bound(node, context) for node in limits if node is not None],
+        [] if default is None else [Bound(default, context)],
+    )
 
 
 def call_of(key: Key) -> ast.Call:

@@ -271,8 +271,9 @@ class Types:
         if key not in self._freed:
             # One that limits itself.
             self._freed[key] = False
+            limits, default = limits_of(key)
             self._freed[key] = self._frees and any(
-                self.changes(each.node, each.context) for each in limits_of(key)
+                self.changes(each.node, each.context) for each in (*limits, *default)
             )
         return self._freed[key]
 
@@ -395,7 +396,7 @@ class Types:
         ]
 
     def _keeps(self, key: Key | None) -> bool:
-        return key is not None and bool(limits_of(key)) and not self.is_freed(key)
+        return key is not None and bool(limits_of(key)[0]) and not self.is_freed(key)
 
     def _has_free(self, node: ast.expr, context: Context) -> bool:
         found = variables_in(unquoted(node), context)

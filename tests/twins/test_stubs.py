@@ -1374,6 +1374,7 @@ class TestMembers:
             Conn = TypeVar("Conn", bound="One")
             Held = TypeVar("Held", bound=One, covariant=True)
             Given = LaterVar("Given", default=One)
+            Number = LaterVar("Number", default=int)
             Tree = TypeVar("Tree", bound="AsyncClient[Tree]")
             class AsyncClient(Generic[Conn]):
                 def __init__(self, make: type[Conn]) -> None: ...
@@ -1384,6 +1385,9 @@ class TestMembers:
                 async def two(self, other: "AsyncClient[One | Two]") -> None: ...
                 async def hold(self) -> "Holder[One, One]": ...
                 async def tree(self, tree: Tree) -> Tree: ...
+                async def box(self) -> "Box[One]": ...
+            class Box(Generic[Number]):
+                async def number(self) -> Number: ...
             class Holder(Generic[Held, Given]):
                 async def held(self) -> Held: ...
                 async def given(self) -> Given: ...
@@ -1404,6 +1408,8 @@ class TestMembers:
         assert methods(stub)["two"] == two
         assert methods(stub)["hold"] == "hold(self) -> SyncHolder[SyncOne, SyncOne]"
         assert methods(stub)["tree"] == "tree(self, tree: Tree) -> Tree"
+        # A default limits nothing.
+        assert methods(stub)["box"] == "box(self) -> SyncBox[SyncOne]"
         assert "def same(conn: library_Conn) -> library_Conn: ..." in stub
         assert _undefined(stub) == set()
 
