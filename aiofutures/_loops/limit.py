@@ -115,8 +115,8 @@ class Limit:
     A call that waits for another call which needs a place, here or elsewhere, lends its own in the
     meantime, so that limits cannot make calls wait for each other. The place is lent as long as any
     task or thread of the call waits. A call that waits for something which needs no place *pauses*:
-    it lends its place only where *visitors*, parts of calls that run elsewhere, wait for a call
-    here while every call that has a place pauses. Perhaps it waits for them.
+    it lends its place only where *visitors*, parts of calls that run elsewhere, wait for a call or
+    for their own place here while every call that has one pauses. Perhaps it waits for them.
 
     Only the loop thread counts. A thread that wants its place back first appears in `_threads`,
     then checks whether the loop has ended; a loop that ends first says so, then looks there. So one
@@ -146,8 +146,11 @@ class Limit:
         """Lend the place of `call` while the caller waits, as `LendsPlaces` says."""
         if call not in self._taken or self._loop.is_elsewhere():
             return None
+        # Calls that pause may wait for a task or thread elsewhere that wants its place back.
+        visit = None if self._loop.is_current() else object()
         self._soon(self._pause if limit is None else self._lend, call)
-        return partial(self._take_back, self._go_on if limit is None else self._return, call)
+        end = self._go_on if limit is None else self._return
+        return partial(self._take_back, partial(end, call, visit), visit)
 
     def visit(self) -> TakeBack | None:
         """Have calls lend their places while the caller waits, as `LendsPlaces` says."""
@@ -167,7 +170,7 @@ class Limit:
         """Give the running call a place, as `LendsPlaces` says. Loop thread only."""
         call = _running_call()
         assert call is not None  # noqa: S101  its own, whose limit this is
-        self._return(call, resume)
+        self._return(call, None, resume)
 
     def _soon(self, change: Callable[..., None], *args: Any) -> None:
         if self._loop.is_current():
@@ -176,19 +179,21 @@ class Limit:
             self._loop.call_soon(change, *args)
 
     def _end_visit(self, key: object, resume: _Resume) -> None:
-        """Resume a visitor, which has no place here."""
+        """Resume a visitor."""
         self._visitors.pop(key, None)
         resume()
 
     def _take_back(
-        self, end: Callable[[Runnable, _Resume], None], call: Runnable, resume: _Resume
+        self, end: Callable[[_Resume], None], visit: object | None, resume: _Resume
     ) -> None:
+        if visit is not None:
+            resume = partial(self._end_visit, visit, resume)
         if self._loop.is_current():
-            end(call, resume)
+            end(resume)
             return
         key = object()
         self._threads[key] = resume
-        self._loop.call_soon(end, call, partial(self._resume, key))
+        self._loop.call_soon(end, partial(self._resume, key))
         if self._is_closed:
             self._resume(key)
 
@@ -230,11 +235,14 @@ class Limit:
             self._give_back()
             self._loop.look_soon()
 
-    def _return(self, call: Runnable, resume: _Resume) -> None:
+    def _return(self, call: Runnable, visit: object | None, resume: _Resume) -> None:
         """Call `resume` as soon as there is a place for `call` again. Loop thread only."""
         if self._lent.get(call) == 1:
             self._returning.append((call, resume))
             self._give_back()
+            if visit is not None and self._returning:
+                self._visitors[visit] = None
+                self._relieve_soon()
             return
         # Other tasks of the call still wait, or it is done and has no place.
         _remove(self._lent, call)
@@ -269,13 +277,13 @@ class Limit:
     def _is_full(self) -> bool:
         return not self.has_place()
 
-    def _go_on(self, call: Runnable, resume: _Resume) -> None:
+    def _go_on(self, call: Runnable, visit: object | None, resume: _Resume) -> None:
         """End a pause of `call`. Loop thread only."""
         if call in self._paused:
             _remove(self._paused, call)
             resume()
         else:
-            self._return(call, resume)
+            self._return(call, visit, resume)
 
 
 def _add(counts: dict[Runnable, int], call: Runnable) -> None:

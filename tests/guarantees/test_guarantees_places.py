@@ -354,6 +354,31 @@ class TestElsewhere:
             futures = [executor.submit(start) for _ in range(threads + 2)]
             assert [future.result(LIMIT) for future in futures] == [1] * (threads + 2)
 
+    @pytest.mark.parametrize("way", ["pool", "caller"])
+    def test_thread_that_comes_back(self, make_executor: MakeExecutor, way: str) -> None:
+        """A thread gets its place back from a call that waits for this thread."""
+        with ThreadPoolExecutor(1) as pool, Gate() as gate:
+            executor, other = make_executor(pool, max_workers=1), make_executor(max_workers=1)
+            run = executor.sync_to_async if way == "pool" else in_caller_thread
+            awaited = [other.submit(gate.wait)]
+            begun: list[None] = []
+
+            def work() -> None:
+                if awaited:
+                    awaited.pop().result(LIMIT)
+
+            async def start() -> None:
+                begun.append(None)
+                if len(begun) == 2:  # It has the place of the first.
+                    gate.open()
+                await run(work)
+
+            @to_sync(executor=executor, timeout=LIMIT)
+            async def page() -> None:
+                await asyncio.gather(*[executor.submit(start) for _ in range(3)])
+
+            page()
+
     def test_loop_of_a_thread_that_is_not_ours(self, make_executor: MakeExecutor) -> None:
         """An event loop in a thread that a call has started lends the place of the call."""
         executor = make_executor(max_workers=1)

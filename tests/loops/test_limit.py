@@ -14,11 +14,12 @@ pytestmark = pytest.mark.off_loop_thread("the test itself is the event loop")
 class Here:
     """An event loop on which the test itself runs."""
 
-    def is_current(self) -> bool:
-        """Tell that it does."""
-        return True
-
+    is_here = True
     is_away = is_visited = False
+
+    def is_current(self) -> bool:
+        """Tell whether the caller is to be on it."""
+        return self.is_here
 
     def is_elsewhere(self) -> bool:
         """Tell whether the caller is to run elsewhere."""
@@ -92,7 +93,7 @@ def test_taken_back_at_once() -> None:
     limit.take(call)
     limit._lend(call)
 
-    limit._return(call, noting(events, "back"))
+    limit._return(call, None, noting(events, "back"))
 
     assert events == ["back"]
     assert not limit.has_place()
@@ -109,8 +110,8 @@ def test_taken_back_when_there_is_one() -> None:
     limit._lend(second)
     limit.take(third)
 
-    limit._return(first, noting(events, "first"))
-    limit._return(second, noting(events, "second"))
+    limit._return(first, None, noting(events, "first"))
+    limit._return(second, None, noting(events, "second"))
     assert events == []
     limit.leave(third)
     assert events == ["first"]
@@ -130,7 +131,7 @@ def test_given_back_when_another_lends() -> None:
     limit.take(first)
     limit._lend(first)
     limit.take(second)
-    limit._return(first, noting(events, "first"))
+    limit._return(first, None, noting(events, "first"))
 
     limit._lend(second)
 
@@ -148,9 +149,9 @@ def test_others_of_the_call_still_wait() -> None:
     limit._lend(call)
     limit.take(other)
 
-    limit._return(call, noting(events, "one"))
+    limit._return(call, None, noting(events, "one"))
     assert events == ["one"]
-    limit._return(call, noting(events, "two"))
+    limit._return(call, None, noting(events, "two"))
     assert events == ["one"]
     limit.leave(other)
 
@@ -179,7 +180,7 @@ def test_call_that_is_done_goes_on_at_once() -> None:
     limit._lend(call)
     limit.leave(call)
 
-    limit._return(call, noting(events, "on"))
+    limit._return(call, None, noting(events, "on"))
 
     assert events == ["on"]
     assert limit.has_place()
@@ -257,13 +258,37 @@ def test_return_of_a_call_that_pauses() -> None:
     limit._pause(call)
     limit.take(other)
     limit.visit()
-    limit._return(call, noting(events, "back"))
+    limit._return(call, None, noting(events, "back"))
     assert not limit.has_place()
 
     limit.leave(other)
 
     assert events == ["back"]
     assert limit.has_place()
+
+
+@pytest.mark.parametrize("pauses", [False, True])
+def test_return_from_elsewhere(*, pauses: bool) -> None:
+    """A thread that wants its place back is a visitor: calls that pause may wait for the thread."""
+    loop = Here()
+    loop.is_visited = True
+    limit, events = Limit(1, loop), list[str]()
+    call, other = Call(), Call()
+    limit.take(call)
+    loop.is_here = False
+    take_back = limit.lend(call, None if pauses else limit)
+    end_visit = limit.visit()
+    assert take_back is not None
+    assert end_visit is not None
+    end_visit(noting(events, "visitor"))
+    limit.take(other)
+    limit._pause(other)
+    assert not limit.has_place()
+
+    take_back(noting(events, "back"))
+
+    assert events == ["visitor", "back"]
+    assert not limit._visitors
 
 
 def test_visit_where_there_is_a_place() -> None:
