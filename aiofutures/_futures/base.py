@@ -227,10 +227,12 @@ class BaseFuture(concurrent.futures.Future[T]):
         # First this: once the future is done, another thread may fetch the exception.
         if self._host is not None and self._must_be_fetched(error):
             self._unfetched = UnfetchedException(error, self._host.report)
-        if self._decide(FAILED, None, error):
-            self._notify_and_drop_call()
-        else:
+        is_decided = self._decide(FAILED, None, error)
+        # A callback that was added in between found no outcome yet.
+        if not is_decided or not self._must_be_fetched(error):
             self._mark_fetched()
+        if is_decided:
+            self._notify_and_drop_call()
 
     def _must_be_fetched(self, error: BaseException) -> bool:
         """Tell whether `error` must be reported if nobody fetches it."""

@@ -1071,6 +1071,22 @@ class TestUnfetched:
         gc.collect()
         executor.submit(echo_later, 1).result(LIMIT)
 
+    def test_callback_just_before_the_outcome(self, executor: AsyncExecutor) -> None:
+        """Nor is one that a callback gets which was added while the future failed."""
+        future: Future[int] = Future(executor.submit(echo_later, 1)._host)
+        called: list[object] = []
+        with Halt(Future.fail, "is_decided = ") as halt:
+            failing = in_thread(halt.call, future.fail, OSError("seen"))
+            halt.arrived()
+            future.add_done_callback(called.append)
+            halt.go_on()
+            failing.result(LIMIT)
+
+        assert called == [future]
+        del future, called
+        gc.collect()
+        executor.submit(echo_later, 1).result(LIMIT)
+
     def test_future_without_an_executor(self) -> None:
         """Futures that are made directly report nothing, as those of the standard library."""
         future: Future[int] = Future()
