@@ -130,19 +130,18 @@ class LoopGroup:
                 ender.start()
                 self._enders.append(ender)
         if not self._enders:
-            for member in self.members:
-                member.close()
+            self._close_members()
 
     def join(self) -> None:
         """Wait until the threads have ended."""
-        if not self._enders:
-            for member in self.members:
-                member.join()
-            return
-        # As in `LoopThread.join`.
-        self._ended.wait()
-        for ender in snapshot(self._enders):
-            ender.join()
+        if self._enders:
+            # As in `LoopThread.join`.
+            self._ended.wait()
+            for ender in snapshot(self._enders):
+                ender.join()
+        # Also those that have begun since: a function of a cancelled call runs on, and may submit.
+        for member in self.members:
+            member.join()
 
     # For its loop threads.
 
@@ -163,19 +162,22 @@ class LoopGroup:
             # Another thread closes it at the same time.
             return
         try:
-            self._end_members()
+            self._wait_until_over()
         finally:
+            self._close_members()
             self._ended.set()
 
-    def _end_members(self) -> None:
+    def _close_members(self) -> None:
+        """Have each loop end when it has no work itself."""
+        for member in self.members:
+            member.close()
+
+    def _wait_until_over(self) -> None:
+        """Wait until no loop has work or background tasks."""
         is_over = False
         while not is_over:
             latest = self._wait_until_idle()
             is_over = not self._end_background_tasks() and latest is self._latest
-        for member in self.members:
-            member.close()
-        for member in self.members:
-            member.join()
 
     def _wait_until_idle(self) -> object:
         """Wait until no loop has work; return what has noted the latest submit.

@@ -1,11 +1,12 @@
 """Executors over several event loops."""
 
 import asyncio
+import concurrent.futures
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import BrokenExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import Context
 from typing import Any
 
@@ -36,6 +37,7 @@ from aiofutures import (
     InvalidStateError,
     _executor,
     gather,
+    in_caller_thread,
     set_default_executor,
     sync_to_async,
     to_sync,
@@ -709,6 +711,34 @@ class TestShutdown:
             waiting.result(LIMIT)
         assert all(future.cancelled() for future in futures)
 
+    def test_of_what_comes_late(self, make: Make) -> None:
+        """It waits for a call that a function submits which has outlived its own call."""
+        executor = make()
+        late: list[Future[None]] = []
+
+        def work() -> None:
+            executor.shutdown(wait=False, cancel_futures=True)
+            assert group_of(executor)._ended.wait(LIMIT)
+            # Of the two loops, one has begun, and perhaps ended.
+            for _ in range(2):
+                with suppress(InvalidStateError):
+                    late.append(executor.submit(gate.wait))
+
+        @to_sync(executor=executor)
+        async def call() -> None:
+            await in_caller_thread(work)
+
+        with Gate() as gate:
+            with pytest.raises(CancelledError):
+                call()
+            waiting = in_thread(executor.shutdown)
+            gate.arrived(len(late))
+            assert not concurrent.futures.wait([waiting], 0.05).done
+        waiting.result(LIMIT)
+
+        assert late
+        assert all(future.done() for future in late)
+
     def test_by_many_threads(self, make: Make) -> None:
         """Threads that shut it down at the same time all wait for its end."""
         for _ in range(30):
@@ -859,9 +889,6 @@ class TestFailures:
             patch.setattr(LoopGroup, "_wait_until_idle", fail)
 
             in_thread(executor.shutdown).result(LIMIT)
-
-        for member in group_of(executor).members:
-            member.close()
 
     def test_of_a_loop(self, make: Make) -> None:
         """When one loop has failed, the executor is broken; calls on the others end."""
