@@ -23,6 +23,7 @@ from ._loops.group import LoopGroup
 from ._loops.run import run_forever
 from ._loops.thread import LoopOptions, LoopThread
 from ._loops.watchdog import Watchdog
+from ._loops.waves import is_being_cancelled
 from ._loops.workers import Workers
 from ._results import MapsCalls
 from ._shared import Shared
@@ -235,6 +236,10 @@ class AsyncExecutor(MapsCalls):
             self.cancel_futures()
         if wait:
             self._host.join()
+
+    @override
+    def _cancel_rest(self) -> None:
+        self._host.cancel_all(is_being_cancelled)
 
     @override
     def _stop_closing(self) -> None:

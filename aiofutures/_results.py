@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import itertools
+from abc import abstractmethod
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -157,11 +158,18 @@ class MapsCalls(Executor):
         """Wait for all calls; cancel them on KeyboardInterrupt and SystemExit, also meanwhile."""
         interrupted = isinstance(exc_val, (KeyboardInterrupt, SystemExit))
         try:
-            self.shutdown(wait=True, cancel_futures=interrupted)
+            if interrupted:
+                self.shutdown(wait=False)
+                self._cancel_rest()
+            self.shutdown(wait=True)
         except (KeyboardInterrupt, SystemExit):
             self._stop_closing()
             self.shutdown(wait=True, cancel_futures=True)
             raise
+
+    @abstractmethod
+    def _cancel_rest(self) -> None:
+        """Cancel the calls whose cancellation was not requested before."""
 
     def _stop_closing(self) -> None:
         """Stop waiting for clients that are being closed: the wait was interrupted."""
@@ -265,8 +273,8 @@ class Results(Iterator[T]):
         self._finished.clear()
         while self._futures:
             future = self._futures.popleft()
-            # Once: if all calls of the executor were cancelled, it may be cleaning up.
-            if not future._waves:
+            # Once: it may be cleaning up.
+            if not future.is_being_cancelled():
                 future.cancel()
             # An exception of a future with a callback is not reported as never retrieved.
             future.add_done_callback(lambda _: None)

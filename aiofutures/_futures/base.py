@@ -258,6 +258,10 @@ class BaseFuture(concurrent.futures.Future[T]):
 
     # For the host, when it cancels all its calls.
 
+    def is_being_cancelled(self) -> bool:
+        """Tell whether its cancellation was requested, by itself or along with all others."""
+        return self._cancel_requested or self._waves > 0
+
     def withdraw(self) -> bool:
         """Cancel the call, unless it was taken. `tell_withdrawn` notifies its waiters."""
         # As in `_decide`.

@@ -199,7 +199,7 @@ class Future(BaseFuture[T]):
             if self._status == CANCELLED_AND_NOTIFIED:
                 # All calls of the host are being cancelled, the awaiting one too: if it began its
                 # cleanup before that, its own cancellation would interrupt it.
-                while self._waves != self._waves_asked and self._is_on_own_loop():
+                while self._waves > self._waves_asked and self._is_on_own_loop():
                     yield
                 raise asyncio.CancelledError
             return self.result()

@@ -15,8 +15,9 @@ from .._typing import P, T, override
 from .blocking import Event
 from .lifecycle import Thread, Whole
 from .places import Places, SharedLimit
-from .run import Run, cancel_all
+from .run import Run
 from .thread import LoopOptions, LoopThread
+from .waves import cancel_all, nobody
 from .workers import Workers
 
 # After so many seconds the end looks whether a loop has failed that it waits for.
@@ -83,9 +84,14 @@ class LoopGroup:
         """Tell whether the caller runs on one of the event loops or in a worker thread."""
         return any(member._run.is_inside() for member in self.members)
 
-    def cancel_all(self) -> None:
-        """Cancel what is queued, at once, and what runs."""
-        cancel_all([member._run for member in self.members])
+    @property
+    def runs(self) -> list[Run]:
+        """The event loops."""
+        return [member._run for member in self.members]
+
+    def cancel_all(self, but: Callable[[Runnable], bool] = nobody) -> None:
+        """Cancel what is queued, at once, and what runs, but what is to be spared."""
+        cancel_all(self.runs, but)
 
     def cancel_closing(self) -> bool:
         """Do not wait any longer for a client that is being closed at the end, if there is one."""
@@ -121,9 +127,8 @@ class LoopGroup:
         self.is_closing = True
         for member in self.members:
             member.guard()
-        runs = [member._run for member in self.members]
         # A thread that starts a loop now looks afterwards whether the group takes its call.
-        if not self._enders and any(run.loop and not run.closing for run in runs):
+        if not self._enders and any(run.loop and not run.closing for run in self.runs):
             ender = Thread(self._end, f"{self._name}-end")
             # If no thread is left, each loop ends when it has no work itself.
             with suppress(RuntimeError):

@@ -21,16 +21,18 @@ import sys
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, Final, Protocol
 
+from .._contract import Runnable
 from .._exceptions import InvalidStateError
 from .._logging import log_warning
 from .._snapshot import snapshot
 from .._typing import override
 from .green import are_threads_real
+from .waves import CancelsCalls, cancel_all, is_being_cancelled, nobody
 
 # After this many seconds, a warning names the calls that delay the end.
 _PATIENCE: Final = 5.0
@@ -63,7 +65,11 @@ class Abandonable(Protocol):
 class Whole(Protocol):
     """A loop thread, or a group of them, whose calls may wait for each other."""
 
-    def cancel_all(self) -> None: ...
+    @property
+    def runs(self) -> Sequence[CancelsCalls]:
+        """The event loops."""
+        ...
+
     def close(self) -> None: ...
     def join(self) -> None: ...
 
@@ -261,7 +267,7 @@ def _wait_or_cancel() -> None:
     except (KeyboardInterrupt, SystemExit):
         # A second one ends the wait.
         _was_interrupted.set()
-        _cancel_all(snapshot(running_loop_threads.values()))
+        _cancel_all(snapshot(running_loop_threads.values()), but=nobody)
         for loop_thread in snapshot(running_loop_threads.values()):
             loop_thread.cancel_closing()
         _wait()
@@ -273,7 +279,9 @@ def _wait() -> None:
     all_of_them = snapshot(loop_threads)
     for loop_thread in all_of_them:
         loop_thread.guard()
-    _cancel_all(loop_thread for loop_thread in all_of_them if loop_thread.cancel_at_exit)
+    # What is being cancelled already cleans up, and is not interrupted.
+    its_own = [loop_thread for loop_thread in all_of_them if loop_thread.cancel_at_exit]
+    _cancel_all(its_own, but=is_being_cancelled)
     end = monotonic() + _PATIENCE
     while busy := _first_busy():
         busy.wait_until_idle(max(0.0, end - monotonic()) or _PATIENCE)
@@ -282,10 +290,10 @@ def _wait() -> None:
             _warn()
 
 
-def _cancel_all(those: Iterable[EndsAtExit]) -> None:
-    """Cancel all calls of these loop threads, each once."""
-    for whole in _wholes(those):
-        whole.cancel_all()
+def _cancel_all(those: Iterable[EndsAtExit], but: Callable[[Runnable], bool]) -> None:
+    """Cancel all calls of these loop threads, each once, but those to spare."""
+    # At once, as the calls of one may wait for those of another.
+    cancel_all([run for whole in _wholes(those) for run in whole.runs], but)
 
 
 def _wholes(those: Iterable[EndsAtExit]) -> Iterable[Whole]:

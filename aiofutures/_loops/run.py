@@ -512,7 +512,7 @@ class Run:
         if task is not None:
             task.cancel()
 
-    def _cancel_each(self, running: list[Runnable]) -> None:
+    def cancel_each(self, running: list[Runnable]) -> None:
         """Cancel the tasks of running calls, even if one raises. Loop thread only."""
         with ExitStack() as stack:
             for future in running:
@@ -572,32 +572,6 @@ class Run:
         """Note the end of a task that was not submitted. Loop thread only."""
         self._ending.discard(task)
         self.look_whether_idle()
-
-
-def cancel_all(runs: list[Run]) -> None:
-    """Cancel waiting calls at once, and running ones. Each once, even if one raises."""
-    futures = [(run, run.futures()) for run in runs]
-    all_of_them = [future for _, of_run in futures for future in of_run]
-    for future in all_of_them:
-        future._waves += 1
-    with ExitStack() as stack:
-        # A task group passes a cancellation on to a task one turn of the loop later.
-        stack.callback(_end_wave, [*runs, *runs, *runs], all_of_them)
-        for future in all_of_them:
-            stack.callback(future.tell_withdrawn)
-        running = [(run, [one for one in of_run if not one.withdraw()]) for run, of_run in futures]
-        # Request all cancellations before any call learns of another's and begins to clean up.
-        for run, of_run in running:
-            stack.callback(run.call_soon, run._cancel_each, of_run)
-
-
-def _end_wave(turns: list[Run], futures: list[Runnable]) -> None:
-    """Note, after these turns, that waiters know that all of these were cancelled."""
-    while turns:
-        if turns.pop().call_soon(_end_wave, turns, futures):
-            return
-    for future in futures:
-        future._waves_asked = future._waves
 
 
 def count(futures: Iterable[Runnable]) -> tuple[int, int]:

@@ -35,8 +35,9 @@ from .lifecycle import (
 )
 from .limit import Limit
 from .pool import WorkerPool
-from .run import Run, cancel_all
+from .run import Run
 from .watchdog import Watchdog
+from .waves import cancel_all, nobody
 from .worker_future import PausingFuture, WorkerFuture
 from .workers import Workers
 
@@ -172,9 +173,14 @@ class LoopThread:
         self._ensure_started(self._run)
         self._run.wake()
 
-    def cancel_all(self) -> None:
-        """Cancel queued calls at once, and running ones."""
-        cancel_all([self._run])
+    @property
+    def runs(self) -> list[Run]:
+        """The event loop, for what concerns all of several."""
+        return [self._run]
+
+    def cancel_all(self, but: Callable[[Runnable], bool] = nobody) -> None:
+        """Cancel queued calls at once, and running ones, but those to spare."""
+        cancel_all(self.runs, but)
 
     def cancel_closing(self) -> bool:
         """Stop waiting for a client that is being closed at the end, if there is one."""

@@ -43,7 +43,7 @@ class Batch:
     Attributes:
         key: The key of the task.
         calls: The unfinished calls, by number.
-        cancelled: The numbers of calls whose cancellation was requested; some may be done.
+        cancelled: How often the cancellation of calls was requested, by number; some may be done.
         address: The worker that runs it; None until that worker announces it, and once it is lost.
         task: Dask's future, which keeps the task alive.
     """
@@ -53,7 +53,7 @@ class Batch:
     def __init__(self, key: str, calls: Iterable[Call]) -> None:
         self.key = key
         self.calls = dict(enumerate(calls))
-        self.cancelled: set[int] = set()
+        self.cancelled: dict[int, int] = {}
         self.address: str | None = None
         self.task: Any = None
         for number, call in self.calls.items():

@@ -7,12 +7,14 @@ from collections.abc import Callable, Container
 from functools import partial
 from typing import Protocol
 
+from ._runner import Cancelled
+
 
 class SendsCancels(Protocol):
     """Something that delivers cancellations to workers."""
 
     def cancel_calls(
-        self, address: str | None, calls: dict[str, list[int]], arrived: Callable[[], object]
+        self, address: str | None, calls: Cancelled, arrived: Callable[[], object]
     ) -> None: ...
 
 
@@ -34,7 +36,7 @@ class Cancels:
         self._engine = engine
         self._call_soon = call_soon
         self._notify = notify
-        self._waiting: dict[str | None, dict[str, list[int]]] = {}
+        self._waiting: dict[str | None, Cancelled] = {}
         # With the worker that each goes to.
         self._on_the_way: dict[object, str | None] = {}
 
@@ -42,14 +44,20 @@ class Cancels:
         """Tell whether some have not arrived yet."""
         return bool(self._waiting or self._on_the_way)
 
-    def add(self, address: str | None, key: str, number: int) -> None:
-        """Cancel a call on its worker, or on all workers if unknown. Loop thread only."""
+    def add(self, address: str | None, key: str, number: int, times: int) -> None:
+        """Cancel a call on its worker, or on all workers if unknown. Loop thread only.
+
+        Args:
+            address: The address of the worker, or None.
+            key: The key of the batch.
+            number: The number of the call.
+            times: How often it was to be cancelled. A worker that has heard of this many does
+                nothing, so that a repetition does not interrupt the cleanup.
+        """
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._send)
-        numbers = self._waiting.setdefault(address, {}).setdefault(key, [])
         # Cancelling a call twice in a turn sends one cancellation.
-        if not numbers or numbers[-1] != number:
-            numbers.append(number)
+        self._waiting.setdefault(address, {}).setdefault(key, {})[number] = times
 
     def note_workers(self, addresses: Container[str]) -> None:
         """Stop waiting for those to other workers, which are lost. Loop thread only."""

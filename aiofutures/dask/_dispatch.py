@@ -227,8 +227,8 @@ class Dispatch:
         This worker may have joined since, or another one may have run the batch before.
         """
         batch.address = address
-        for number in batch.cancelled:
-            self.cancels.add(address, batch.key, number)
+        for number, times in batch.cancelled.items():
+            self.cancels.add(address, batch.key, number, times)
 
     def _note_loss(self, batch: Batch) -> None:
         """Cancel what the lost worker of a batch was to cancel. Loop thread only.
@@ -390,8 +390,8 @@ class Dispatch:
             return
         batch, address = call.batch, None if call.batch is None else call.batch.address
         if batch is not None:
-            batch.cancelled.add(call.number)
-            self.cancels.add(address, batch.key, call.number)
+            times = batch.cancelled[call.number] = batch.cancelled.get(call.number, 0) + 1
+            self.cancels.add(address, batch.key, call.number, times)
         if address is not None:
             return
         self._settle_cancelled(call)

@@ -14,7 +14,7 @@ from distributed import Client, KilledWorker
 from ._errors import ClusterLostError
 from ._hub import Hub, Receiver
 from ._private import LOADS, is_asynchronous, reason_of
-from ._runner import Options, cancel_calls
+from ._runner import Cancelled, Options, cancel_calls
 from ._worker import VERSIONS, Origin, pack_task
 
 #: Takes how a batch ended ("finished", "error", "killed" or "cancelled") and its error.
@@ -118,13 +118,13 @@ class Engine:
         self._start(self._cancel(task))
 
     def cancel_calls(
-        self, address: str | None, calls: dict[str, list[int]], arrived: Callable[[], object]
+        self, address: str | None, calls: Cancelled, arrived: Callable[[], object]
     ) -> None:
         """Request the cancellation of calls.
 
         Args:
             address: Their worker; None means all workers.
-            calls: Their numbers, by the key of the batch.
+            calls: How often each was to be cancelled.
             arrived: Called when the request has arrived, or cannot arrive anywhere.
         """
         self._start(self._cancel_calls(address, calls, arrived))
@@ -183,7 +183,7 @@ class Engine:
             await self._client.cancel([task])
 
     async def _cancel_calls(
-        self, address: str | None, calls: dict[str, list[int]], arrived: Callable[[], object]
+        self, address: str | None, calls: Cancelled, arrived: Callable[[], object]
     ) -> None:
         workers = None if address is None else [address]
         try:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from distributed import Client
 
 from .. import DeadlockError, ExecutorStatistics, Future
+from .._loops.waves import is_being_cancelled
 from .._results import MapsCalls
 from .._typing import P, T, override
 from ._dispatch import Sizes
@@ -148,6 +149,10 @@ class DaskExecutor(MapsCalls):
         return ExecutorStatistics(
             pending, running, None if limit is None else limit * self._host.dispatch.workers
         )
+
+    @override
+    def _cancel_rest(self) -> None:
+        self._host.cancel_all(is_being_cancelled)
 
     @override
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

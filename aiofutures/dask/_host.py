@@ -15,6 +15,7 @@ from .._contract import Host, Runnable, ignore
 from .._loops.lifecycle import abandonable, in_words
 from .._loops.run import count
 from .._loops.thread import LoopThread
+from .._loops.waves import begin_wave, end_wave, nobody
 from .._typing import override
 from ._dispatch import Dispatch, Sizes
 from ._engine import Engine
@@ -110,21 +111,21 @@ class ClusterHost:
                 f"cannot schedule new futures: the client is {self.engine.status()}"
             )
 
-    def cancel_all(self) -> None:
+    def cancel_all(self, but: Callable[[Runnable], bool] = nobody) -> None:
         """Cancel the queued calls at once, and the sent ones where they run, each once."""
         futures = self.futures()
-        for future in futures:
-            future._waves += 1
+        spared = {future for future in futures if but(future)}
+        numbers = begin_wave(futures)
         call_soon = self.loop_thread.call_soon
         with ExitStack() as stack:
-            # In the same order as `Run.cancel_all`.
-            stack.callback(call_soon, call_soon, call_soon, self._end_wave, futures)
-            stack.callback(self.loop_thread.cancel_all)
+            # In the same order as `waves.cancel_all`.
+            stack.callback(call_soon, call_soon, call_soon, self._end_wave, numbers)
+            stack.callback(self.loop_thread.cancel_all, but)
             stack.callback(call_soon, self._begin_wave)
             for future in futures:
                 stack.callback(future.tell_withdrawn)
             for future in futures:
-                if not future.withdraw():
+                if future not in spared and not future.withdraw():
                     stack.callback(self.cancel, future, ignore)
 
     def futures(self) -> list[Runnable]:
@@ -223,11 +224,10 @@ class ClusterHost:
         """Note that all calls are being cancelled by `cancel_all`. Loop thread only."""
         self._is_in_wave = True
 
-    def _end_wave(self, futures: list[Runnable]) -> None:
+    def _end_wave(self, numbers: dict[Runnable, int]) -> None:
         """Note that waiters know that all of these were cancelled. Loop thread only."""
         self._is_in_wave = False
-        for future in futures:
-            future._waves_asked = future._waves
+        end_wave(numbers)
 
 
 class _Job(Future[None]):
@@ -238,6 +238,11 @@ class _Job(Future[None]):
     @override
     def cancel(self) -> bool:
         return self.running() and super().cancel()
+
+    @override
+    def is_being_cancelled(self) -> bool:
+        # It goes on, and so do calls that have come since.
+        return False
 
     @override
     def withdraw(self) -> bool:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 from functools import reduce
 from importlib import import_module
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
 from distributed import Reschedule, WorkerPlugin
@@ -19,7 +19,10 @@ from .._typing import override
 # Cancellations that a worker remembers, as they may arrive before their calls.
 _MOST_TOMBSTONES: Final = 100_000
 
-_tombstones: WeakKeyDictionary[Any, dict[tuple[str, int], None]] = WeakKeyDictionary()
+#: How often each call was to be cancelled, by the key of its batch and its number there.
+Cancelled: TypeAlias = dict[str, dict[int, int]]
+
+_tombstones: WeakKeyDictionary[Any, dict[tuple[str, int], int]] = WeakKeyDictionary()
 
 
 class Options(NamedTuple):
@@ -125,12 +128,18 @@ class Runner(WorkerPlugin):
         self._executor.shutdown(wait=False)
 
 
-def cancel_calls(calls: dict[str, list[int]], dask_worker: Any) -> None:
-    """Cancel calls on a worker, including those that have not arrived yet."""
-    keys = [(key, number) for key, numbers in calls.items() for number in numbers]
-    # First this: a batch checks it after registering its calls.
+def cancel_calls(calls: Cancelled, dask_worker: Any) -> None:
+    """Cancel calls on a worker, including those that have not arrived yet.
+
+    Args:
+        calls: How often each was to be cancelled. What this worker has heard before does nothing.
+        dask_worker: The worker.
+    """
     tombstones = _tombstones_of(dask_worker)
-    tombstones.update(dict.fromkeys(keys))
+    asked = {(key, number): calls[key][number] for key in calls for number in calls[key]}
+    keys = [key for key, times in asked.items() if times > tombstones.get(key, 0)]
+    # First this: a batch checks it after registering its calls.
+    tombstones.update((key, asked[key]) for key in keys)
     while len(tombstones) > _MOST_TOMBSTONES:
         del tombstones[next(iter(tombstones))]
     for plugin in list(dask_worker.plugins.values()):
@@ -138,5 +147,5 @@ def cancel_calls(calls: dict[str, list[int]], dask_worker: Any) -> None:
             plugin.host.call_soon(plugin.cancel, keys)
 
 
-def _tombstones_of(worker: Any) -> dict[tuple[str, int], None]:
+def _tombstones_of(worker: Any) -> dict[tuple[str, int], int]:
     return _tombstones.setdefault(worker, {})

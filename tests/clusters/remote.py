@@ -64,7 +64,8 @@ async def clean_up(path: str, value: str) -> str:
     try:
         await asyncio.sleep(1000)
     finally:
-        await asyncio.sleep(0)
+        for _ in range(20):
+            await asyncio.sleep(0.005)
         with Path(path).open("a") as file:
             file.write(value)
     return value

@@ -25,7 +25,7 @@ from aiofutures.dask._outcomes import Outcome, pack_result
 from aiofutures.dask._packing import Packer, pack_batch
 from aiofutures.dask._pickling import loads
 from aiofutures.dask._remote_batch import RemoteBatch
-from aiofutures.dask._runner import _tombstones_of, cancel_calls
+from aiofutures.dask._runner import Cancelled, _tombstones_of, cancel_calls
 
 from . import remote
 from .local import address_in, address_of, connected
@@ -318,7 +318,7 @@ class TestTombstones:
         submit = Engine.submit
 
         def cancel_first(self: Engine, key: str, *args: Any) -> Any:
-            anything.run(cancel_calls, {key: [1]})
+            anything.run(cancel_calls, {key: {1: 1}})
             return submit(self, key, *args)
 
         with DaskExecutor(client, linger=0.2, workers=_one(client)) as executor:
@@ -333,7 +333,7 @@ class TestTombstones:
     def test_not_too_many(self, client: Client) -> None:
         """A worker does not keep all of them for ever."""
         anything: Any = client
-        numbers = list(range(60_000))
+        numbers = dict.fromkeys(range(60_000), 1)
         for key in ("one", "two", "three"):
             anything.run(cancel_calls, {key: numbers})
 
@@ -427,10 +427,10 @@ class _Noting:
     """Takes cancellations and never delivers them."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[str | None, dict[str, list[int]]]] = []
+        self.sent: list[tuple[str | None, Cancelled]] = []
 
     def cancel_calls(
-        self, address: str | None, calls: dict[str, list[int]], arrived: Callable[[], object]
+        self, address: str | None, calls: Cancelled, arrived: Callable[[], object]
     ) -> None:
         """Note them."""
         self.sent.append((address, calls))
@@ -445,14 +445,24 @@ def test_cancels_of_a_turn() -> None:
     cancels = Cancels(engine, lambda *_: None, lambda: None)
 
     async def cancel() -> None:
-        for address, number in (("a", 1), ("a", 1), ("a", 2), ("b", 3), (None, 4)):
-            cancels.add(address, "key", number)
+        for address, number, times in (
+            ("a", 1, 1),
+            ("a", 1, 2),
+            ("a", 2, 1),
+            ("b", 3, 1),
+            (None, 4, 1),
+        ):
+            cancels.add(address, "key", number, times)
         assert cancels.are_on_the_way()
         await asyncio.sleep(0)
 
     asyncio.run(cancel())
 
-    assert engine.sent == [("a", {"key": [1, 2]}), ("b", {"key": [3]}), (None, {"key": [4]})]
+    assert engine.sent == [
+        ("a", {"key": {1: 2, 2: 1}}),
+        ("b", {"key": {3: 1}}),
+        (None, {"key": {4: 1}}),
+    ]
     assert cancels.are_on_the_way()
     cancels.drop()
     assert not cancels.are_on_the_way()

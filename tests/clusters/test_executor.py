@@ -289,6 +289,42 @@ class TestCancel:
         assert all(each.cancelled() for each in futures)
         assert path.read_text() == "xx"
 
+    def test_when_a_block_is_left(self, client: Client, tmp_path: Path) -> None:
+        """What is being cancelled is not asked once more by the end of a `with` block."""
+        path = tmp_path / "cleaned"
+        with pytest.raises(KeyboardInterrupt), DaskExecutor(client) as executor:
+            futures = [executor.submit(remote.clean_up, str(path), "x") for _ in range(3)]
+            until(lambda: all(bool(address_in(executor, each)) for each in futures))
+            until(lambda: _lines(f"{path}.begun") == 3)
+            futures[0].cancel()
+            time.sleep(0.03)  # its cleanup takes longer
+            raise KeyboardInterrupt
+
+        assert all(each.cancelled() for each in futures)
+        assert path.read_text() == "xxx"
+
+    @pytest.mark.parametrize("times", [1, 2])
+    def test_told_again(self, executor: DaskExecutor, tmp_path: Path, times: int) -> None:
+        """A worker that is told again does nothing; a second cancellation goes through."""
+        path = tmp_path / "cleaned"
+        future = executor.submit(remote.clean_up, str(path), "x")
+        until(lambda: bool(address_in(executor, future)))
+        until(Path(f"{path}.begun").exists)
+        call = executor._host.dispatch.calls[future]
+        assert call.batch is not None
+        future.cancel()
+        time.sleep(0.03)
+        if times == 1:
+            address = address_in(executor, future)
+            executor._host._receive("started", call.batch.key, str(address))
+        else:
+            future.cancel()
+
+        concurrent.futures.wait([future], LIMIT)
+
+        assert future.cancelled()
+        assert path.exists() == (times == 1)
+
     def test_later_calls(self, executor: DaskExecutor) -> None:
         """What is submitted after `cancel_futures` runs."""
         for _ in range(30):

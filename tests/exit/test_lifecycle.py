@@ -164,6 +164,46 @@ class TestExit:
         # Two threads print.
         assert sorted(output.splitlines()) == ["cancelled", "queued"]
 
+    @pytest.mark.parametrize(
+        "cancel",
+        [
+            "futures[0].cancel()",
+            "executor.cancel_futures()",
+            "executor.shutdown(wait=False, cancel_futures=True)",
+        ],
+    )
+    def test_cancel_at_exit_what_is_being_cancelled(self, cancel: str) -> None:
+        """What is being cancelled by then is not interrupted in its cleanup."""
+        output = run_python(
+            f"""
+            import asyncio, threading
+            from aiofutures import AsyncExecutor
+
+            executor, other = AsyncExecutor(cancel_at_exit=True), AsyncExecutor(cancel_at_exit=True)
+            begun = threading.Event()
+
+            async def work():
+                try:
+                    await asyncio.sleep(100)
+                finally:
+                    begun.set()
+                    await asyncio.sleep(0.1)
+                    print("cleaned up")
+
+            async def wait():
+                await futures[0]
+
+            futures = [executor.submit(work)]
+            futures += [executor.submit(wait), other.submit(wait)]
+            while executor.statistics().pending + other.statistics().pending:
+                pass
+            {cancel}
+            begun.wait(10)
+            """
+        )
+
+        assert output == "cleaned up\n"
+
     def test_after_a_shutdown(self) -> None:
         """An executor that was shut down has no part in the end."""
         output = run_python(

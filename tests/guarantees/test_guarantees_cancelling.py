@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -122,6 +122,50 @@ class TestCleanup:
 
         executor.shutdown()
         assert [transaction.log for transaction in transactions] == [["begun", "finished"]] * 3
+
+    @pytest.mark.parametrize("asked", ["cancel", "cancel_futures", "close", "waiter"])
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_when_a_block_is_left_later(
+        self, make_executor: MakeExecutor, asked: str, count: int
+    ) -> None:
+        """What is being cancelled is not asked once more by the end of a `with` block."""
+        executors = [make_executor() for _ in range(count)]
+        transaction = Transaction()
+        results = executors[-1].map(lambda call: call(), [transaction])
+        future = results.futures[0]
+        waiting = executors[0].submit(_await, future)
+        assert transaction.started.wait(LIMIT)
+        until(lambda: executors[0].statistics().pending == 0)
+
+        with pytest.raises(KeyboardInterrupt), ExitStack() as stack:
+            for executor in executors:
+                stack.enter_context(executor)
+            if asked == "cancel":
+                future.cancel()
+            elif asked == "cancel_futures":
+                executors[-1].cancel_futures()
+            elif asked == "close":
+                results.close()
+            else:
+                waiting.cancel()
+            until(lambda: transaction.log == ["begun"])
+            raise KeyboardInterrupt
+
+        assert waiting.cancelled()
+        assert transaction.log == ["begun", "finished"]
+
+    def test_when_a_block_is_left_before_it_has_begun(self, make_executor: MakeExecutor) -> None:
+        """Nor is it when its cleanup is yet to begin."""
+        for _ in range(100):
+            executor = make_executor()
+            transaction = Transaction()
+            future = executor.submit(transaction)
+            assert transaction.started.wait(LIMIT)
+            with pytest.raises(KeyboardInterrupt), executor:
+                future.cancel()
+                raise KeyboardInterrupt
+
+            assert transaction.log == ["begun", "finished"]
 
     def test_of_one_that_starts_meanwhile(self, make_executor: MakeExecutor) -> None:
         """Nor is it where some calls have not started when all is cancelled."""
