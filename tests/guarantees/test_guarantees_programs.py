@@ -5,14 +5,24 @@ import gc
 import random
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final
 
 import pytest
 from support import LIMIT, Gate, in_thread, limit_of, until
 
-from aiofutures import AsyncExecutor, CancelledError, Future, first, gather, to_sync
+from aiofutures import (
+    AsyncExecutor,
+    CancelledError,
+    Future,
+    first,
+    gather,
+    in_caller_thread,
+    to_sync,
+)
 
 PROGRAMS: Final = 60
 SLOW_PROGRAMS: Final = 1_000
@@ -34,22 +44,18 @@ def _eager() -> asyncio.AbstractEventLoop:
     return loop
 
 
-class Program:
-    """A random program, and the oracle that watches it."""
+class Counted:
+    """An executor of a program, and how many of its calls run."""
 
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.max_workers = self.random.randint(1, 3)
+    def __init__(self, random: random.Random, pool: ThreadPoolExecutor | None) -> None:
+        self.max_workers = random.randint(1, 3)
+        self.pool = pool
         self.executor = AsyncExecutor(
+            pool,
             max_workers=self.max_workers,
-            loop_factory=self.random.choice([asyncio.new_event_loop, _eager, _uvloop]),
+            loop_factory=random.choice([asyncio.new_event_loop, _eager, _uvloop]),
         )
-        # In some everything is cancelled at once, and nothing else is: no cleanup is cut off.
-        self.cancels_all = self.random.random() < 0.3
-        self.futures: list[Future[Any]] = []
-        self.ends: list[Future[Any]] = []
         self.now = self.most = 0
-        self.begun = self.finished = 0
 
     @contextmanager
     def running(self) -> Any:
@@ -61,9 +67,45 @@ class Program:
         finally:
             self.now -= 1
 
-    def submit(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> Future[Any]:
+    def check(self) -> None:
+        """See that exactly as many run at once as before, and end."""
+        with Gate() as gate:
+            futures = [self.executor.submit(gate.wait) for _ in range(self.max_workers + 1)]
+            gate.arrived(self.max_workers)
+            until(lambda: self.executor.statistics().pending == 1)
+        gather(*futures).result(LIMIT)
+        limit = limit_of(self.executor)
+        until(lambda: not any((limit._taken, limit._lent, limit._paused, limit._visitors)))
+        self.executor.shutdown()
+        assert self.most <= self.max_workers
+
+
+class Program:
+    """A random program over one executor or two, and the oracle that watches it."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        # Of the caller's threads, one executor uses one or two.
+        self.pool = ThreadPoolExecutor(self.random.randint(1, 2))
+        choices: list[list[ThreadPoolExecutor | None]]
+        choices = [[None], [None, None], [self.pool], [None, self.pool]]
+        pools = self.random.choice(choices)
+        # In some everything is cancelled at once, and nothing else is: no cleanup is cut off. With
+        # two executors, those who wait on one would pass its cancellation on to the other.
+        self.cancels_all = len(pools) == 1 and self.random.random() < 0.5
+        self.executors = [Counted(self.random, pool) for pool in pools]
+        self.futures: list[Future[Any]] = []
+        self.ends: list[Future[Any]] = []
+        self.begun = self.finished = 0
+
+    def submit(self, depth: int) -> Future[Any]:
         """Submit a call and note how often its future ends."""
-        return self.note(self.executor.submit(fn, *args))
+        where = self.pick()
+        return self.note(where.executor.submit(self.call, where, depth))
+
+    def pick(self) -> Counted:
+        """Return one of the executors."""
+        return self.random.choice(self.executors)
 
     def note(self, future: Future[Any]) -> Future[Any]:
         """Note how often it ends; its error then needs no report."""
@@ -71,9 +113,9 @@ class Program:
         future.add_done_callback(self.ends.append)
         return future
 
-    async def call(self, depth: int) -> int:
+    async def call(self, where: Counted, depth: int) -> int:
         """Do something random, perhaps with calls of its own, and clean up."""
-        with self.running():
+        with where.running():
             await asyncio.sleep(self.random.choice([0, 0, 0.001]))
         counts = True
         try:
@@ -92,42 +134,48 @@ class Program:
             # so does a thread when its time is up.
             task = asyncio.current_task()
             counts = counts and task is not None and not task.cancelling()
-            with self.running() if counts else nullcontext():
+            with where.running() if counts else nullcontext():
                 await asyncio.sleep(0)
             self.finished += was_cancelled
 
+    async def chain(self, where: Counted, depth: int) -> int:
+        """Make calls that need no thread."""
+        with where.running():
+            await asyncio.sleep(0)
+        if depth:
+            await self.submit_chain(depth - 1)
+        with where.running():
+            await asyncio.sleep(0)
+        return depth
+
+    def submit_chain(self, depth: int) -> Future[Any]:
+        """Submit a call that needs no thread."""
+        where = self.pick()
+        return self.note(where.executor.submit(self.chain, where, depth))
+
     def children(self, depth: int) -> list[Future[Any]]:
         """Submit some calls."""
-        return [self.submit(self.call, depth) for _ in range(self.random.randint(1, 3))]
+        return [self.submit(depth) for _ in range(self.random.randint(1, 3))]
 
     def run(self) -> None:
         """Run it to its end, and see that the places are all there afterwards."""
-        roots = [self.submit(self.call, 3) for _ in range(self.random.randint(1, 4))]
+        roots = [self.submit(3) for _ in range(self.random.randint(1, 4))]
         if self.cancels_all:
-            self.executor.cancel_futures()
+            self.executors[0].executor.cancel_futures()
         elif self.random.random() < 0.3:
             roots[0].cancel()
         for root in roots:
             with suppress(*ENDS):
                 root.result(LIMIT)
-        until(self.executor._loop_thread.is_idle)
-        self._fill()
-        self.executor.shutdown()
+        until(lambda: all(future.done() for future in self.futures))
+        for each in self.executors:
+            until(each.executor._loop_thread.is_idle)
+        for each in self.executors:
+            each.check()
+        self.pool.shutdown()
 
-        assert all(future.done() for future in self.futures)
         assert len(self.ends) == len(self.futures)
         assert self.begun == self.finished or not self.cancels_all
-        assert self.most <= self.max_workers
-
-    def _fill(self) -> None:
-        """See that exactly as many run at once as before."""
-        with Gate() as gate:
-            futures = [self.executor.submit(gate.wait) for _ in range(self.max_workers + 1)]
-            gate.arrived(self.max_workers)
-            until(lambda: self.executor.statistics().pending == 1)
-        gather(*futures).result(LIMIT)
-        limit = limit_of(self.executor)
-        until(lambda: not any((limit._taken, limit._lent, limit._paused, limit._visitors)))
 
 
 async def _await_each(program: Program, depth: int) -> None:
@@ -154,8 +202,9 @@ async def _first(program: Program, depth: int) -> None:
 
 
 async def _derive(program: Program, depth: int) -> None:
-    child, *_ = program.children(depth)
-    follow = program.note(child.then(program.call))
+    where = program.pick()
+    child = program.note(where.executor.submit(program.call, where, depth))
+    follow = program.note(child.then(partial(program.call, where)))
     await program.note(follow.map(str).recover(OSError, repr))
 
 
@@ -164,19 +213,36 @@ async def _wait(program: Program, depth: int) -> None:
     await asyncio.wait(children)
 
 
+async def _in_caller(program: Program, _: int) -> None:
+    await in_caller_thread(_work_without_threads, program)
+
+
+async def _in_pool(program: Program, _: int) -> None:
+    await program.pick().executor.sync_to_async(_work_without_threads, program)
+
+
+def _work_without_threads(program: Program) -> None:
+    with suppress(*ENDS):
+        program.submit_chain(program.random.randint(0, 2)).result(LIMIT)
+
+
 def _in_thread(work: Callable[[Program, int], object]) -> Callable[[Program, int], Awaitable[None]]:
     async def run(program: Program, depth: int) -> None:
         def block() -> None:
             with suppress(*ENDS):
                 work(program, depth)
 
-        await program.executor.sync_to_async(block)
+        where = program.pick()
+        # The caller's threads are too few to wait for one another.
+        run = asyncio.to_thread if where.pool else where.executor.sync_to_async
+        await run(block)
 
     return run
 
 
 def _map(program: Program, depth: int) -> object:
-    results = program.executor.map(program.call, [depth] * 3)
+    where = program.pick()
+    results = where.executor.map(partial(program.call, where), [depth] * 3)
     return list(results if program.random.random() < 0.5 else results.as_completed())
 
 
@@ -186,16 +252,17 @@ def _time_out(program: Program, depth: int) -> object:
 
 
 def _call_sync(program: Program, depth: int) -> object:
+    where = program.pick()
     timeout = program.random.choice([None, 0.002])
-    call: Any = to_sync(program.call, timeout=timeout, executor=program.executor)  # type: ignore[call-overload]
-    return call(depth)
+    call: Any = to_sync(program.call, timeout=timeout, executor=where.executor)  # type: ignore[call-overload]
+    return call(where, depth)
 
 
 def _generate(program: Program, depth: int) -> object:
-    @to_sync(executor=program.executor)
+    @to_sync(executor=program.pick().executor)
     async def generate() -> AsyncGenerator[Any, None]:
         for _ in range(3):
-            yield await program.submit(program.call, depth)
+            yield await program.submit(depth)
 
     items = generate()
     if program.random.random() < 0.5:
@@ -206,15 +273,15 @@ def _generate(program: Program, depth: int) -> object:
 
 
 def _enter(program: Program, depth: int) -> object:
-    @to_sync(executor=program.executor)
+    @to_sync(executor=program.pick().executor)
     @asynccontextmanager
     async def manage() -> AsyncGenerator[int, None]:
-        await program.submit(program.call, depth)
+        await program.submit(depth)
         yield depth
-        await program.submit(program.call, depth)
+        await program.submit(depth)
 
     with manage() as value:
-        return program.submit(program.call, value).result(LIMIT)
+        return program.submit(value).result(LIMIT)
 
 
 CALM: Final[list[Callable[[Program, int], Awaitable[None]]]] = [
@@ -222,6 +289,8 @@ CALM: Final[list[Callable[[Program, int], Awaitable[None]]]] = [
     _gather,
     _derive,
     _wait,
+    _in_caller,
+    _in_pool,
     _in_thread(_enter),
 ]
 IMPATIENT: Final = [_in_thread(_time_out), _in_thread(_call_sync)]
@@ -249,7 +318,7 @@ def _run(seed: int) -> None:
     try:
         running.result(2 * LIMIT)
     except TimeoutError:
-        raise AssertionError(f"program {seed} hangs: {program.executor!r}") from None
+        raise AssertionError(f"program {seed} hangs: {program.executors!r}") from None
     except AssertionError as error:
         raise AssertionError(f"program {seed}: {error}") from error
 
