@@ -103,6 +103,8 @@ class Runnable(Protocol):
     #: have been told. Those that waited all along pass none of these cancellations on.
     _waves: int
     _waves_asked: int
+    #: Whether what runs the call was asked to cancel, so that its cleanup may have begun.
+    _is_cleaning_up: bool
     #: Whether the call does nothing but wait for others, for which it needs no place.
     _only_waits: bool
     #: The qualified name of what is called, for its task and in messages.
@@ -119,16 +121,15 @@ class Runnable(Protocol):
     def _awaiters(self) -> SeesTask | None: ...
 
     def cancel(self) -> bool: ...
-    def is_being_cancelled(self) -> bool:
-        """Tell whether its cancellation was requested, by itself or along with all others."""
-        ...
-
     def withdraw(self) -> bool:
         """Cancel the call, unless it was taken. `tell_withdrawn` notifies its waiters."""
         ...
 
     def tell_withdrawn(self) -> None:
         """Notify the waiters of a withdrawn call."""
+
+    def note_cancel(self) -> None:
+        """Note that what runs the call is asked to cancel. Loop thread only."""
 
     def running(self) -> bool: ...
     def done(self) -> bool: ...

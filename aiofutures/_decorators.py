@@ -379,7 +379,7 @@ def _blocking(
             result = wait(future, call, timeout, name, stacklevel if blocks_loop else None)
         except BaseException:
             # `wait` cancels it, unless a signal handler raised before the wait.
-            if future is not None and not future._cancel_requested:
+            if future is not None and not (future._cancel_requested or future.is_being_cancelled()):
                 future.cancel()
             call.leave()
             raise

@@ -23,7 +23,7 @@ from ._loops.group import LoopGroup
 from ._loops.run import run_forever
 from ._loops.thread import LoopOptions, LoopThread
 from ._loops.watchdog import Watchdog
-from ._loops.waves import is_being_cancelled
+from ._loops.waves import is_cleaning_up
 from ._loops.workers import Workers
 from ._results import MapsCalls
 from ._shared import Shared
@@ -238,8 +238,9 @@ class AsyncExecutor(MapsCalls):
             self._host.join()
 
     @override
-    def _cancel_rest(self) -> None:
-        self._host.cancel_all(is_being_cancelled)
+    def _close_and_cancel_rest(self) -> None:
+        self._host.close()
+        self._host.cancel_all(is_cleaning_up)
 
     @override
     def _stop_closing(self) -> None:

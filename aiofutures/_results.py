@@ -159,8 +159,7 @@ class MapsCalls(Executor):
         interrupted = isinstance(exc_val, (KeyboardInterrupt, SystemExit))
         try:
             if interrupted:
-                self.shutdown(wait=False)
-                self._cancel_rest()
+                self._close_and_cancel_rest()
             self.shutdown(wait=True)
         except (KeyboardInterrupt, SystemExit):
             self._stop_closing()
@@ -168,8 +167,8 @@ class MapsCalls(Executor):
             raise
 
     @abstractmethod
-    def _cancel_rest(self) -> None:
-        """Cancel the calls whose cancellation was not requested before."""
+    def _close_and_cancel_rest(self) -> None:
+        """Accept no more calls, and cancel those that were not asked to cancel before."""
 
     def _stop_closing(self) -> None:
         """Stop waiting for clients that are being closed: the wait was interrupted."""
@@ -327,7 +326,8 @@ class Results(Iterator[T]):
                 self._futures.appendleft(future)
             raise
         except BaseException:
-            future.cancel()
+            # `close` cancels it, too.
+            self._futures.appendleft(future)
             self.close()
             raise
         finally:

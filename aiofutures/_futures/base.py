@@ -55,6 +55,7 @@ class BaseFuture(concurrent.futures.Future[T]):
     _starter: Starter | None = None
     _awaiters: Awaiters | None = None
     _cancel_requested = False
+    _is_cleaning_up = False
     _only_waits = False
     _withdrawn: Callable[..., Awaitable[T]] | None = None
     _waves = 0
@@ -256,11 +257,15 @@ class BaseFuture(concurrent.futures.Future[T]):
         if watchers is not None and watchers.stdlib is not None:
             watchers.stdlib.abandon(self)
 
-    # For the host, when it cancels all its calls.
+    def note_cancel(self) -> None:
+        """Note that what runs the call is asked to cancel. Loop thread only."""
+        self._is_cleaning_up = True
 
     def is_being_cancelled(self) -> bool:
-        """Tell whether its cancellation was requested, by itself or along with all others."""
-        return self._cancel_requested or self._waves > 0
+        """Tell whether the call was asked to cancel, or will be, along with all others."""
+        return self._is_cleaning_up or self._waves > 0
+
+    # For the host, when it cancels all its calls.
 
     def withdraw(self) -> bool:
         """Cancel the call, unless it was taken. `tell_withdrawn` notifies its waiters."""

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED
 from contextvars import copy_context
 from functools import partial
-from typing import Any, TypeVar
+from time import monotonic
+from typing import Any, Final, TypeVar
 
 from .._contract import Host, ignore
 from .._coroutines import name_of
@@ -26,6 +27,9 @@ from .waiters import (
     not_done,
     wait,
 )
+
+# For so many seconds, at most, the cancellation of all calls of a host is on its way.
+_WAVE_SECONDS: Final = 1.0
 
 E = TypeVar("E", bound=BaseException)
 U = TypeVar("U")
@@ -197,15 +201,23 @@ class Future(BaseFuture[T]):
                 else:
                     yield from AsyncWaiter.of(self)
             if self._status == CANCELLED_AND_NOTIFIED:
-                # All calls of the host are being cancelled, the awaiting one too: if it began its
-                # cleanup before that, its own cancellation would interrupt it.
-                while self._waves > self._waves_asked and self._is_on_own_loop():
-                    yield
+                if self._waves > self._waves_asked:
+                    yield from self._await_end_of_wave()
                 raise asyncio.CancelledError
             return self.result()
         finally:
             # The traceback of the exception holds this frame.
             del self
+
+    def _await_end_of_wave(self) -> Generator[None]:
+        """Wait while all calls of the host are being cancelled, the awaiting one too.
+
+        If that began its cleanup before, its own cancellation would interrupt it. A wave that a
+        signal handler has interrupted may not end.
+        """
+        end = monotonic() + _WAVE_SECONDS
+        while self._waves > self._waves_asked and self._is_on_own_loop() and monotonic() < end:
+            yield
 
     def _await_shown(self, waiter: AsyncWaiter) -> Generator[Any, None, None]:
         """Wait, and let asyncio's call graph show the waiting task. Loop thread only."""

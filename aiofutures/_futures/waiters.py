@@ -23,6 +23,7 @@ from .._loops.caller import Caller
 from .._loops.lifecycle import unfetched
 from .._loops.limit import lend, lends_nothing, lent
 from .._loops.pool import leave_slot_for
+from .._loops.waves import is_spared
 from .._snapshot import snapshot
 from .._typing import override
 
@@ -344,7 +345,7 @@ class AsyncWaiter(asyncio.Future[None]):
         if self.done():
             return False
         waves, self._waves = self._waves, self._awaited._waves
-        return waves != self._waves or self._awaited.cancel()
+        return waves != self._waves or is_spared(self._awaited) or self._awaited.cancel()
 
     def notify(self, _: object = None) -> None:
         """Complete as soon as there is a place. Any thread may call it."""

@@ -91,7 +91,7 @@ class LoopGroup:
 
     def cancel_all(self, but: Callable[[Runnable], bool] = nobody) -> None:
         """Cancel what is queued, at once, and what runs, but what is to be spared."""
-        cancel_all(self.runs, but)
+        cancel_all([self.runs], but)
 
     def cancel_closing(self) -> bool:
         """Do not wait any longer for a client that is being closed at the end, if there is one."""

@@ -32,7 +32,7 @@ from .._logging import log_warning
 from .._snapshot import snapshot
 from .._typing import override
 from .green import are_threads_real
-from .waves import CancelsCalls, cancel_all, is_being_cancelled, nobody
+from .waves import CancelsCalls, cancel_all, is_cleaning_up, nobody
 
 # After this many seconds, a warning names the calls that delay the end.
 _PATIENCE: Final = 5.0
@@ -281,7 +281,7 @@ def _wait() -> None:
         loop_thread.guard()
     # What is being cancelled already cleans up, and is not interrupted.
     its_own = [loop_thread for loop_thread in all_of_them if loop_thread.cancel_at_exit]
-    _cancel_all(its_own, but=is_being_cancelled)
+    _cancel_all(its_own, but=is_cleaning_up)
     end = monotonic() + _PATIENCE
     while busy := _first_busy():
         busy.wait_until_idle(max(0.0, end - monotonic()) or _PATIENCE)
@@ -292,8 +292,7 @@ def _wait() -> None:
 
 def _cancel_all(those: Iterable[EndsAtExit], but: Callable[[Runnable], bool]) -> None:
     """Cancel all calls of these loop threads, each once, but those to spare."""
-    # At once, as the calls of one may wait for those of another.
-    cancel_all([run for whole in _wholes(those) for run in whole.runs], but)
+    cancel_all([whole.runs for whole in _wholes(those)], but)
 
 
 def _wholes(those: Iterable[EndsAtExit]) -> Iterable[Whole]:

@@ -26,6 +26,7 @@ from .blocking import Event
 from .doorbell import Doorbell
 from .lifecycle import running_loop_threads
 from .limit import Limit, running_call
+from .waves import cancel, nobody
 from .worker_future import WorkerFuture
 from .workers import Workers, is_worker_thread
 
@@ -502,21 +503,27 @@ class Run:
             elif self.is_watched:
                 self.look_whether_idle()
 
-    def _cancel(self, future: Runnable, asked: Callable[[bool], object]) -> None:
-        """Cancel the task of `future`, unless it is done. Loop thread only."""
+    def _cancel(
+        self,
+        future: Runnable,
+        asked: Callable[[bool], object],
+        but: Callable[[Runnable], bool] = nobody,
+    ) -> None:
+        """Cancel the task of `future`, unless it is done or to be spared. Loop thread only."""
         task = future._task
         if not _has_begun(task):
-            self.call_soon(self._cancel, future, asked)
+            self.call_soon(self._cancel, future, asked, but)
             return
         asked(future.done() or (task is not None and task.done()))
-        if task is not None:
-            task.cancel()
+        if task is not None and not but(future):
+            future.note_cancel()
+            cancel(task, but)
 
-    def cancel_each(self, running: list[Runnable]) -> None:
-        """Cancel the tasks of running calls, even if one raises. Loop thread only."""
+    def cancel_each(self, running: list[Runnable], but: Callable[[Runnable], bool]) -> None:
+        """Cancel the tasks of running calls but some, even if one raises. Loop thread only."""
         with ExitStack() as stack:
             for future in running:
-                stack.callback(self._cancel, future, ignore)
+                stack.callback(self._cancel, future, ignore, but)
 
     def _end_background_tasks(
         self, loop: asyncio.AbstractEventLoop, but: Iterable[object] = ()

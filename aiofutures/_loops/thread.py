@@ -180,7 +180,7 @@ class LoopThread:
 
     def cancel_all(self, but: Callable[[Runnable], bool] = nobody) -> None:
         """Cancel queued calls at once, and running ones, but those to spare."""
-        cancel_all(self.runs, but)
+        cancel_all([self.runs], but)
 
     def cancel_closing(self) -> bool:
         """Stop waiting for a client that is being closed at the end, if there is one."""

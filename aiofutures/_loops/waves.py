@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from .._contract import Runnable
+
+# For so many turns an event loop waits until all others are asked.
+_TURNS: Final = 100
 
 
 class CancelsCalls(Protocol):
@@ -20,8 +24,8 @@ class CancelsCalls(Protocol):
         """Schedule a callback, from any thread; False if the event loop is gone."""
         ...
 
-    def cancel_each(self, running: list[Runnable], /) -> None:
-        """Cancel the tasks of running calls, even if one raises. Loop thread only."""
+    def cancel_each(self, running: list[Runnable], but: Callable[[Runnable], bool], /) -> None:
+        """Cancel the tasks of running calls but some, even if one raises. Loop thread only."""
 
 
 def nobody(_: Runnable) -> bool:
@@ -29,42 +33,91 @@ def nobody(_: Runnable) -> bool:
     return False
 
 
-def is_being_cancelled(future: Runnable) -> bool:
-    """Spare a call whose cancellation was requested before: its cleanup is not interrupted."""
-    return future.is_being_cancelled()
+def is_cleaning_up(future: Runnable) -> bool:
+    """Spare a call that was asked to cancel before: its cleanup is not interrupted."""
+    return future._is_cleaning_up
 
 
-def cancel_all(runs: Sequence[CancelsCalls], but: Callable[[Runnable], bool] = nobody) -> None:
+def cancel_all(
+    groups: Iterable[Sequence[CancelsCalls]], but: Callable[[Runnable], bool] = nobody
+) -> None:
     """Cancel waiting calls at once, and running ones. Each once, even if one raises.
 
     Args:
-        runs: The event loops.
-        but: Which calls to spare. Those that wait for them pass no cancellation on to them either.
+        groups: The event loops, those of each executor together.
+        but: Which calls to spare, of those that run. Asked on the loop thread, after all earlier
+            cancellations.
     """
-    futures = [(run, run.futures()) for run in runs]
-    all_of_them = [future for _, of_run in futures for future in of_run]
-    spared = {future for future in all_of_them if but(future)}
-    numbers = begin_wave(all_of_them)
+    futures = [(runs, [(run, run.futures()) for run in runs]) for runs in groups]
     with ExitStack() as stack:
-        # A task group passes a cancellation on to a task one turn of the loop later.
-        stack.callback(_end_wave, [*runs, *runs, *runs], numbers)
-        for future in all_of_them:
-            stack.callback(future.tell_withdrawn)
-        running = [
-            (run, [one for one in of_run if one not in spared and not one.withdraw()])
-            for run, of_run in futures
-        ]
+        # First this for all: calls of one executor may wait for those of another.
+        for runs, of_runs in futures:
+            numbers = numbers_of(future for _, of_run in of_runs for future in of_run)
+            # A task group passes a cancellation on to a task one turn of the loop later. Another
+            # executor's loop may be blocked meanwhile, or stopped.
+            stack.callback(_end_wave, [*runs, *runs, *runs], numbers)
+            begin_wave(numbers)
+        of_all = [of_run for _, of_runs in futures for of_run in of_runs]
+        for _, of_run in of_all:
+            for future in of_run:
+                stack.callback(future.tell_withdrawn)
+        running = [(run, [one for one in of_run if not one.withdraw()]) for run, of_run in of_all]
         # Request all cancellations before any call learns of another's and begins to clean up.
+        are_requested: list[None] = []
+        stack.callback(are_requested.append, None)
         for run, of_run in running:
-            stack.callback(run.call_soon, run.cancel_each, of_run)
+            stack.callback(run.call_soon, _cancel_each, run, of_run, but, are_requested)
 
 
-def begin_wave(futures: Iterable[Runnable]) -> dict[Runnable, int]:
-    """Note that these calls are cancelled along with each other; return the number of each wave."""
-    numbers = {future: future._waves + 1 for future in futures}
+def _cancel_each(
+    run: CancelsCalls,
+    running: list[Runnable],
+    but: Callable[[Runnable], bool],
+    are_requested: list[None],
+    turns: int = _TURNS,
+) -> None:
+    """Cancel the running calls of an event loop, once the other loops are asked, too."""
+    # A signal handler may have interrupted who asks them.
+    if are_requested or turns == 0:
+        run.cancel_each(running, but)
+    else:
+        run.call_soon(_cancel_each, run, running, but, are_requested, turns - 1)
+
+
+def cancel(task: Any, but: Callable[[Runnable], bool]) -> None:
+    """Cancel a task, which passes it on to what it awaits, `but` to calls to spare."""
+    _here.but = but
+    try:
+        task.cancel()
+    finally:
+        _here.but = nobody
+
+
+def is_spared(future: Runnable) -> bool:
+    """Tell whether a cancellation that is being passed on spares a call."""
+    return _here.but(future)
+
+
+class _Here(threading.local):
+    """What a thread is doing."""
+
+    #: Which calls the cancellation that it passes on spares.
+    but: Callable[[Runnable], bool] = staticmethod(nobody)
+
+
+_here: Final = _Here()
+
+
+def numbers_of(futures: Iterable[Runnable]) -> dict[Runnable, int]:
+    """Return the number that the next wave has for each of these calls."""
+    return {future: future._waves + 1 for future in futures}
+
+
+def begin_wave(numbers: Mapping[Runnable, int]) -> None:
+    """Note that these calls are cancelled along with each other, in the wave of that number."""
     for future, number in numbers.items():
-        future._waves = number
-    return numbers
+        # Another thread may have begun more waves meanwhile.
+        future._waves = max(future._waves, number)
 
 
 def _end_wave(turns: list[CancelsCalls], numbers: dict[Runnable, int]) -> None:

@@ -101,7 +101,13 @@ def wait(
 
 
 def _is_done_when_cancelled(future: Future[Any], caller: Caller) -> bool:
-    """Cancel a call; tell whether it was done before its loop received the cancellation."""
+    """Cancel a call; tell whether it was done before its loop received the cancellation.
+
+    The cleanup of one that is being cancelled already is not interrupted.
+    """
+    if future.is_being_cancelled():
+        caller.leave()
+        return False
     is_taken = Event()
     was_done: list[bool] = []
 
@@ -121,7 +127,8 @@ def _is_done_when_cancelled(future: Future[Any], caller: Caller) -> bool:
 def _cancel_and_wait(future: Future[Any], caller: Caller) -> None:
     """Cancel a call, unless it is done, and let it clean up."""
     is_done = future.done()
-    if not is_done:
+    # Once: a signal handler may have cancelled everything.
+    if not (is_done or future.is_being_cancelled()):
         future.cancel()
     caller.leave()
     if not is_done:

@@ -75,6 +75,11 @@ class Step(Future[Any]):
     def withdraw(self) -> bool:
         return not self.is_last and super().withdraw()
 
+    @override
+    def is_being_cancelled(self) -> bool:
+        # The last step is not cancelled along with all others before it has started.
+        return self._is_cleaning_up if self.is_last else super().is_being_cancelled()
+
 
 class _NextStep:
     """What the task waits for between two steps. It wakes the task at once.
@@ -219,7 +224,7 @@ class StepTask:
             return self._receive(step)
         except BaseException:
             # `wait` cancels it, unless a signal handler raised before the wait.
-            if not step._cancel_requested:
+            if not (step._cancel_requested or step.is_being_cancelled()):
                 step.cancel()
             raise
         finally:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import uuid4
 
 from .._contract import Runnable, ignore
+from .._loops.waves import nobody
 from ._calls import Batch, Call
 from ._cancels import Cancels
 from ._emitter import STARTED
@@ -382,12 +383,18 @@ class Dispatch:
         if call is not None and (batch is None or batch.address is None):
             future.settle_cancelled()
 
-    def cancel(self, future: Runnable, asked: Callable[[bool], object]) -> None:
-        """Cancel a sent call where it runs. Loop thread only."""
+    def cancel(
+        self,
+        future: Runnable,
+        asked: Callable[[bool], object],
+        but: Callable[[Runnable], bool] = nobody,
+    ) -> None:
+        """Cancel a sent call where it runs, unless it is to be spared. Loop thread only."""
         call = self.calls.get(future)
         asked(call is None)
-        if call is None:
+        if call is None or but(future):
             return
+        future.note_cancel()
         batch, address = call.batch, None if call.batch is None else call.batch.address
         if batch is not None:
             times = batch.cancelled[call.number] = batch.cancelled.get(call.number, 0) + 1

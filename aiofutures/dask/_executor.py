@@ -11,7 +11,7 @@ from typing import Any, Final
 from distributed import Client
 
 from .. import DeadlockError, ExecutorStatistics, Future
-from .._loops.waves import is_being_cancelled
+from .._loops.waves import is_cleaning_up
 from .._results import MapsCalls
 from .._typing import P, T, override
 from ._dispatch import Sizes
@@ -151,8 +151,9 @@ class DaskExecutor(MapsCalls):
         )
 
     @override
-    def _cancel_rest(self) -> None:
-        self._host.cancel_all(is_being_cancelled)
+    def _close_and_cancel_rest(self) -> None:
+        self._host.loop_thread.close()
+        self._host.cancel_all(is_cleaning_up)
 
     @override
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

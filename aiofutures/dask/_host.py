@@ -15,7 +15,7 @@ from .._contract import Host, Runnable, ignore
 from .._loops.lifecycle import abandonable, in_words
 from .._loops.run import count
 from .._loops.thread import LoopThread
-from .._loops.waves import begin_wave, end_wave, nobody
+from .._loops.waves import begin_wave, end_wave, nobody, numbers_of
 from .._typing import override
 from ._dispatch import Dispatch, Sizes
 from ._engine import Engine
@@ -87,9 +87,17 @@ class ClusterHost:
 
     def cancel(self, future: Runnable, asked: Callable[[bool], object], /) -> None:
         """Cancel a call on its worker, or at once if no worker has announced it."""
+        self._cancel(future, asked, nobody)
+
+    def _cancel(
+        self,
+        future: Runnable,
+        asked: Callable[[bool], object],
+        but: Callable[[Runnable], bool],
+    ) -> None:
         if not future.done():
             self.dispatch.withdraw(future)
-            self.loop_thread.call_soon(self.dispatch.cancel, future, asked)
+            self.loop_thread.call_soon(self.dispatch.cancel, future, asked, but)
 
     def is_current(self) -> bool:
         """Tell whether the caller runs on the event loop of this host, or on Dask's."""
@@ -114,19 +122,19 @@ class ClusterHost:
     def cancel_all(self, but: Callable[[Runnable], bool] = nobody) -> None:
         """Cancel the queued calls at once, and the sent ones where they run, each once."""
         futures = self.futures()
-        spared = {future for future in futures if but(future)}
-        numbers = begin_wave(futures)
+        numbers = numbers_of(futures)
         call_soon = self.loop_thread.call_soon
         with ExitStack() as stack:
             # In the same order as `waves.cancel_all`.
             stack.callback(call_soon, call_soon, call_soon, self._end_wave, numbers)
+            begin_wave(numbers)
             stack.callback(self.loop_thread.cancel_all, but)
             stack.callback(call_soon, self._begin_wave)
             for future in futures:
                 stack.callback(future.tell_withdrawn)
             for future in futures:
-                if future not in spared and not future.withdraw():
-                    stack.callback(self.cancel, future, ignore)
+                if not future.withdraw():
+                    stack.callback(self._cancel, future, ignore, but)
 
     def futures(self) -> list[Runnable]:
         """Return the futures that are not done, the oldest first."""
@@ -240,9 +248,8 @@ class _Job(Future[None]):
         return self.running() and super().cancel()
 
     @override
-    def is_being_cancelled(self) -> bool:
-        # It goes on, and so do calls that have come since.
-        return False
+    def note_cancel(self) -> None:
+        """Do nothing: it goes on, with the calls that come later."""
 
     @override
     def withdraw(self) -> bool:

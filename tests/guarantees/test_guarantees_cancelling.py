@@ -1,14 +1,15 @@
 """A cancellation of all reaches each call once, and a time-out loses no value."""
 
 import asyncio
+import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, in_thread, is_in, until
+from support import LIMIT, Gate, MakeExecutor, echo, in_thread, is_in, run_python, until
 from typing_extensions import override
 
 from aiofutures import (
@@ -166,6 +167,113 @@ class TestCleanup:
                 raise KeyboardInterrupt
 
             assert transaction.log == ["begun", "finished"]
+
+    def test_that_was_not_asked(self, make_executor: MakeExecutor) -> None:
+        """A last step that waited for a place when all was cancelled is asked by the block."""
+        executor = make_executor(max_workers=1)
+        transaction = Transaction()
+
+        @to_sync(executor=executor)
+        @asynccontextmanager
+        async def manage() -> AsyncGenerator[None, None]:
+            yield
+            await transaction()
+
+        manager = manage()
+        manager.__enter__()
+        with Gate() as gate:
+            _ = executor.submit(gate.wait)
+            gate.arrived()
+            leaving = in_thread(manager.__exit__, None, None, None)
+            until(lambda: executor.statistics().pending == 1)
+            executor.cancel_futures()
+        assert transaction.started.wait(LIMIT)
+
+        with pytest.raises(KeyboardInterrupt), executor:
+            raise KeyboardInterrupt
+
+        with pytest.raises(CancelledError):
+            leaving.result(LIMIT)
+        assert transaction.log == ["begun", "finished"]
+
+    def test_when_its_time_is_up(self, make_executor: MakeExecutor) -> None:
+        """The time-out of a `to_sync` call does not interrupt its cleanup either."""
+        executor = make_executor()
+        transaction = Transaction()
+        call = to_sync(transaction, timeout=0.05, executor=executor)  # type: ignore[call-overload]
+        calling = in_thread(call)
+        assert transaction.started.wait(LIMIT)
+        time.sleep(0.03)
+
+        executor.cancel_futures()
+
+        with pytest.raises((TimeoutError, CancelledError)):
+            calling.result(LIMIT)
+        executor.shutdown()
+        assert transaction.log == ["begun", "finished"]
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGTERM for one process")
+    @pytest.mark.parametrize(
+        "wait",
+        [
+            "to_sync(work, executor=executor)()",
+            "list(executor.map(lambda _: work(), [1]))",
+            "list(to_sync(generate, executor=executor)())",
+            "executor.submit(work).result()",
+        ],
+    )
+    def test_when_a_signal_handler_cancels_and_exits(self, wait: str) -> None:
+        """What the handler has cancelled is not cancelled once more by its exception."""
+        output = run_python(
+            f"""
+            import asyncio, os, signal, threading
+            from aiofutures import AsyncExecutor, to_sync
+
+            begun = threading.Event()
+            executor = AsyncExecutor()
+
+            async def work():
+                threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
+                try:
+                    await asyncio.sleep(100)
+                finally:
+                    begun.set()
+                    await asyncio.sleep(0.1)
+                    print("cleaned up")
+
+            async def generate():
+                yield await work()
+
+            def terminate(*_):
+                executor.shutdown(wait=False, cancel_futures=True)
+                begun.wait(10)
+                raise SystemExit
+
+            signal.signal(signal.SIGTERM, terminate)
+            with executor:
+                {wait}
+            """
+        )
+
+        assert output == "cleaned up\n"
+
+    def test_of_another_executors_call(self, make_executor: MakeExecutor) -> None:
+        """A block that is left passes no cancellation on to what is being cancelled elsewhere."""
+        executor, other = make_executor(), make_executor()
+        transaction = Transaction()
+        future = other.submit(transaction)
+        assert transaction.started.wait(LIMIT)
+
+        with pytest.raises(KeyboardInterrupt), executor:
+            waiting = executor.submit(_await, future)
+            until(waiting.running)
+            future.cancel()
+            until(lambda: transaction.log == ["begun"])
+            raise KeyboardInterrupt
+
+        assert waiting.cancelled()
+        other.shutdown()
+        assert transaction.log == ["begun", "finished"]
 
     def test_of_one_that_starts_meanwhile(self, make_executor: MakeExecutor) -> None:
         """Nor is it where some calls have not started when all is cancelled."""

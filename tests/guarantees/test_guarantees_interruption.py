@@ -218,6 +218,31 @@ def test_interruption_at_every_point(
     assert point > 1
 
 
+@pytest.mark.parametrize("what", ["one", "all"])
+def test_interruption_of_a_cancellation_in_a_block(make_executor: MakeExecutor, what: str) -> None:
+    """A call that a signal handler kept from being cancelled is cancelled by the `with` block."""
+    point = 0
+    reached = True
+    while reached:
+        point += 1
+        executor = make_executor()
+        future = executor.submit(asyncio.sleep, 10 * LIMIT)
+        derived = future.map(str)
+        until(lambda executor=executor: executor.statistics().pending == 0)  # type: ignore[misc]
+        cancel_it = future.cancel if what == "one" else executor.cancel_futures
+
+        reached = interrupt(point, cancel_it)
+
+        leaving = in_thread(executor.__exit__, Interruption, Interruption(), None)
+        try:
+            leaving.result(LIMIT)
+        except TimeoutError:
+            pytest.fail(f"hangs after an interruption at point {point}")
+        assert future.cancelled()
+        assert derived.cancelled()
+    assert point > 1
+
+
 def _outcome(future: Future[Any]) -> None:
     try:
         future.exception(LIMIT)
