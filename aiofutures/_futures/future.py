@@ -28,8 +28,10 @@ from .waiters import (
     wait,
 )
 
-# For so many seconds, at most, the cancellation of all calls of a host is on its way.
+# For so many seconds, at most, a task waits for the cancellation of all calls of a host, its own or
+# another, to arrive everywhere.
 _WAVE_SECONDS: Final = 1.0
+_SECONDS_ELSEWHERE: Final = 0.05
 
 E = TypeVar("E", bound=BaseException)
 U = TypeVar("U")
@@ -213,11 +215,16 @@ class Future(BaseFuture[T]):
         """Wait while all calls of the host are being cancelled, the awaiting one too.
 
         If that began its cleanup before, its own cancellation would interrupt it. A wave that a
-        signal handler has interrupted may not end.
+        signal handler has interrupted may not end, and one of another executor need not concern the
+        awaiting call.
         """
-        end = monotonic() + _WAVE_SECONDS
-        while self._waves > self._waves_asked and self._is_on_own_loop() and monotonic() < end:
+        if LoopThread.running() is None:
+            return
+        end = monotonic() + (_WAVE_SECONDS if self._is_on_own_loop() else _SECONDS_ELSEWHERE)
+        while self._waves > self._waves_asked and monotonic() < end:
             yield
+        # The cancellation may be the next thing that the event loop does.
+        yield
 
     def _await_shown(self, waiter: AsyncWaiter) -> Generator[Any, None, None]:
         """Wait, and let asyncio's call graph show the waiting task. Loop thread only."""

@@ -9,9 +9,6 @@ from typing import Any, Final, Protocol
 
 from .._contract import Runnable
 
-# For so many turns an event loop waits until all others are asked.
-_TURNS: Final = 100
-
 
 class CancelsCalls(Protocol):
     """An event loop, as this module sees it."""
@@ -63,25 +60,8 @@ def cancel_all(
                 stack.callback(future.tell_withdrawn)
         running = [(run, [one for one in of_run if not one.withdraw()]) for run, of_run in of_all]
         # Request all cancellations before any call learns of another's and begins to clean up.
-        are_requested: list[None] = []
-        stack.callback(are_requested.append, None)
         for run, of_run in running:
-            stack.callback(run.call_soon, _cancel_each, run, of_run, but, are_requested)
-
-
-def _cancel_each(
-    run: CancelsCalls,
-    running: list[Runnable],
-    but: Callable[[Runnable], bool],
-    are_requested: list[None],
-    turns: int = _TURNS,
-) -> None:
-    """Cancel the running calls of an event loop, once the other loops are asked, too."""
-    # A signal handler may have interrupted who asks them.
-    if are_requested or turns == 0:
-        run.cancel_each(running, but)
-    else:
-        run.call_soon(_cancel_each, run, running, but, are_requested, turns - 1)
+            stack.callback(run.call_soon, run.cancel_each, of_run, but)
 
 
 def cancel(task: Any, but: Callable[[Runnable], bool]) -> None:

@@ -22,6 +22,8 @@ from aiofutures import (
     in_executor,
     to_sync,
 )
+from aiofutures._loops.run import Run
+from aiofutures._loops.waves import cancel_all, is_cleaning_up
 from aiofutures._sync import call as sync_call
 from aiofutures._sync.call import _is_done_when_cancelled
 
@@ -256,6 +258,37 @@ class TestCleanup:
         )
 
         assert output == "cleaned up\n"
+
+    def test_that_awaits_another_executor(
+        self, make_executor: MakeExecutor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """At the end, a call whose awaited call is cancelled first is asked before it cleans up."""
+        executor, other = make_executor(), make_executor()
+        log: list[str] = []
+
+        async def wait(future: Future[None]) -> None:
+            try:
+                await future
+            finally:
+                log.append("begun")
+                await asyncio.sleep(0.05)
+                log.append("finished")
+
+        waiting = executor.submit(wait, other.submit(asyncio.sleep, LIMIT))
+        until(lambda: waiting.running() and other.statistics().pending == 0)
+        call_soon = Run.call_soon
+
+        def call_late(run: Run, callback: Callable[..., object], /, *args: Any) -> bool:
+            if callback == run.cancel_each and run in executor._host.runs:
+                time.sleep(0.02)
+            return call_soon(run, callback, *args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Run, "call_soon", call_late)
+            cancel_all([executor._host.runs, other._host.runs], is_cleaning_up)
+
+        executor.shutdown()
+        assert log == ["begun", "finished"]
 
     def test_of_another_executors_call(self, make_executor: MakeExecutor) -> None:
         """A block that is left passes no cancellation on to what is being cancelled elsewhere."""

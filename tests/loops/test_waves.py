@@ -1,6 +1,11 @@
 """All calls are cancelled at once, and their waiters learn of it."""
 
-from aiofutures import Future
+import asyncio
+
+import pytest
+from support import LIMIT, MakeExecutor
+
+from aiofutures import CancelledError, Future
 from aiofutures._loops.waves import begin_wave, end_wave, numbers_of
 
 
@@ -19,3 +24,19 @@ def test_waves_that_overlap() -> None:
     end_wave(first)
 
     assert (future._waves, future._waves_asked) == (2, 2)
+
+
+async def _await(future: Future[int]) -> int:
+    return await future
+
+
+def test_await_elsewhere(make_executor: MakeExecutor) -> None:
+    """Who awaits a call on an event loop of his own is not cancelled along with it."""
+    future: Future[int] = Future()
+    begin_wave(numbers_of([future]))
+    future.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(_await(future))
+    with pytest.raises(CancelledError):
+        make_executor().submit(_await, future).result(LIMIT)
