@@ -504,8 +504,10 @@ class TestTimeout:
                 gate.open()
 
             opening = in_thread(open_late)
+            # The time is up when it is there, and the loop is blocked.
+            monkeypatch.setattr(sync_call, "wait_until_done", lambda *_: gate.arrived())
 
-            assert to_sync(timeout=0.5)(queue.get)() == "order 17"
+            assert to_sync(timeout=LIMIT)(queue.get)() == "order 17"
 
             blocking.result(LIMIT)
             opening.result(LIMIT)
