@@ -169,7 +169,7 @@ class Family:
         cls = type(value)
         made = self._seen.get(cls)
         if made is None:
-            if cls in ATOMS:
+            if cls in ATOMS or isinstance(value, Twin):
                 return value
             # The most frequent container of twins, in a third of the time.
             if cls is list and value and not within and type(value[0]) in self._seen:
@@ -178,8 +178,6 @@ class Family:
                 if holds_nothing(value):
                     return value
                 return mapped(value, within, self._wrap, place)
-            if isinstance(value, Twin):
-                return value
             if cls is Lent:
                 return self._lend(value, place)
             kind = kind_of(value)
