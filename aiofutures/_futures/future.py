@@ -28,10 +28,8 @@ from .waiters import (
     wait,
 )
 
-# For so many seconds, at most, a task waits for the cancellation of all calls of a host, its own or
-# another, to arrive everywhere.
+# For so many seconds, at most, the cancellation of all calls of a host is on its way.
 _WAVE_SECONDS: Final = 1.0
-_SECONDS_ELSEWHERE: Final = 0.05
 
 E = TypeVar("E", bound=BaseException)
 U = TypeVar("U")
@@ -215,12 +213,12 @@ class Future(BaseFuture[T]):
         """Wait while all calls of the host are being cancelled, the awaiting one too.
 
         If that began its cleanup before, its own cancellation would interrupt it. A wave that a
-        signal handler has interrupted may not end, and one of another executor need not concern the
-        awaiting call.
+        signal handler has interrupted may not end.
         """
-        if LoopThread.running() is None:
+        loop_thread = LoopThread.running()
+        if loop_thread is None or not (self._is_on_own_loop() or loop_thread.is_in_wave()):
             return
-        end = monotonic() + (_WAVE_SECONDS if self._is_on_own_loop() else _SECONDS_ELSEWHERE)
+        end = monotonic() + _WAVE_SECONDS
         while self._waves > self._waves_asked and monotonic() < end:
             yield
         # The cancellation may be the next thing that the event loop does.

@@ -90,7 +90,7 @@ class Run:
         self.being_closed: Runnable | None = None
         self.awake = False
         self.closing = self.is_guarded = self.is_watched = closing
-        self.is_over = False
+        self.is_over = self.is_in_wave = False
         self.failure: BaseException | None = None
         self.ended = Event()
         # The events of threads that wait until there is no work.
@@ -521,6 +521,7 @@ class Run:
 
     def cancel_each(self, running: list[Runnable], but: Callable[[Runnable], bool]) -> None:
         """Cancel the tasks of running calls but some, even if one raises. Loop thread only."""
+        self.is_in_wave = False
         with ExitStack() as stack:
             for future in running:
                 stack.callback(self._cancel, future, ignore, but)

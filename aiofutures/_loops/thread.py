@@ -178,6 +178,10 @@ class LoopThread:
         """The event loop, for what concerns all of several."""
         return [self._run]
 
+    def is_in_wave(self) -> bool:
+        """Tell whether the cancellation of all calls of the event loop is on its way."""
+        return self._run.is_in_wave
+
     def cancel_all(self, but: Callable[[Runnable], bool] = nobody) -> None:
         """Cancel queued calls at once, and running ones, but those to spare."""
         cancel_all([self.runs], but)

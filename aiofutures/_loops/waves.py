@@ -13,6 +13,9 @@ from .._contract import Runnable
 class CancelsCalls(Protocol):
     """An event loop, as this module sees it."""
 
+    #: Whether the cancellation of all its calls is on its way.
+    is_in_wave: bool
+
     def futures(self) -> list[Runnable]:
         """Return the queued and unfinished futures, the oldest first."""
         ...
@@ -48,6 +51,8 @@ def cancel_all(
     futures = [(runs, [(run, run.futures()) for run in runs]) for runs in groups]
     with ExitStack() as stack:
         # First this for all: calls of one executor may wait for those of another.
+        for run in [run for runs, _ in futures for run in runs]:
+            run.is_in_wave = True
         for runs, of_runs in futures:
             numbers = numbers_of(future for _, of_run in of_runs for future in of_run)
             # A task group passes a cancellation on to a task one turn of the loop later. Another
