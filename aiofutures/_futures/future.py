@@ -201,7 +201,7 @@ class Future(BaseFuture[T]):
                 else:
                     yield from AsyncWaiter.of(self)
             if self._status == CANCELLED_AND_NOTIFIED:
-                if self._waves > self._waves_asked:
+                if self._waves:
                     yield from self._await_end_of_wave()
                 raise asyncio.CancelledError
             return self.result()
@@ -216,13 +216,12 @@ class Future(BaseFuture[T]):
         signal handler has interrupted may not end.
         """
         loop_thread = LoopThread.running()
-        if loop_thread is None or not (self._is_on_own_loop() or loop_thread.is_in_wave()):
-            return
         end = monotonic() + _WAVE_SECONDS
-        while self._waves > self._waves_asked and monotonic() < end:
+        while loop_thread is not None and monotonic() < end:
+            is_told = self._waves <= self._waves_asked or not self._is_on_own_loop()
+            if is_told and not loop_thread.is_in_wave():
+                break
             yield
-        # The cancellation may be the next thing that the event loop does.
-        yield
 
     def _await_shown(self, waiter: AsyncWaiter) -> Generator[Any, None, None]:
         """Wait, and let asyncio's call graph show the waiting task. Loop thread only."""
