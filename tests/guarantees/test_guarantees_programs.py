@@ -1,6 +1,7 @@
 """Random programs under a limit: all of them end, and the places add up."""
 
 import asyncio
+import concurrent.futures
 import gc
 import random
 import sys
@@ -96,6 +97,7 @@ class Program:
         self.executors = [Counted(self.random, pool) for pool in pools]
         self.futures: list[Future[Any]] = []
         self.ends: list[Future[Any]] = []
+        self.blocking: list[concurrent.futures.Future[None]] = []
         self.begun = self.finished = 0
 
     def submit(self, depth: int) -> Future[Any]:
@@ -157,6 +159,33 @@ class Program:
         """Submit some calls."""
         return [self.submit(depth) for _ in range(self.random.randint(1, 3))]
 
+    async def block(self, run: Callable[..., Awaitable[None]], work: Callable[[], object]) -> None:
+        """Have `run` call a blocking function, which runs on where the caller is cancelled."""
+        running: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self.blocking.append(running)
+
+        def begin() -> None:
+            if running.set_running_or_notify_cancel():
+                try:
+                    with suppress(*ENDS):
+                        work()
+                finally:
+                    running.set_result(None)
+
+        try:
+            await run(begin)
+        finally:
+            running.cancel()  # unless it has begun
+
+    def is_over(self) -> bool:
+        """Tell whether no call runs and no blocking function, even one that nobody waits for."""
+        count = len(self.futures), len(self.blocking)
+        return (
+            all(future.done() for future in [*self.futures, *self.blocking])
+            and all(each.executor._loop_thread.is_idle() for each in self.executors)
+            and count == (len(self.futures), len(self.blocking))
+        )
+
     def run(self) -> None:
         """Run it to its end, and see that the places are all there afterwards."""
         roots = [self.submit(3) for _ in range(self.random.randint(1, 4))]
@@ -167,9 +196,7 @@ class Program:
         for root in roots:
             with suppress(*ENDS):
                 root.result(LIMIT)
-        until(lambda: all(future.done() for future in self.futures))
-        for each in self.executors:
-            until(each.executor._loop_thread.is_idle)
+        until(self.is_over)
         for each in self.executors:
             each.check()
         self.pool.shutdown()
@@ -214,28 +241,24 @@ async def _wait(program: Program, depth: int) -> None:
 
 
 async def _in_caller(program: Program, _: int) -> None:
-    await in_caller_thread(_work_without_threads, program)
+    await program.block(in_caller_thread, partial(_work_without_threads, program))
 
 
 async def _in_pool(program: Program, _: int) -> None:
-    await program.pick().executor.sync_to_async(_work_without_threads, program)
+    run = program.pick().executor.sync_to_async
+    await program.block(run, partial(_work_without_threads, program))
 
 
 def _work_without_threads(program: Program) -> None:
-    with suppress(*ENDS):
-        program.submit_chain(program.random.randint(0, 2)).result(LIMIT)
+    program.submit_chain(program.random.randint(0, 2)).result(LIMIT)
 
 
 def _in_thread(work: Callable[[Program, int], object]) -> Callable[[Program, int], Awaitable[None]]:
     async def run(program: Program, depth: int) -> None:
-        def block() -> None:
-            with suppress(*ENDS):
-                work(program, depth)
-
         where = program.pick()
         # The caller's threads are too few to wait for one another.
         run = asyncio.to_thread if where.pool else where.executor.sync_to_async
-        await run(block)
+        await program.block(run, partial(work, program, depth))
 
     return run
 
@@ -331,6 +354,7 @@ def test_programs(part: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", range(4))
 def test_many_programs(part: int) -> None:
     """So it is with many more, where threads take turns as often as they can."""
