@@ -66,7 +66,14 @@ def cancel_all(
         running = [(run, [one for one in of_run if not one.withdraw()]) for run, of_run in of_all]
         # Request all cancellations before any call learns of another's and begins to clean up.
         for run, of_run in running:
-            stack.callback(run.call_soon, run.cancel_each, of_run, but)
+            stack.callback(_cancel_each, run, of_run, but)
+
+
+def _cancel_each(
+    run: CancelsCalls, running: list[Runnable], but: Callable[[Runnable], bool]
+) -> None:
+    if not run.call_soon(run.cancel_each, running, but):
+        run.is_in_wave = False  # without an event loop, there is nothing on its way
 
 
 def cancel(task: Any, but: Callable[[Runnable], bool]) -> None:

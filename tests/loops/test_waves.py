@@ -40,3 +40,16 @@ def test_await_elsewhere(make_executor: MakeExecutor) -> None:
         asyncio.run(_await(future))
     with pytest.raises(CancelledError):
         make_executor().submit(_await, future).result(LIMIT)
+
+
+def test_without_a_loop(make_executor: MakeExecutor) -> None:
+    """Where no event loop runs yet, or none any more, no call is told to wait for one."""
+    executor = make_executor()
+    executor.cancel_futures()
+    assert not any(run.is_in_wave for run in executor._host.runs)
+
+    executor.submit(asyncio.sleep, 0).result(LIMIT)
+    runs = executor._host.runs
+    executor.shutdown()
+    executor.cancel_futures()
+    assert not any(run.is_in_wave for run in (*runs, *executor._host.runs))
