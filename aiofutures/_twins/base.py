@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import copy_context
-from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 from weakref import ref
 
@@ -14,6 +13,7 @@ from .._futures.future import Future
 from .._snapshot import snapshot
 from .._sync.call import SubmitsCalls, SyncCall
 from .._typing import T, override
+from .entries import remove_dead
 from .kinds import ATOMS, CONTAINERS
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 #: Dead references are swept out when there are many, as a callback for each would cost as much as
 #: a twin.
 _twins: dict[int, ref[Twin]] = {}
-# Held while an entry is replaced or removed. Reentrant, as a finalizer may do so in the meantime.
-_replacing: Final = RLock()
 _FEW: Final = 1000
 _sweep_above = _FEW
 
@@ -223,25 +221,24 @@ def twin_of(
     """
     key = id(original)
     reference = _twins.get(key)
-    if reference is not None and new is None:
+    if reference is not None:
         known = reference()
-        if known is not None:
+        if known is not None and new is None:
             return known
+        remove_dead(_twins, key)
     if new is None:
         new = _new(like if like is not None and issubclass(like, cls) else cls)
     _set_origin(new, (original, home))
     mine = ref(new)
     # Atomic: if two threads come at once, both get the twin of one.
-    if reference is None and _twins.setdefault(key, mine) is mine:
-        if len(_twins) > _sweep_above:
-            _sweep()
-        return new
-    with _replacing:
-        reference = _twins.get(key)
-        known = None if reference is None else reference()
-        if known is None:
-            _twins[key] = mine
-    return new if known is None else known
+    while (reference := _twins.setdefault(key, mine)) is not mine:
+        known = reference()
+        if known is not None:
+            return known
+        remove_dead(_twins, key)
+    if len(_twins) > _sweep_above:
+        _sweep()
+    return new
 
 
 _new: Final[Callable[[type[Twin]], Twin]] = object.__new__
@@ -250,11 +247,10 @@ _new: Final[Callable[[type[Twin]], Twin]] = object.__new__
 def _sweep() -> None:
     """Remove dead references. The next sweep is due when there are twice as many twins."""
     global _sweep_above  # noqa: PLW0603
-    with _replacing:
-        for key, reference in snapshot(_twins.items()):
-            if reference() is None and _twins.get(key) is reference:
-                del _twins[key]
-        _sweep_above = max(_FEW, 2 * len(_twins))
+    for key, reference in snapshot(_twins.items()):
+        if reference() is None:
+            remove_dead(_twins, key)
+    _sweep_above = max(_FEW, 2 * len(_twins))
 
 
 def bare(value: Any, within: tuple[object, ...] = (), _: None = None) -> Any:

@@ -172,6 +172,7 @@ def test_outcome_that_cannot_be_delivered(
 ) -> None:
     """The thread goes on, and what was raised is logged."""
     pool.submit(Undeliverable(len, "ab"))
+    until(lambda: pool._idle == 1)
 
     assert submit(len, "ab").result(LIMIT) == 2
     assert len(pool._threads) == 1

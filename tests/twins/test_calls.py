@@ -34,6 +34,7 @@ from aiofutures import (
     unwrap,
 )
 from aiofutures._twins import base
+from aiofutures._twins.entries import remove_dead
 from twins import shop
 from twins.shop import tenant
 
@@ -563,24 +564,29 @@ class TestIdentity:
         assert unwrap(second) is original
         assert base._twins[id(original)] is not reference
 
-    def test_threads_with_a_dead_twin(self, twin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Of two threads that find the same dead twin, one has the new one of both."""
+    @pytest.mark.parametrize("is_kept", [True, False])
+    def test_threads_with_a_dead_twin(
+        self, twin: Any, monkeypatch: pytest.MonkeyPatch, is_kept: bool
+    ) -> None:
+        """Of two threads that find the same dead twin, one has the new one of both, if it lives."""
         original, home = shop.Item("x"), base.home_of(twin)
         cls = type(twin[0])
         base.twin_of(original, cls, home, None)
         gc.collect()
         others: list[Any] = []
 
-        class Lock:
-            def __enter__(self) -> None:
-                monkeypatch.undo()
-                others.append(base.twin_of(original, cls, home, None))
+        def remove(*entry: Any) -> None:
+            monkeypatch.undo()
+            remove_dead(*entry)
+            other = base.twin_of(original, cls, home, None)
+            if is_kept:
+                others.append(other)
 
-            def __exit__(self, *_: object) -> None: ...
+        monkeypatch.setattr(base, "remove_dead", remove)
+        mine = base.twin_of(original, cls, home, None)
 
-        monkeypatch.setattr(base, "_replacing", Lock())
-
-        assert base.twin_of(original, cls, home, None) is others[0]
+        assert all(other is mine for other in others)
+        assert base.twin_of(original, cls, home, None) is mine
 
     def test_dead_twins_are_swept_out(self, twin: Any) -> None:
         """However many twins there were, few dead ones are noted."""
