@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from typing import Any, Protocol, TypeAlias
+from weakref import ref
 
 #: The function, its arguments, keyword arguments (None for none), and the context to call it in.
 BoundCall: TypeAlias = tuple[
@@ -105,6 +106,10 @@ class Runnable(Protocol):
     _waves_asked: int
     #: Whether what runs the call was asked to cancel, so that its cleanup may have begun.
     _is_cleaning_up: bool
+    #: By what it learned that something it awaited was cancelled; gone when it has handled that.
+    _news: ref[BaseException] | None
+    #: The call whose cleanup made this one.
+    _cleanup: ref[Runnable] | None
     #: Whether the call does nothing but wait for others, for which it needs no place.
     _only_waits: bool
     #: The qualified name of what is called, for its task and in messages.

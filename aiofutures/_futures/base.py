@@ -16,11 +16,13 @@ from contextlib import suppress
 from contextvars import Context
 from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
+from weakref import ref
 
-from .._contract import BoundCall, Host, Starter
+from .._contract import BoundCall, Host, Runnable, Starter
 from .._coroutines import name_of, traceback_of
 from .._exceptions import InvalidStateError
 from .._logging import log_error
+from .._loops.waves import Cleanups
 from .._snapshot import snapshot
 from .._typing import T, override
 from .waiters import Awaiters, StdlibWaiters, UnfetchedException, Watchers
@@ -56,6 +58,8 @@ class BaseFuture(concurrent.futures.Future[T]):
     _awaiters: Awaiters | None = None
     _cancel_requested = False
     _is_cleaning_up = False
+    _news: ref[BaseException] | None = None
+    _cleanup: ref[Runnable] | None = None
     _only_waits = False
     _withdrawn: Callable[..., Awaitable[T]] | None = None
     _waves = 0
@@ -259,7 +263,7 @@ class BaseFuture(concurrent.futures.Future[T]):
 
     def note_cancel(self) -> None:
         """Note that what runs the call is asked to cancel. Loop thread only."""
-        self._is_cleaning_up = True
+        self._is_cleaning_up = Cleanups.have_begun = True
 
     def is_being_cancelled(self) -> bool:
         """Tell whether the call was asked to cancel, or will be, along with all others."""

@@ -10,12 +10,14 @@ from contextvars import copy_context
 from functools import partial
 from time import monotonic
 from typing import Any, Final, TypeVar
+from weakref import ref
 
 from .._contract import Host, ignore
 from .._coroutines import name_of
 from .._exceptions import InvalidStateError
 from .._loops.caller import leave_caller
 from .._loops.thread import LoopThread
+from .._loops.waves import Cleanups
 from .._typing import T, override
 from .base import DONE, BaseFuture
 from .waiters import (
@@ -203,7 +205,7 @@ class Future(BaseFuture[T]):
             if self._status == CANCELLED_AND_NOTIFIED:
                 if self._waves:
                     yield from self._await_end_of_wave()
-                raise asyncio.CancelledError
+                raise _cancelled_error()
             return self.result()
         finally:
             # The traceback of the exception holds this frame.
@@ -330,6 +332,16 @@ class Future(BaseFuture[T]):
         future._only_waits = only_waits
         host.submit(future)
         return future
+
+
+def _cancelled_error() -> asyncio.CancelledError:
+    """Return the exception that tells the running call that what it awaits was cancelled."""
+    Cleanups.have_begun = True
+    error = asyncio.CancelledError()
+    call = LoopThread.running_call()
+    if call is not None:
+        call._news = ref(error)
+    return error
 
 
 class Derivation(partial[Awaitable[Any]]):

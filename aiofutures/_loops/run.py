@@ -13,7 +13,7 @@ from contextvars import Context
 from inspect import CORO_CREATED, getcoroutinestate
 from time import monotonic
 from types import CoroutineType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from weakref import ref
 
 from .._asgiref import LOCAL, arrive
@@ -29,6 +29,8 @@ from .limit import Limit, running_call
 from .waves import cancel, nobody
 from .worker_future import WorkerFuture
 from .workers import Workers, is_worker_thread
+
+_Settle: TypeAlias = Callable[[asyncio.Task[Any]], object]
 
 _HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
 # Debuggers and nest_asyncio replace it by another class.
@@ -85,6 +87,8 @@ class Run:
         self.waiting: deque[Runnable] = deque()
         # The key is the task that runs the call or, if it is parked, the future itself.
         self.unfinished: dict[object, Runnable] = {}
+        # The call that takes its first step now.
+        self._starting: Runnable | None = None
         # Functions that close the open clients, by a future that is then done. Loop thread only.
         self.closers: dict[Runnable, Callable[[], Coroutine[Any, Any, None]]] = {}
         self.being_closed: Runnable | None = None
@@ -366,6 +370,10 @@ class Run:
         if self.is_watched:
             self.look_whether_idle()
 
+    def running_call(self) -> Runnable | None:
+        """Return the call that the current task runs, if any. Loop thread only."""
+        return self.unfinished.get(asyncio.current_task()) or self._starting
+
     def park(self, future: Runnable, /) -> None:
         """Keep a call that cannot begin yet. Loop thread only."""
         self.unfinished[future] = future
@@ -420,15 +428,10 @@ class Run:
             self._withdrawn = 0
 
     def _start(
-        self,
-        future: Runnable,
-        loop: asyncio.AbstractEventLoop,
-        eager: bool,
-        settle_running: Callable[[asyncio.Task[Any]], object],
+        self, future: Runnable, loop: asyncio.AbstractEventLoop, eager: bool, settle: _Settle
     ) -> None:
         """Call the function, and run the awaitable it returns as a task. Loop thread only."""
-        call = future.take()
-        if call is None:
+        if (call := future.take()) is None:
             return
         fn, args, kwargs, context = call
         if context and LOCAL in sys.modules:
@@ -436,44 +439,40 @@ class Run:
         if self.limit is not None:
             self.limit.take(future)
             context.run(running_call.set, ref(future))
-        coroutine: Any = None
+        coro: Any = None
         task: asyncio.Task[Any] | None = None
-        run = context.run
+        self._starting = future
         try:
             # Faster without keyword arguments, which most calls do not have.
-            coroutine = run(fn, *args) if kwargs is None else run(fn, *args, **kwargs)
-            if type(coroutine) is not CoroutineType:
-                coroutine = ensure_coroutine(fn, coroutine)
+            coro = context.run(fn, *args) if kwargs is None else context.run(fn, *args, **kwargs)
+            if type(coro) is not CoroutineType:
+                coro = ensure_coroutine(fn, coro)
             name = future._name
             if eager:
                 task = _new_task(_TASK)
-                _init_task(task, coroutine, loop=loop, name=name, context=context, eager_start=True)
+                _init_task(task, coro, loop=loop, name=name, context=context, eager_start=True)
             else:
-                task = loop.create_task(coroutine, name=name, context=context)
+                task = loop.create_task(coro, name=name, context=context)
             if not task.done():
-                self._keep(future, task, settle_running)
+                self._keep(future, task, settle)
                 return
             result = task.result()
         except BaseException as exception:
             try:
-                _clean_up(coroutine, task)
+                _clean_up(coro, task)
             finally:
                 _settle_raised(future, exception)
         else:
             future.settle(result)
             del result
         finally:
+            self._starting = None
             if self.limit is not None and future._task is None:
                 self.limit.leave(future)
             # The traceback of an exception may lead to this frame, which would keep it alive.
-            del future, call, fn, args, kwargs, context, run, coroutine, task
+            del future, call, fn, args, kwargs, context, coro, task
 
-    def _keep(
-        self,
-        future: Runnable,
-        task: asyncio.Task[Any],
-        settle_running: Callable[[asyncio.Task[Any]], object],
-    ) -> None:
+    def _keep(self, future: Runnable, task: asyncio.Task[Any], settle_running: _Settle) -> None:
         """Note which task runs the call of `future`, until it is done. Loop thread only."""
         if type(task) is not _TASK:
             settle_running = _passing(settle_running, task)

@@ -14,6 +14,7 @@ from functools import partial
 from inspect import CO_COROUTINE, iscoroutinefunction
 from types import FunctionType
 from typing import Any
+from weakref import ref
 
 from .. import _asgiref
 from .._asgiref import LOCAL
@@ -37,7 +38,7 @@ from .limit import Limit
 from .pool import WorkerPool
 from .run import Run
 from .watchdog import Watchdog
-from .waves import cancel_all, nobody
+from .waves import Cleanups, cancel_all, cleanup_of, nobody
 from .worker_future import PausingFuture, WorkerFuture
 from .workers import Workers
 
@@ -99,6 +100,20 @@ class LoopThread:
         loop_thread = None if loop is None else running_loop_threads.get(loop)
         return loop_thread if isinstance(loop_thread, LoopThread) else None
 
+    @staticmethod
+    def running_call() -> Runnable | None:
+        """Return the call that the current task runs, if any."""
+        loop_thread = LoopThread.running()
+        return None if loop_thread is None else loop_thread._run.running_call()
+
+    @staticmethod
+    def note_cleanup(future: Runnable) -> None:
+        """If it is the cleanup of a call that submits `future`, note whose."""
+        call = LoopThread.running_call()
+        cleanup = None if call is None else cleanup_of(call)
+        if cleanup is not None:
+            future._cleanup = ref(cleanup)
+
     # As a host.
 
     loop_in_words = "that has to run it"
@@ -129,6 +144,8 @@ class LoopThread:
         run = self._run
         if run.is_guarded and self._refuses(run):
             raise self._refusal(run)
+        if Cleanups.have_begun:
+            self.note_cleanup(future)
         try:
             run.queue.append(future)
             if not run.awake:

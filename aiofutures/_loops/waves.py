@@ -28,14 +28,38 @@ class CancelsCalls(Protocol):
         """Cancel the tasks of running calls but some, even if one raises. Loop thread only."""
 
 
+class Cleanups:
+    """What is known of the cleanups of this process."""
+
+    #: Whether there may have been one. Before that, nobody has to look for them.
+    have_begun = False
+
+
 def nobody(_: Runnable) -> bool:
     """Spare no call."""
     return False
 
 
 def is_cleaning_up(future: Runnable) -> bool:
-    """Spare a call that was asked to cancel before: its cleanup is not interrupted."""
-    return future._is_cleaning_up
+    """Spare a call that was asked to cancel before: its cleanup is not interrupted.
+
+    And one that handles the cancellation of another call, which it awaited; and calls they make.
+    """
+    return cleanup_of(future) is not None
+
+
+def cleanup_of(future: Runnable) -> Runnable | None:
+    """Return the call whose cleanup a call is part of, if any: itself, or one that made it."""
+    if _has_learned(future):
+        return future
+    call = None if future._cleanup is None else future._cleanup()
+    return call if call is not None and _has_learned(call) and not call.done() else None
+
+
+def _has_learned(call: Runnable) -> bool:
+    """Tell whether a call was asked to cancel, or handles the cancellation of what it awaited."""
+    news = call._news
+    return call._is_cleaning_up or (news is not None and news() is not None)
 
 
 def cancel_all(
@@ -45,8 +69,8 @@ def cancel_all(
 
     Args:
         groups: The event loops, those of each executor together.
-        but: Which calls to spare, of those that run. Asked on the loop thread, after all earlier
-            cancellations.
+        but: Which calls to spare. Asked once more on the loop thread for those that run, after all
+            earlier cancellations.
     """
     futures = [(runs, [(run, run.futures()) for run in runs]) for runs in groups]
     with ExitStack() as stack:
@@ -63,7 +87,10 @@ def cancel_all(
         for _, of_run in of_all:
             for future in of_run:
                 stack.callback(future.tell_withdrawn)
-        running = [(run, [one for one in of_run if not one.withdraw()]) for run, of_run in of_all]
+        running = [
+            (run, [future for future in of_run if not (but(future) or future.withdraw())])
+            for run, of_run in of_all
+        ]
         # Request all cancellations before any call learns of another's and begins to clean up.
         for run, of_run in running:
             stack.callback(_cancel_each, run, of_run, but)

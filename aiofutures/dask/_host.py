@@ -15,7 +15,7 @@ from .._contract import Host, Runnable, ignore
 from .._loops.lifecycle import abandonable, in_words
 from .._loops.run import count
 from .._loops.thread import LoopThread
-from .._loops.waves import begin_wave, end_wave, nobody, numbers_of
+from .._loops.waves import Cleanups, begin_wave, end_wave, nobody, numbers_of
 from .._typing import override
 from ._dispatch import Dispatch, Sizes
 from ._engine import Engine
@@ -71,6 +71,8 @@ class ClusterHost:
             BrokenExecutor: This process was forked from the client's.
         """
         self.refuse()
+        if Cleanups.have_begun:
+            self.loop_thread.note_cleanup(future)
         dispatch, queue = self.dispatch, self.queue
         try:
             queue.append(future)
@@ -133,7 +135,7 @@ class ClusterHost:
             for future in futures:
                 stack.callback(future.tell_withdrawn)
             for future in futures:
-                if not future.withdraw():
+                if not (but(future) or future.withdraw()):
                     stack.callback(self._cancel, future, ignore, but)
 
     def futures(self) -> list[Runnable]:

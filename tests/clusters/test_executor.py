@@ -303,6 +303,32 @@ class TestCancel:
         assert all(each.cancelled() for each in futures)
         assert path.read_text() == "xxx"
 
+    def test_calls_of_a_cleanup(self, client: Client) -> None:
+        """Nor is a call that a cleanup has submitted to the cluster, queued or running."""
+        submitted = threading.Event()
+        values: list[int] = []
+
+        with AsyncExecutor() as local:
+            with pytest.raises(KeyboardInterrupt), DaskExecutor(client) as executor:
+
+                async def work() -> None:
+                    try:
+                        await asyncio.sleep(LIMIT)
+                    finally:
+                        rolling_back = executor.submit(remote.pid_after, 0.2)
+                        submitted.set()
+                        values.append(await rolling_back)
+
+                working = local.submit(work)
+                until(working.running)
+                working.cancel()
+                assert submitted.wait(LIMIT)
+                raise KeyboardInterrupt
+            with pytest.raises(CancelledError):
+                working.result(LIMIT)
+
+        assert len(values) == 1
+
     @pytest.mark.parametrize("times", [1, 2])
     def test_told_again(self, executor: DaskExecutor, tmp_path: Path, times: int) -> None:
         """A worker that is told again does nothing; a second cancellation goes through."""

@@ -9,7 +9,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
-from support import LIMIT, Gate, MakeExecutor, echo, in_thread, is_in, run_python, until
+from support import LIMIT, Gate, MakeExecutor, echo, echo_later, in_thread, is_in, run_python, until
 from typing_extensions import override
 
 from aiofutures import (
@@ -289,6 +289,113 @@ class TestCleanup:
 
         executor.shutdown()
         assert log == ["begun", "finished"]
+
+    @pytest.mark.parametrize("limit", [None, 1])
+    @pytest.mark.parametrize("is_elsewhere", [False, True])
+    def test_calls_of_a_cleanup(
+        self, make_executor: MakeExecutor, limit: int | None, is_elsewhere: bool
+    ) -> None:
+        """The end of a block spares what a cleanup has submitted, and what that has submitted."""
+        executor = make_executor(max_workers=limit)
+        other = make_executor(max_workers=limit) if is_elsewhere else executor
+        log: list[str] = []
+        begun = threading.Event()
+
+        async def roll_back() -> None:
+            await asyncio.sleep(0.02)
+            log.append("rolled back")
+
+        async def notify() -> None:
+            all_done = gather(other.submit(roll_back), other.submit(echo_later, 1))
+            begun.set()
+            await all_done
+            log.append("notified")
+
+        async def work() -> None:
+            try:
+                await asyncio.sleep(LIMIT)
+            finally:
+                await executor.submit(notify)
+                log.append("finished")
+
+        with pytest.raises(KeyboardInterrupt), executor, other:
+            working = executor.submit(work)
+            until(working.running)
+            working.cancel()
+            assert begun.wait(LIMIT)
+            raise KeyboardInterrupt
+
+        assert working.cancelled()
+        assert log == ["rolled back", "notified", "finished"]
+
+    def test_calls_of_a_cleanup_that_is_over(self, make_executor: MakeExecutor) -> None:
+        """What a cleanup has left behind is cancelled with all others."""
+        executor = make_executor()
+        left: list[Future[None]] = []
+
+        async def work() -> None:
+            try:
+                await asyncio.sleep(LIMIT)
+            finally:
+                left.append(executor.submit(asyncio.sleep, LIMIT))
+
+        start = time.monotonic()
+        with pytest.raises(KeyboardInterrupt), executor:
+            working = executor.submit(work)
+            until(working.running)
+            working.cancel()
+            until(working.done)
+            raise KeyboardInterrupt
+
+        assert left[0].cancelled()
+        assert time.monotonic() - start < LIMIT / 2
+
+    @pytest.mark.parametrize("limit", [None, 1])
+    def test_in_nested_blocks(self, make_executor: MakeExecutor, limit: int | None) -> None:
+        """The end of an inner block cancels what a call of the outer one awaits, and that once."""
+        executor, other = make_executor(max_workers=limit), make_executor()
+        log: list[str] = []
+
+        async def wait(future: Future[None]) -> None:
+            try:
+                await future
+            finally:
+                log.append("begun")
+                await asyncio.sleep(0.02)
+                log.append("finished")
+
+        with pytest.raises(KeyboardInterrupt), executor:
+            waiting = executor.submit(wait, other.submit(asyncio.sleep, LIMIT))
+            until(waiting.running)
+            with suppress(KeyboardInterrupt), other:
+                raise KeyboardInterrupt
+            until(lambda: log == ["begun"])
+            raise KeyboardInterrupt
+
+        assert waiting.cancelled()
+        assert log == ["begun", "finished"]
+
+    def test_that_is_over(self, make_executor: MakeExecutor) -> None:
+        """Whoever has handled the cancellation of what it awaited is asked by the outer block."""
+        executor, other = make_executor(), make_executor()
+        goes_on = threading.Event()
+
+        async def go_on(future: Future[None]) -> None:
+            with suppress(asyncio.CancelledError):
+                await future
+            goes_on.set()
+            await asyncio.sleep(LIMIT)
+
+        start = time.monotonic()
+        with pytest.raises(KeyboardInterrupt), executor:
+            waiting = executor.submit(go_on, other.submit(asyncio.sleep, LIMIT))
+            until(waiting.running)
+            other.cancel_futures()
+            assert goes_on.wait(LIMIT)
+            raise KeyboardInterrupt
+
+        assert waiting.cancelled()
+        assert time.monotonic() - start < LIMIT / 2
 
     def test_of_another_executors_call(self, make_executor: MakeExecutor) -> None:
         """A block that is left passes no cancellation on to what is being cancelled elsewhere."""
