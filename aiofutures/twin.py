@@ -57,6 +57,8 @@ def _run(options: argparse.Namespace) -> int:
     path = task.path
     if options.check and path is None:
         raise StubError(f"{options.target} has no file that could be checked: say which with -o")
+    if path is not None and path.is_dir():
+        raise StubError(f"{path} is a directory: name a file")
     stub = stub_of(task.module, task.twins, _command(options), path, is_whole=task.is_whole)
     if path is None:
         print(stub, end="")

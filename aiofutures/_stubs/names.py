@@ -10,6 +10,7 @@ from keyword import iskeyword
 from typing import Any, Final
 
 from .classes import Key
+from .modules import load
 from .references import Declared, Reference
 
 # Names that are the same in `typing` and `collections.abc`, unlike Set.
@@ -184,7 +185,9 @@ class Names:
         """Yield the import statements."""
         if self._has_builtins:
             yield ast.Import([ast.alias("builtins")])
-        package = self._module.rpartition(".")[0]
+        here = load(self._module)
+        is_package = here is not None and here.is_package
+        package = self._module if is_package else self._module.rpartition(".")[0]
         for key, local in sorted(self._local.items()):
             module, name, _ = key
             is_near = bool(package) and module.startswith(f"{package}.")

@@ -123,6 +123,8 @@ class Types:
         match node:
             case ast.Constant(value=str(text)):
                 return self.translate(_parsed(text), context, position)
+            case Reference():
+                return node
             case ast.Name() | ast.Attribute():
                 return self._generic(node, [], context, position)
             case ast.Subscript():
@@ -616,7 +618,11 @@ def is_record(cls: Class) -> bool:
 
 
 def _parsed(text: str) -> ast.expr:
-    return ast.parse(text.strip(), mode="eval").body
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except SyntaxError:
+        # An annotation may be prose.
+        return Reference("typing", "Any")
 
 
 def itself(function: Function, context: Context) -> frozenset[str]:

@@ -325,6 +325,26 @@ class TestModule:
         for name in ("shopping", "shopping.clients", "shopping.items", "shopping.kinds"):
             sys.modules.pop(name, None)
 
+    def test_package_itself(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The module of a package imports from the package, not from the one around it."""
+        monkeypatch.syspath_prepend(tmp_path)
+        (tmp_path / "stall" / "api").mkdir(parents=True)
+        for name, text in {
+            "__init__": "",
+            "api/__init__": "from aiofutures import sync_class\nfrom .core import AsyncClient\n"
+            "Client = sync_class(AsyncClient)\n",
+            "api/core": "class Kind: ...\nclass AsyncClient:\n"
+            "    async def kind(self) -> Kind: ...\n",
+        }.items():
+            (tmp_path / "stall" / f"{name}.py").write_text(text)
+
+        assert twin.main(["stall.api"]) == 0
+
+        stub = (tmp_path / "stall" / "api" / "__init__.pyi").read_text()
+        assert "from .core import AsyncClient, Kind" in stub
+        for name in ("stall", "stall.api", "stall.api.core"):
+            sys.modules.pop(name, None)
+
 
 MEMBERS = [
     pytest.param(
@@ -336,6 +356,11 @@ MEMBERS = [
         "async def get(self, a: 'Optional[List[Other]]' = None) -> Dict[str, 'Other']: ...",
         "get(self, a: List[Other] | None=None) -> Dict[str, SyncOther]",
         id="quoted",
+    ),
+    pytest.param(
+        'async def get(self, a: "the name of an article") -> "found there": ...',
+        "get(self, a: Any) -> Any",
+        id="prose",
     ),
     pytest.param(
         "async def get(self, a: Sequence[Other], b: Callable[[Other], None]) -> Other: ...",
@@ -1811,6 +1836,7 @@ class TestCommand:
         [
             (["library:AsyncClient", "--check"], "has no file that could be checked: say which"),
             (["clients", "-o", "gone/clients.pyi"], "clients.pyi cannot be written: No such file"),
+            (["clients", "-o", ".", "--check"], ". is a directory: name a file"),
         ],
     )
     def test_bad_output(
