@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TypeAlias
 from weakref import ref
 
 from .._contract import Host
@@ -117,6 +117,8 @@ class Twin:
         family = self._aiofutures_family
         home = family.home()
         original = family.make(self._aiofutures_class, home, args, kwargs)
+        # Of two bases, each may create one.
+        _forget(self)
         twin_of(original, type(self), home, None, self)
 
     def __getattr__(self, name: str) -> Any:
@@ -241,6 +243,15 @@ def twin_of(
     return new
 
 
+def _forget(twin: Twin) -> None:
+    """Note that a twin no longer has its original, if it has one: another may take that place."""
+    original, _ = getattr(twin, "_aiofutures_origin", (None, None))
+    reference = _twins.get(id(original))
+    # Nobody else removes the entry of one that lives.
+    if reference is not None and reference() is twin:
+        del _twins[id(original)]
+
+
 _new: Final[Callable[[type[Twin]], Twin]] = object.__new__
 
 
@@ -253,10 +264,10 @@ def _sweep() -> None:
     _sweep_above = max(_FEW, 2 * len(_twins))
 
 
-def bare(value: Any, within: tuple[object, ...] = (), _: None = None) -> Any:
+def bare(value: Any, seen: Seen | None = None, _: None = None) -> Any:
     """Replace a twin by its original, even inside plain containers; return others unchanged.
 
-    `within` holds the containers that `value` is in.
+    `seen` is that of `mapped`.
     """
     if type(value) in ATOMS:
         return value
@@ -264,7 +275,7 @@ def bare(value: Any, within: tuple[object, ...] = (), _: None = None) -> Any:
         return original_of(value)
     if isinstance(value, type) and issubclass(value, Twin):
         return vars(value).get("_aiofutures_class", value)
-    return mapped(value, within, bare, None)
+    return mapped(value, seen, bare, None)
 
 
 def bare_all(args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -283,53 +294,68 @@ def bare_named(kwargs: dict[str, Any]) -> dict[str, Any]:
     return kwargs
 
 
-# The depth limit of the fast check, as a container may contain itself.
+# The fast check goes no deeper, and notes what it has seen where there may be much of it.
 _DEPTH: Final = 20
+_SHALLOW: Final = 3
 
 
-def holds_nothing(value: Any, depth: int = 0) -> bool:
-    """Check quickly whether a plain container has only atoms and plain containers in it."""
+def holds_nothing(value: Any, depth: int = 0, seen: set[int] | None = None) -> bool:
+    """Check quickly whether a plain container has only atoms and plain containers in it.
+
+    `seen` has the ids of containers below the first levels, which may contain each other.
+    """
     if depth > _DEPTH:
         return False
+    if depth >= _SHALLOW and seen is not None:
+        if id(value) in seen:
+            return True
+        seen.add(id(value))
     if type(value) is dict:
         if not ATOMS.issuperset(map(type, value)):
             return False
         value = value.values()
     for each in value:
         kind = type(each)
-        if kind not in ATOMS and not (kind in CONTAINERS and holds_nothing(each, depth + 1)):
-            return False
+        if kind not in ATOMS:
+            seen = set() if seen is None else seen
+            if not (kind in CONTAINERS and holds_nothing(each, depth + 1, seen)):
+                return False
     return True
 
 
-def mapped(
-    value: Any,
-    within: tuple[object, ...],
-    change: Callable[[Any, tuple[object, ...], T], Any],
-    for_: T,
-) -> Any:
+#: By the id of each container that was seen: what it becomes, or itself while that is unknown.
+Seen: TypeAlias = dict[int, Any]
+
+
+def mapped(value: Any, seen: Seen | None, change: Callable[[Any, Seen, T], Any], for_: T) -> Any:
     """Return a plain container with its items changed, or the same one if none changes.
 
     Args:
         value: Any object; one that is not a plain container is returned unchanged.
-        within: The containers that `value` is in.
-        change: Called with an item, the containers that it is in, and `for_`.
+        seen: The containers that were seen before, as those may contain each other.
+        change: Called with an item, the containers seen by then, and `for_`.
         for_: Passed to `change`.
     """
     kind = type(value)
     is_named = kind not in CONTAINERS
     if is_named and not (issubclass(kind, tuple) and hasattr(kind, "_make")):
         return value
-    if within and any(value is each for each in within):
-        return value
-    within = (*within, value)
+    seen = {} if seen is None else seen
+    if id(value) in seen:
+        return seen[id(value)]
+    seen[id(value)] = value
     is_same, new = True, []
     for item in [part for pair in value.items() for part in pair] if kind is dict else value:
-        changed = change(item, within, for_)
+        changed = change(item, seen, for_)
         is_same = is_same and changed is item
         new.append(changed)
-    if is_same:
-        return value
+    if not is_same:
+        seen[id(value)] = _remade(value, kind, new)
+    return seen[id(value)]
+
+
+def _remade(value: Any, kind: Any, items: list[Any]) -> Any:
+    """Return a container like `value` with other items; those of a dict are keys and values."""
     if kind is dict:
-        return dict(zip(new[::2], new[1::2], strict=True))
-    return new if kind is list else kind._make(new) if is_named else kind(new)
+        return dict(zip(items[::2], items[1::2], strict=True))
+    return items if kind is list else kind(items) if kind in CONTAINERS else kind._make(items)

@@ -26,6 +26,7 @@ from .._sync.views import ContextManager, opened, view
 from .._typing import override
 from .base import (
     Home,
+    Seen,
     Twin,
     bare,
     bare_all,
@@ -150,7 +151,7 @@ class Family:
         made = self._seen.get(type(value))
         _, home = twin._aiofutures_origin
         if made is None:
-            return self._wrap(value, (), (home, type(twin)))
+            return self._wrap(value, None, (home, type(twin)))
         return twin_of(value, made, home, type(twin))
 
     def wrap(self, value: Any, home: Home, like: type[Twin] | None = None) -> Any:
@@ -162,27 +163,28 @@ class Family:
             like: The class of the twin that returned it. If this is a user's subclass, it is also
                 used for other twins of such originals.
         """
-        return self._wrap(value, (), (home, like))
+        return self._wrap(value, None, (home, like))
 
-    def _wrap(self, value: Any, within: tuple[object, ...], place: _Place) -> Any:
-        """Do the same as `wrap` for a value inside the containers `within`."""
+    def _wrap(self, value: Any, seen: Seen | None, place: _Place) -> Any:
+        """Do the same as `wrap` for a value inside the containers `seen`, as in `mapped`."""
         cls = type(value)
         made = self._seen.get(cls)
         if made is None:
             if cls in ATOMS or isinstance(value, Twin):
                 return value
             # The most frequent container of twins, in a third of the time.
-            if cls is list and value and not within and type(value[0]) in self._seen:
-                return [self._wrap(each, (value,), place) for each in value]
+            if cls is list and value and seen is None and type(value[0]) in self._seen:
+                seen = {id(value): value}
+                return [self._wrap(each, seen, place) for each in value]
             if cls in CONTAINERS:
                 if holds_nothing(value):
                     return value
-                return mapped(value, within, self._wrap, place)
+                return mapped(value, seen, self._wrap, place)
             if cls is Lent:
                 return self._lend(value, place)
             kind = kind_of(value)
             if kind is Kind.PLAIN:
-                return mapped(value, within, self._wrap, place)
+                return mapped(value, seen, self._wrap, place)
             if kind is not Kind.TWIN:
                 return self._viewed(kind, value, place[0])
             made = self._seen[cls] = self.twin_class(cls)
@@ -190,7 +192,7 @@ class Family:
 
     def _lend(self, lent: Lent, place: _Place) -> Any:
         """Return the twin of an entered object, which a `with` block leaves."""
-        twin = self._wrap(lent.value, (), place)
+        twin = self._wrap(lent.value, None, place)
         if isinstance(twin, Twin):
             cls = type(twin)
             if not hasattr(cls, "__enter__"):

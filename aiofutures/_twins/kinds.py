@@ -28,8 +28,8 @@ CONTAINERS: Final = frozenset({dict, frozenset, list, set, tuple})
 #: Base classes that twins do not need.
 ROOTS: Final = (object, Generic, Protocol)
 
-# Not async clients: what runs tasks, modules and classes.
-_PLAIN: Final = (asyncio.AbstractEventLoop, asyncio.Future, types.ModuleType, type)
+# Not async clients: what runs tasks, modules and classes, and what is raised as it is.
+_PLAIN: Final = (asyncio.AbstractEventLoop, asyncio.Future, types.ModuleType, type, BaseException)
 _GENERATED: Final = contextlib._AsyncGeneratorContextManager
 _ITERATING: Final = {name for name in dir(types.AsyncGeneratorType) if not name.startswith("_")}
 # Packages whose objects may be used only on the thread of their event loop.
@@ -85,13 +85,17 @@ def _comes_of_async(value: object) -> bool:
 
 def kind_of_class(cls: type) -> Kind:
     """Return the kind of a class's objects, as far as the class determines it."""
-    return _kind_of_class(cls, frozenset())
+    return _kind_of_class(cls, set())
 
 
-def _kind_of_class(cls: type, outer: frozenset[type]) -> Kind:
-    """Do the same as `kind_of_class`, while examining the classes `outer`."""
-    if cls in outer or issubclass(cls, _PLAIN) or cls.__module__.split(".")[0] == "aiofutures":
+def _kind_of_class(cls: type, seen: set[type]) -> Kind:
+    """Do the same as `kind_of_class`, where the classes `seen` are or were examined for another.
+
+    If one of those is async, the other has become so by it.
+    """
+    if cls in seen or issubclass(cls, _PLAIN) or cls.__module__.split(".")[0] == "aiofutures":
         return Kind.PLAIN
+    seen.add(cls)
     iterates = hasattr(cls, "__aiter__") or hasattr(cls, "__anext__")
     enters = hasattr(cls, "__aenter__") and hasattr(cls, "__aexit__")
     public = {name for base in mro(cls) for name in vars(base) if not name.startswith("_")}
@@ -99,7 +103,7 @@ def _kind_of_class(cls: type, outer: frozenset[type]) -> Kind:
         return Kind.ITERATOR
     if cls is _GENERATED:
         return Kind.MANAGER
-    if iterates or enters or _has_async_member(cls, outer | {cls}):
+    if iterates or enters or _has_async_member(cls, seen):
         return Kind.TWIN
     return Kind.PLAIN
 
@@ -109,13 +113,13 @@ def mro(cls: type) -> Iterator[type]:
     return (base for base in cls.__mro__ if base not in ROOTS)
 
 
-def _has_async_member(cls: type, outer: frozenset[type]) -> bool:
+def _has_async_member(cls: type, seen: set[type]) -> bool:
     return any(
-        not name.startswith("_") and _is_async_member(raw, cls, outer)
+        not name.startswith("_") and _is_async_member(raw, cls, seen)
         for base in mro(cls)
         for name, raw in list(vars(base).items())
     ) or any(
-        not name.startswith("_") and _is_async_type(each, outer)
+        not name.startswith("_") and _is_async_type(each, seen)
         for name, each in _hints(cls).items()
     )
 
@@ -134,13 +138,15 @@ def _hints(cls: type) -> dict[str, Any]:
         return {}
 
 
-def _is_async_member(raw: object, cls: type, outer: frozenset[type]) -> bool:
+def _is_async_member(raw: object, cls: type, seen: set[type]) -> bool:
     if isinstance(raw, (property, cached_property)):
         getter = getter_of(raw)
-        return getter is not None and _is_async_type(returned_type(getter), outer)
+        return getter is not None and (
+            is_async_function(getter) or _is_async_type(returned_type(getter), seen)
+        )
     function = function_of(raw)
     return function is not None and (
-        is_async_function(function) or _comes_of_async(function) or returns_async(function, outer)
+        is_async_function(function) or _comes_of_async(function) or returns_async(function, seen)
     )
 
 
@@ -168,22 +174,22 @@ def is_async_function(function: object) -> bool:
     )
 
 
-def returns_async(function: Function, outer: frozenset[type] = frozenset()) -> bool:
+def returns_async(function: Function, seen: set[type] | None = None) -> bool:
     """Tell whether a sync function is annotated as returning something async."""
-    return _is_async_type(returned_type(function), outer)
+    return _is_async_type(returned_type(function), set() if seen is None else seen)
 
 
-def _is_async_type(kind: Any, outer: frozenset[type]) -> bool:
+def _is_async_type(kind: Any, seen: set[type]) -> bool:
     """Tell whether objects of a type, or of a member of a union, are async."""
     origin = typing.get_origin(kind)
     if origin in {typing.Union, types.UnionType}:
-        return any(_is_async_type(each, outer) for each in typing.get_args(kind))
+        return any(_is_async_type(each, seen) for each in typing.get_args(kind))
     if kind is Self:
         return False
     cls = kind if origin is None else origin
     if not isinstance(cls, type):
         return False
-    return issubclass(cls, _ASYNC) or _kind_of_class(cls, outer) is not Kind.PLAIN
+    return issubclass(cls, _ASYNC) or _kind_of_class(cls, seen) is not Kind.PLAIN
 
 
 _ASYNC: Final[Any] = (Awaitable, AsyncIterable, AsyncGenerator, AbstractAsyncContextManager)
@@ -216,9 +222,14 @@ async def settled(result: Any) -> Any:
     """
     if not is_pending(result):
         return result
-    if can_be_entered(result):
-        return Lent(await type(result).__aenter__(result), result)
-    return await result
+    if not can_be_entered(result):
+        return await result
+    value = await type(result).__aenter__(result)
+    if kind_of(value) is not Kind.PLAIN:
+        return Lent(value, result)
+    # Nothing else could leave it.
+    await type(result).__aexit__(result, None, None, None)
+    return value
 
 
 def is_for_loop_thread(name: str, function: Function | None, cls: type) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
-from inspect import Signature
+from inspect import Signature, isasyncgen
 from typing import TYPE_CHECKING, Any, Final
 
 from .._coroutines import is_async_generator_function
@@ -270,9 +270,21 @@ def _exit(title: str, family: Family) -> Callable[..., Any]:
     return leave
 
 
+class _Kept:
+    """An async iterator with another life than the loop over it, which does not close it."""
+
+    def __init__(self, iterator: Any) -> None:
+        self._iterator = iterator
+
+    def __anext__(self) -> Any:
+        return anext(self._iterator)
+
+
 def _iter(title: str, family: Family) -> Callable[..., Any]:
     async def iterated(iterable: Any) -> Openable:
-        return Openable(aiter(iterable), is_iterator=True)
+        iterator = aiter(iterable)
+        is_kept = iterator is iterable and not isasyncgen(iterator)
+        return Openable(_Kept(iterator) if is_kept else iterator, is_iterator=True)
 
     def iterate(self: Twin) -> Any:
         fn = partial(iterated, original_of(self))

@@ -11,7 +11,7 @@ import pydoc
 import rlcompleter
 import threading
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -588,6 +588,35 @@ class TestIdentity:
         assert all(other is mine for other in others)
         assert base.twin_of(original, cls, home, None) is mine
 
+    def test_two_originals(self, executor: AsyncExecutor) -> None:
+        """Of two bases that each create an original, the later one's counts, for good."""
+
+        class AsyncBox:
+            def __init__(self, number: int = -1) -> None:
+                self.number = number
+
+            async def get(self) -> int:
+                return self.number
+
+        class AsyncMaker:
+            async def make(self, number: int) -> AsyncBox:
+                return AsyncBox(number)
+
+        Box: Any = sync_class(AsyncBox, executor=executor)
+        Maker: Any = sync_class(AsyncMaker, executor=executor)
+
+        class Both(Box, Maker):  # type: ignore[misc]
+            def __init__(self) -> None:
+                Box.__init__(self)
+                Maker.__init__(self)
+
+        maker = Maker()
+        kept = [Both() for _ in range(20)]
+        boxes = [maker.make(number) for number in range(200)]
+
+        assert [box.get() for box in boxes] == list(range(200))
+        assert all(each.get() == -1 for each in kept)
+
     def test_dead_twins_are_swept_out(self, twin: Any) -> None:
         """However many twins there were, few dead ones are noted."""
         for _ in range(3):
@@ -1038,3 +1067,190 @@ class TestLikeToSync:
         )
 
         assert output == "3\n"
+
+
+class TestGraphs:
+    """Time grows with the number of classes and containers, not of the ways through them."""
+
+    def test_classes(self, executor: AsyncExecutor) -> None:
+        """Many plain classes whose attributes lead to each other."""
+        classes = [type(f"Node{number}", (), {"__init__": None}) for number in range(15)]
+        for cls in classes:
+            setattr(cls, "__annotations__", {f"to_{each.__name__}": each for each in classes})
+
+        class AsyncStore:
+            async def get(self) -> object:
+                return object.__new__(classes[0])
+
+        store: Any = sync_class(AsyncStore, executor=executor, timeout=LIMIT)()
+
+        assert type(store.get()) is classes[0]
+
+    @pytest.mark.parametrize("has_twin", [False, True])
+    def test_values(self, executor: AsyncExecutor, has_twin: bool) -> None:
+        """Many containers that contain each other, as arguments and as results."""
+
+        class AsyncStore:
+            async def same(self, value: Any) -> Any:
+                return value
+
+        Store: Any = sync_class(AsyncStore, executor=executor, timeout=LIMIT)
+        store = Store()
+        values: list[dict[str, Any]] = [{"to": []} for _ in range(15)]
+        for value in values:
+            value["to"].extend(values)
+            value["self"] = store if has_twin else None
+
+        found = store.same(values[0])
+
+        assert (found["self"] is store) == has_twin
+        assert len(found["to"]) == len(values)
+
+    def test_shared(self, executor: AsyncExecutor) -> None:
+        """What is in a container twice is there twice afterwards."""
+
+        class AsyncStore:
+            async def pair(self) -> list[list[Any]]:
+                part = [self]
+                return [part, part]
+
+        one, two = sync_class(AsyncStore, executor=executor)().pair()
+
+        assert one is two
+
+
+class TestWhatIsHandedThrough:
+    """Some values are no twins although parts of them are async."""
+
+    def test_exceptions(self, executor: AsyncExecutor) -> None:
+        """An exception can be raised, and is caught by its class."""
+
+        class Reply:
+            async def read(self) -> str:
+                return "no"
+
+        class Refused(Exception):
+            reply: Reply
+
+        class AsyncStore:
+            async def last_error(self) -> Refused:
+                return Refused("no")
+
+        error = sync_class(AsyncStore, executor=executor)().last_error()
+
+        assert isinstance(error, Refused)
+
+    def test_plain_value_that_is_entered(self, executor: AsyncExecutor) -> None:
+        """What is entered to get a plain value is left at once: nobody else could."""
+        log: list[str] = []
+
+        class Lease:
+            def __await__(self) -> Any:
+                return asyncio.sleep(0, "token").__await__()
+
+            async def __aenter__(self) -> str:
+                log.append("entered")
+                return "token"
+
+            async def __aexit__(self, *_: object) -> None:
+                log.append("left")
+
+        class AsyncStore:
+            async def size(self) -> int:
+                return 0
+
+            def lease(self) -> Lease:
+                return Lease()
+
+        assert sync_class(AsyncStore, executor=executor)().lease() == "token"
+        assert log == ["entered", "left"]
+
+    def test_iterator_that_is_entered(self, executor: AsyncExecutor) -> None:
+        """A loop over what is entered runs while it is entered."""
+        log: list[str] = []
+
+        class Query:
+            def __await__(self) -> Any:
+                return asyncio.sleep(0, self).__await__()
+
+            async def __aenter__(self) -> AsyncIterator[int]:
+                async def rows() -> AsyncIterator[int]:
+                    yield 1
+                    yield 2
+
+                return rows()
+
+            async def __aexit__(self, *_: object) -> None:
+                log.append("left")
+
+        class AsyncStore:
+            async def size(self) -> int:
+                return 0
+
+            def query(self) -> Query:
+                return Query()
+
+        rows: Any = sync_class(AsyncStore, executor=executor)().query()
+
+        assert list(rows) == [1, 2]
+        assert log == []
+
+    def test_lists_of_known_classes(self, executor: AsyncExecutor) -> None:
+        """A list becomes a list of twins, every time."""
+
+        class Page:
+            async def read(self) -> str:
+                return "text"
+
+        class AsyncStore:
+            async def pages(self) -> list[Any]:
+                return [Page(), 1, [Page()]]
+
+        store = sync_class(AsyncStore, executor=executor)()
+        for _ in range(2):
+            page, one, (other,) = store.pages()
+            assert (page.read(), one, other.read()) == ("text", 1, "text")
+
+
+def test_async_property_alone(executor: AsyncExecutor) -> None:
+    """A class is async by an async property too."""
+
+    class Book:
+        @property
+        async def author(self) -> str:
+            return "me"
+
+    class AsyncStore:
+        async def get(self) -> Book:
+            return Book()
+
+    assert sync_class(AsyncStore, executor=executor)().get().author == "me"
+
+
+def test_loop_over_a_stream_that_is_left(executor: AsyncExecutor) -> None:
+    """A loop over an object that is its own iterator does not close it."""
+
+    class AsyncStream:
+        def __init__(self) -> None:
+            self.number = 0
+            self.is_closed = False
+
+        def __aiter__(self) -> Self:
+            return self
+
+        async def __anext__(self) -> int:
+            self.number += 1
+            return self.number
+
+        async def receive(self) -> int:
+            return await anext(self)
+
+        async def aclose(self) -> None:
+            self.is_closed = True
+
+    stream = sync_class(AsyncStream, executor=executor)()
+    for _ in stream:
+        break
+
+    assert stream.receive() == 2
+    assert not stream.is_closed
