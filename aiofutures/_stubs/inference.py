@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from .classes import Bound, Context, Member, arguments_of, class_of, members_of, variables_in
-from .modules import Assigned, Defined, Function, Target, decorator_names, overloads_in
+from .classes import Bound, Class, Context, Member, arguments_of, class_of, members_of, variables_in
+from .modules import Assigned, Defined, Function, Target, decorator_names, overloads_in, resolve
 
 #: Decorators that a stub keeps.
 KEPT_DECORATORS: Final = frozenset(
@@ -47,8 +47,23 @@ def inferred(binding: Assigned, member: Member) -> list[Made] | list[Bound]:
     method = (
         binding.node if isinstance(binding.node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
     )
+    is_none = isinstance(binding.value, ast.Constant) and binding.value.value is None
+    if is_none and _is_assigned_again(member):
+        return []
     made = _made(binding.value, method, member.context)
     return made or _types_of(binding.value, method, member.context)
+
+
+def _is_assigned_again(member: Member) -> bool:
+    """Tell whether more than one statement of a class assigns an attribute."""
+    targets = [
+        target
+        for node in ast.walk(member.owner.node)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+    ]
+    names = [each.attr for each in targets if isinstance(each, ast.Attribute)]
+    return names.count(member.name) > 1
 
 
 def default_of(arg: ast.arg, function: Function) -> ast.expr | None:
@@ -151,12 +166,24 @@ def _called(
         return [] if cls.parameters else [Bound(node.func, context)]
     if isinstance(target.binding, Defined) and len(target.binding.nodes) == 1:
         function = target.binding.nodes[0]
-        is_async = isinstance(function, ast.AsyncFunctionDef)
+        if function.returns is None or isinstance(function, ast.AsyncFunctionDef) != is_awaited:
+            return []
+        owner = class_of(resolve(target.module, (target.name or "").rpartition(".")[0]))
+        if owner is not None and isinstance(node.func, ast.Attribute):
+            return _made_by_class(function.returns, owner, Bound(node.func.value, context))
         inner = Context(target.module)
-        if function.returns is not None and is_async == is_awaited:
-            is_open = [*variables_in(function.returns, inner)]
-            return [] if is_open else [Bound(function.returns, inner)]
+        is_open = [*variables_in(function.returns, inner)]
+        return [] if is_open else [Bound(function.returns, inner)]
     return []
+
+
+def _made_by_class(returns: ast.expr, cls: Class, written: Bound) -> list[Bound]:
+    """Return the type of what a function of a class returns, which is called on the class."""
+    if "Self" in {each.id for each in ast.walk(returns) if isinstance(each, ast.Name)}:
+        is_self = isinstance(returns, ast.Name) and not cls.parameters
+        return [written] if is_self else []
+    is_open = cls.parameters or [*variables_in(returns, cls.context)]
+    return [] if is_open else [Bound(returns, cls.context)]
 
 
 def _made(node: ast.expr | None, method: Function | None, context: Context) -> list[Made]:

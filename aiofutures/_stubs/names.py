@@ -6,6 +6,7 @@ import ast
 import builtins
 from collections import abc
 from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
 from keyword import iskeyword
 from typing import Any, Final
 
@@ -239,6 +240,18 @@ def changed_arguments(
         kwarg=args.kwarg and change(args.kwarg),
         defaults=[default(each) for each in args.defaults],
     )
+
+
+def value_of(name: str, cls: type[Enum]) -> ast.expr:
+    """Return the value of a member of an enumeration, if it is a plain one."""
+    member = cls[name]
+    if member.name != name:
+        # An alias.
+        return ast.Name(str(member.name))
+    if type(member.value) in {bool, bytes, int, str}:
+        return ast.Constant(member.value)
+    dots = ast.Constant(...)
+    return ast.Call(Reference("typing", "cast"), [Reference("typing", "Any"), dots], [])
 
 
 def docstring(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:

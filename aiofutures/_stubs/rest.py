@@ -5,17 +5,21 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterator
+from enum import Enum
 from types import ModuleType
 from typing import Any
 
-from .classes import Class, Context, class_of, type_parameters
+from .classes import Bound, Class, Context, Member, class_of
+from .inference import inferred
 from .modules import Assigned, Binding, Defined, Function, Module, Target, overloads_in
-from .names import as_record, changed_arguments, docstring
+from .names import as_record, changed_arguments, docstring, joined, value_of
 from .references import Reference
 from .types import Position, Types, is_record
 
 _ELLIPSIS = ast.Constant(...)
 _PLAIN = (bool, int, float, str, bytes)
+# What makes the fields of records, in dataclasses and attrs.
+_FIELDS = frozenset({"Factory", "attrib", "field", "ib"})
 
 
 class Rest:
@@ -79,8 +83,8 @@ class Rest:
             elif isinstance(binding, ast.ClassDef):
                 body.append(self._class(Class(cls.module, f"{cls.name}.{name}", binding, cls)))
         for name, assigned in cls.assigned.items():
-            if name not in cls.scope and assigned.annotation is not None:
-                body.append(self._assigned(name, assigned, cls.context, None))
+            if name not in cls.scope and (assigned.annotation is not None or name[0] != "_"):
+                body.append(self._of_instances(name, assigned, cls))
         bases = [
             self._value(each, cls.context)
             if isinstance(each, ast.Call)
@@ -95,9 +99,18 @@ class Rest:
         new = ast.ClassDef(
             cls.node.name, bases, keywords, body or [ast.Expr(_ELLIPSIS)], decorators
         )
-        if type_parameters(cls.node):
-            vars(new)["type_params"] = type_parameters(cls.node)
+        self._add_parameters(new, cls.node, cls.context)
         return new
+
+    def _of_instances(self, name: str, binding: Assigned, cls: Class) -> ast.stmt:
+        """Return an attribute that a method assigns."""
+        if binding.annotation is not None:
+            return self._assigned(name, binding, cls.context, None)
+        member = Member(name, binding, cls.context, cls, is_of_instances=True)
+        found = [each for each in inferred(binding, member) if isinstance(each, Bound)]
+        types = [self._types.bound(each, Position.KEPT) for each in found]
+        kind = joined(types) if types else Reference("typing", "Any")
+        return ast.AnnAssign(ast.Name(name), kind, None, 1)
 
     def _function(self, node: Function, context: Context) -> ast.stmt:
         """Return a function without its body, as a `yield` would change the function's kind."""
@@ -109,9 +122,14 @@ class Rest:
         body = docstring(node) or [ast.Expr(_ELLIPSIS)]
         arguments = self._arguments(node.args, context)
         new: ast.stmt = make(node.name, arguments, body, decorators, returns, lineno=0)
-        if type_parameters(node):
-            vars(new)["type_params"] = type_parameters(node)
+        self._add_parameters(new, node, context)
         return new
+
+    def _add_parameters(self, new: ast.stmt, node: ast.AST, context: Context) -> None:
+        """Add the type parameters in brackets."""
+        parameters = self._types.in_brackets(node, context, Position.KEPT)
+        if parameters:
+            vars(new)["type_params"] = parameters
 
     def _arguments(self, args: ast.arguments, context: Context) -> ast.arguments:
         def changed(arg: ast.arg) -> ast.arg:
@@ -150,11 +168,15 @@ class Rest:
             )
         if binding.annotation is not None:
             kind = self._translated(binding.annotation, context)
-            # The value of an alias is its meaning.
-            kept = binding.value if ast.unparse(binding.annotation).endswith("TypeAlias") else None
-            return ast.AnnAssign(target, kind, kept and self._translated(kept, context), 1)
+            return ast.AnnAssign(target, kind, self._kept(binding, context), 1)
         if not isinstance(binding.node, ast.Assign):
-            return binding.node
+            return self._alias(binding.node, context)
+        if (
+            isinstance(value, Enum)
+            and context.classes
+            and context.classes[-1].live() is type(value)
+        ):
+            return ast.Assign([target], value_of(name, type(value)), lineno=0)
         is_type = _is_type(value)
         if is_type and isinstance(
             binding.value, (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp)
@@ -164,6 +186,24 @@ class Rest:
             return ast.Assign([target], self._value(binding.value, context), lineno=0)
         return ast.AnnAssign(target, self._type_of(value), None, 1)
 
+    def _kept(self, binding: Assigned, context: Context) -> ast.expr | None:
+        """Return what an annotated name has as its value in the stub, if anything."""
+        value = binding.value
+        if value is not None and ast.unparse(binding.annotation).endswith("TypeAlias"):  # type: ignore[arg-type]
+            # The value of an alias is its meaning.
+            return self._translated(value, context)
+        if value is None or not context.classes:
+            return None
+        # In a record it makes the field optional; what makes a field has more to say.
+        is_field = isinstance(value, ast.Call) and _last(value.func) in _FIELDS
+        return self._value(value, context) if is_field else _ELLIPSIS
+
+    def _alias(self, node: Any, context: Context) -> ast.stmt:
+        """Return a `type` statement."""
+        parameters = self._types.in_brackets(node, context, Position.KEPT)
+        new: ast.stmt = type(node)(node.name, parameters, self._translated(node.value, context))
+        return new
+
     def _type_of(self, value: object) -> ast.expr:
         cls = type(value)
         if cls in _PLAIN:
@@ -172,6 +212,10 @@ class Rest:
         if found is None or found.parameters or cls.__module__ == "builtins":
             return Reference("typing", "Any")
         return Reference(cls.__module__, cls.__qualname__)
+
+
+def _last(node: ast.expr) -> str:
+    return ast.unparse(node).rpartition(".")[2]
 
 
 def _default(node: ast.expr) -> ast.expr:

@@ -89,7 +89,10 @@ _RECORDS: Final = frozenset({"NamedTuple", "TypedDict"})
 _QUALIFIERS: Final = frozenset({"ClassVar", "Final", "NotRequired", "ReadOnly", "Required"})
 _READ: Final = frozenset({"tuple", "Tuple", "Sequence", "Collection", "Iterable", "Mapping"})
 _EXEMPT: Final = frozenset(
-    {("asyncio.events", "AbstractEventLoop"), ("_asyncio", "Future"), ("asyncio.futures", "Future")}
+    {
+        *(("asyncio.events", "AbstractEventLoop"), ("builtins", "BaseException")),
+        *(("_asyncio", "Future"), ("asyncio.futures", "Future")),
+    }
 )
 _ITERATING: Final = frozenset({"aclose", "asend", "athrow", "ag_await", "ag_code", "ag_frame"}) | {
     "ag_running",
@@ -285,6 +288,23 @@ class Types:
             self.translate(node, context, each) for each in (Position.GIVEN, Position.KEPT)
         )
         return ast.dump(given) != ast.dump(kept)
+
+    def in_brackets(self, node: ast.AST, context: Context, position: Position) -> list[ast.AST]:
+        """Return the type parameters in brackets, without bounds that twins would not meet."""
+        parameters: list[ast.AST] = []
+        for each in type_parameters(node):
+            fields = {
+                part: self.translate(value, context, position)
+                if isinstance(value, ast.expr)
+                else value
+                for part, value in ast.iter_fields(each)
+            }
+            bound = getattr(each, "bound", None)
+            if position is Position.GIVEN and bound is not None and self.changes(bound, context):
+                del fields["bound"]
+            if each.name not in context.is_self:
+                parameters.append(type(each)(**fields))
+        return parameters
 
     def variables(self, cls: Class) -> list[ast.expr]:
         """Return the type variables of the twin of a generic class, as type arguments."""

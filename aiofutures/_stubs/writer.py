@@ -6,7 +6,7 @@ import ast
 import builtins
 from collections.abc import Iterator
 from dataclasses import replace
-from enum import Enum, EnumMeta
+from enum import EnumMeta
 from functools import partial
 from inspect import isfunction, signature
 from typing import Final
@@ -35,7 +35,15 @@ from .modules import (
     overloads_in,
     public_place,
 )
-from .names import as_record, changed_arguments, docstring, generator_type, joined, subscript
+from .names import (
+    as_record,
+    changed_arguments,
+    docstring,
+    generator_type,
+    joined,
+    subscript,
+    value_of,
+)
 from .references import Reference
 from .types import Kind, Position, Types, itself, unquoted
 
@@ -136,26 +144,10 @@ class Writer:
         self, new: ast.ClassDef | ast.FunctionDef, node: ast.ClassDef | Function, context: Context
     ) -> None:
         """Add the type parameters in brackets; those of a class lose bounds that are async."""
-        is_class = isinstance(node, ast.ClassDef)
-        position = Position.GIVEN if is_class else Position.KEPT
-        parameters = [
-            type(each)(
-                **{
-                    part: self._types.translate(value, context, position)
-                    if isinstance(value, ast.expr)
-                    else value
-                    for part, value in ast.iter_fields(each)
-                    if not (is_class and part == "bound" and self._is_async(value, context))
-                }
-            )
-            for each in type_parameters(node)
-            if each.name not in context.is_self
-        ]
+        position = Position.GIVEN if isinstance(node, ast.ClassDef) else Position.KEPT
+        parameters = self._types.in_brackets(node, context, position)
         if parameters:
             vars(new)["type_params"] = parameters
-
-    def _is_async(self, bound: ast.expr | None, context: Context) -> bool:
-        return bound is not None and self._types.changes(bound, context)
 
     def _original(self, cls: Class) -> Iterator[ast.stmt]:
         """Yield the property that tells type checkers what `unwrap` gives."""
@@ -210,7 +202,7 @@ class Writer:
         if isinstance(binding, Defined):
             yield from self._functions(name, binding.nodes, member, cls)
         elif isinstance(binding, Assigned) and _is_of_enumeration(name, member):
-            yield ast.Assign([ast.Name(name)], _value_of(name, member.owner.live()), lineno=0)
+            yield ast.Assign([ast.Name(name)], value_of(name, member.owner.live()), lineno=0)
         elif isinstance(binding, Assigned):
             yield from self._attribute(name, binding, member, cls)
         elif isinstance(binding, ast.ClassDef):
@@ -478,17 +470,6 @@ def _is_of_enumeration(name: str, member: Member) -> bool:
     """Tell whether an attribute is a member of an enumeration."""
     live = member.owner.live()
     return isinstance(live, EnumMeta) and name in live.__members__
-
-
-def _value_of(name: str, cls: type[Enum]) -> ast.expr:
-    """Return the value of a member of an enumeration, if it is a plain one."""
-    member = cls[name]
-    if member.name != name:
-        # An alias.
-        return ast.Name(str(member.name))
-    if type(member.value) in {bool, bytes, int, str}:
-        return ast.Constant(member.value)
-    return ast.Call(Reference("typing", "cast"), [Reference("typing", "Any"), _DOTS], [])
 
 
 def _last(node: ast.expr) -> str:

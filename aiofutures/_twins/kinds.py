@@ -35,6 +35,9 @@ _ITERATING: Final = {name for name in dir(types.AsyncGeneratorType) if not name.
 # Packages whose objects may be used only on the thread of their event loop.
 _LOOP_BOUND: Final = frozenset({"anyio", "asyncio", "uvloop"})
 
+#: The class attribute that names sync members for the loop thread, inherited ones too.
+ON_LOOP: Final = "__loop_thread__"
+
 Function: TypeAlias = Callable[..., Any]
 
 
@@ -238,7 +241,7 @@ def is_for_loop_thread(name: str, function: Function | None, cls: type) -> bool:
     It does if `__loop_thread__` names it, if it returns something async, if asyncio, anyio or
     uvloop defines it, or if it is a decorated async function.
     """
-    if name in getattr(cls, "__loop_thread__", ()):
+    if name in getattr(cls, ON_LOOP, ()):
         return True
     if function is None:
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
-from inspect import Signature, isasyncgen
+from inspect import Signature, getattr_static, isasyncgen
 from typing import TYPE_CHECKING, Any, Final
 
 from .._coroutines import is_async_generator_function
@@ -26,6 +26,7 @@ from .base import (
     original_of,
 )
 from .kinds import (
+    ON_LOOP,
     function_of,
     is_async_function,
     is_for_loop_thread,
@@ -64,7 +65,9 @@ def members_of(cls: type, family: Family) -> dict[str, Any]:
     members: dict[str, Any] = {}
     if "__init__" in vars(cls) or "__new__" in vars(cls):
         members["__init__"] = _init(cls)
-    for name, raw in list(vars(cls).items()):
+    named = [name for name in vars(cls).get(ON_LOOP, ()) if hasattr(cls, name)]
+    listed = {name: getattr_static(cls, name) for name in named}
+    for name, raw in [*(listed | dict(vars(cls))).items()]:
         is_special = name.startswith("__") and name.endswith("__")
         if name in SYNC_NAMES:
             if name != "__await__" or not any("__call__" in vars(base) for base in mro(cls)):
@@ -346,22 +349,24 @@ class Attribute:
                 return self
             return family.presented(getattr(self._class, self._name), family.home(), owner)
         home = home_of(twin)
-        value = self._value(original_of(twin), home)
+        value = self._ran(partial(getattr, original_of(twin), self._name), home)
         if isinstance(self._raw, (property, cached_property)):
             return family.delivered(value, home, owner, self._title)
         return family.presented(value, home, owner)
 
-    def _value(self, original: Any, home: Home) -> Any:
+    def _ran(self, fn: Callable[[], Any], home: Home) -> Any:
+        """Call a function, on the loop thread if the attribute belongs there."""
         if not self._is_on_loop:
-            return getattr(original, self._name)
+            return fn()
 
-        async def get() -> Any:
-            return getattr(original, self._name)
+        async def run() -> Any:
+            return fn()
 
-        return _blocking(get, self._title, self._family.timeout, home, stacklevel=4)()
+        return _blocking(run, self._title, self._family.timeout, home, stacklevel=4)()
 
     def __set__(self, twin: Twin, value: Any) -> None:
-        setattr(original_of(twin), self._name, bare(value))
+        change = partial(setattr, original_of(twin), self._name, bare(value))
+        self._ran(change, home_of(twin))
 
     def __delete__(self, twin: Twin) -> None:
-        delattr(original_of(twin), self._name)
+        self._ran(partial(delattr, original_of(twin), self._name), home_of(twin))

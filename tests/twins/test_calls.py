@@ -1212,6 +1212,56 @@ class TestWhatIsHandedThrough:
             assert (page.read(), one, other.read()) == ("text", 1, "text")
 
 
+class TestLoopThread:
+    """`__loop_thread__`."""
+
+    @pytest.fixture
+    def timer(self, executor: AsyncExecutor) -> Any:
+        """A twin whose class names a method and a property, of a base class and its own."""
+
+        class LibraryTimer:
+            task: asyncio.Task[Any]
+
+            def start(self) -> None:
+                self.task = asyncio.create_task(asyncio.sleep(0, "rang"))
+
+            async def wait(self) -> Any:
+                return await self.task
+
+        class AsyncTimer(LibraryTimer):
+            __loop_thread__ = ("start", "speed", "gone")
+
+            @property
+            def speed(self) -> int:
+                asyncio.get_running_loop()
+                return 1
+
+            @speed.setter
+            def speed(self, value: int) -> None:
+                self.task = asyncio.create_task(asyncio.sleep(0, value))
+
+            @speed.deleter
+            def speed(self) -> None:
+                self.task = asyncio.create_task(asyncio.sleep(0, 0))
+
+        return sync_class(AsyncTimer, executor=executor)()
+
+    def test_inherited(self, timer: Any) -> None:
+        """It reaches a member of a base class; a name that does not exist means nothing."""
+        timer.start()
+
+        assert timer.wait() == "rang"
+        assert not hasattr(timer, "gone")
+
+    def test_property(self, timer: Any) -> None:
+        """A property is read, set and deleted there."""
+        assert timer.speed == 1
+        timer.speed = 3
+        assert timer.wait() == 3
+        del timer.speed
+        assert timer.wait() == 0
+
+
 def test_async_property_alone(executor: AsyncExecutor) -> None:
     """A class is async by an async property too."""
 

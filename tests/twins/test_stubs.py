@@ -118,6 +118,81 @@ class TestModule:
         first = "# Made by `python -m aiofutures.twin clients`: do not edit it."
         assert stub.splitlines()[0] == first
 
+    def test_plain_classes(self, write: Write) -> None:
+        """Plain classes of the module stay as usable as they are."""
+        stub = write(
+            """
+            from collections.abc import Sequence
+            from dataclasses import dataclass, field
+            from enum import Enum
+            from typing import NamedTuple
+            from aiofutures import sync_class
+            from library import AsyncClient
+
+            class Mode(Enum):
+                READ = 1
+                WRITE = READ
+            class Setting:
+                mode = Mode.READ
+            class Failed(Exception):
+                def __init__(self, code: int) -> None:
+                    self.code = code
+                    self.reply = self.cause = None
+                    self._text = ""
+                def answer(self) -> None:
+                    self.reply = 3
+            @dataclass
+            class Order:
+                number: int
+                tags: list[str] = field(default_factory=list)
+                paid: bool = field(default=False, init=False)
+            class Line(NamedTuple):
+                name: str
+                prices: Sequence[int] = ()
+            Client = sync_class(AsyncClient)
+            """,
+            library="class AsyncClient:\n async def get(self) -> int: ...",
+        )
+
+        assert methods(stub, "Failed") == {
+            "__init__": "__init__(self, code: int) -> None",
+            "answer": "answer(self) -> None",
+            "code": "code: int",
+            "reply": "reply: Any",
+            "cause": "cause: None",
+        }
+        assert "    READ = 1\n    WRITE = READ\n" in stub
+        assert "    mode: Mode\n" in stub
+        assert "    tags: list[str] = field(default_factory=list)\n" in stub
+        assert "    paid: bool = field(default=False, init=False)\n" in stub
+        assert "    prices: Sequence[int] = ...\n" in stub
+
+    @later
+    def test_bounds_in_brackets(self, write: Write) -> None:
+        """Type parameters in brackets and `type` statements have the imports they need."""
+        stub = write(
+            """
+            import money
+            from aiofutures import sync_class
+            from library import AsyncClient
+
+            type Amount = money.Money | int
+            type Some[T: money.Money] = list[T]
+            def same[T: money.Money](value: T) -> T: return value
+            class Box[T: money.Money]:
+                value: T
+            Client = sync_class(AsyncClient)
+            """,
+            library="class AsyncClient:\n async def get(self) -> int: ...",
+            money="class Money: ...",
+        )
+
+        assert "from money import Money" in stub
+        assert "type Amount = Money | int" in stub
+        assert "type Some[T: Money] = list[T]" in stub
+        assert "def same[T: Money](value: T) -> T" in stub
+        assert "class Box[T: Money]:" in stub
+
     def test_other_names(self, write: Write) -> None:
         """What else is public in the module is in its stub, and only what it exports."""
         stub = write(
@@ -1485,14 +1560,11 @@ class TestMembers:
             class AsyncClient(dict[str, T]):
                 async def load(self) -> T: ...
                 async def rows(self) -> "Rows": ...
-                def failure(self) -> "Failure": ...
                 def text(self) -> "Text": ...
             class Text(str):
                 async def more(self) -> None: ...
             class Rows(list[int]):
                 async def more(self) -> None: ...
-            class Failure(ValueError):
-                async def report(self) -> None: ...
             """,
         )
 
@@ -1500,8 +1572,6 @@ class TestMembers:
         assert methods(stub)["values"] == "values(self) -> dict_values[str, T]"
         assert methods(stub, "SyncRows")["append"] == "append(self, object: int, /) -> None"
         assert methods(stub, "SyncText")["lower"] == "lower(self) -> str"
-        failure = methods(stub, "SyncFailure")
-        assert failure["with_traceback"].endswith("(self, tb: TracebackType | None, /) -> Self")
         assert _undefined(stub) == set()
 
     def test_base_by_an_alias(self, write: Write) -> None:
@@ -1749,6 +1819,65 @@ class TestMembers:
 
         call = "call(self, *args: Any, **kwargs: Any) -> None"
         assert methods(stub)["call"] == methods(stub, "SyncLoose")["call"] == call
+
+
+class TestInference:
+    """Types that are not annotated."""
+
+    def test_self_of_another_class(self, write: Write) -> None:
+        """What a class method returns is an object of its class, not of the twin's."""
+        stub = write(
+            CLIENT,
+            library="""
+            from datetime import date, datetime
+            from typing import Generic, Self, TypeVar
+            T = TypeVar("T")
+            class Box(Generic[T]):
+                @classmethod
+                def empty(cls) -> Self: ...
+                @staticmethod
+                def name() -> str: ...
+            class Part:
+                @classmethod
+                def all(cls) -> list[Self]: ...
+                @classmethod
+                def count(cls) -> int: ...
+            class AsyncClient:
+                def __init__(self) -> None:
+                    self.started = datetime.now()
+                    self.box = Box.empty()
+                    self.name = Box.name()
+                    self.parts = Part.all()
+                    self.number = Part.count()
+                async def get(self) -> int: ...
+                def today(self):
+                    return date.today()
+            """,
+        )
+
+        members = methods(stub)
+        assert members["started"] == "started: datetime"
+        assert members["today"] == "today(self) -> date"
+        assert members["number"] == "number: int"
+        assert [members[name] for name in ("box", "name", "parts")] == [
+            "box: Any",
+            "name: Any",
+            "parts: Any",
+        ]
+
+    def test_exceptions(self, write: Write) -> None:
+        """An exception is no twin, whatever its members are."""
+        stub = write(
+            CLIENT,
+            library="""
+            class Refused(Exception):
+                async def read(self) -> str: ...
+            class AsyncClient:
+                async def get(self) -> Refused: ...
+            """,
+        )
+
+        assert methods(stub)["get"] == "get(self) -> Refused"
 
 
 class TestCommand:
