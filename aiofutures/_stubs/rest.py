@@ -6,8 +6,11 @@ import ast
 import inspect
 from collections.abc import Iterator
 from enum import Enum
+from itertools import zip_longest
 from types import ModuleType
 from typing import Any
+
+from typing_extensions import get_original_bases
 
 from .classes import Bound, Class, Context, Member, class_of
 from .inference import inferred
@@ -85,11 +88,12 @@ class Rest:
         for name, assigned in cls.assigned.items():
             if name not in cls.scope and (assigned.annotation is not None or name[0] != "_"):
                 body.append(self._of_instances(name, assigned, cls))
+        # A type checker alone may see the class.
+        made_bases = get_original_bases(live) if isinstance(live, type) else ()
         bases = [
-            self._value(each, cls.context)
-            if isinstance(each, ast.Call)
-            else self._translated(each, cls.context)
-            for each in cls.node.bases
+            self._base(each, made, cls.context)
+            for each, made in zip_longest(cls.node.bases, made_bases)
+            if each is not None
         ]
         keywords = [
             ast.keyword(each.arg, self._value(each.value, cls.context))
@@ -101,6 +105,13 @@ class Rest:
         )
         self._add_parameters(new, cls.node, cls.context)
         return new
+
+    def _base(self, node: ast.expr, made: Any, context: Context) -> ast.expr:
+        """Return a base class; a call may have made a class of twins, which has a name here."""
+        if not isinstance(node, ast.Call):
+            return self._translated(node, context)
+        known = self._types.known_twin(made) if isinstance(made, type) else None
+        return known or self._value(node, context)
 
     def _of_instances(self, name: str, binding: Assigned, cls: Class) -> ast.stmt:
         """Return an attribute that a method assigns."""
@@ -208,6 +219,9 @@ class Rest:
         cls = type(value)
         if cls in _PLAIN:
             return Reference("builtins", cls.__name__)
+        known = self._types.known_twin(cls)
+        if known is not None:
+            return known
         found = class_of(Target(cls.__module__, cls.__qualname__))
         if found is None or found.parameters or cls.__module__ == "builtins":
             return Reference("typing", "Any")

@@ -28,7 +28,7 @@ from .classes import (
     variables_in,
 )
 from .inference import SELF, Made, inferred, returned_by
-from .modules import Assigned, Defined, Function, Target, decorator_names, public_place
+from .modules import Assigned, Defined, Function, Target, decorator_names, public_place, resolve
 from .names import Alias, Taken, generator_type, joined, subscript
 from .references import Declared, Reference
 
@@ -408,6 +408,14 @@ class Types:
     def _twin(self, cls: Class, args: list[ast.expr], context: Context) -> ast.expr:
         name = self._twins.get(cls.key) or ast.Name(self._name_twin(cls))
         return subscript(name, self._given(cls, args, context))
+
+    def known_twin(self, cls: type) -> ast.expr | None:
+        """Return the name of a class of twins, if this is one that has a name."""
+        original = vars(cls).get("_aiofutures_class")
+        if original is None:
+            return None
+        found = class_of(resolve(original.__module__, original.__qualname__))
+        return None if found is None or found.parameters else self._twins.get(found.key)
 
     def _given(self, cls: Class, args: list[ast.expr], context: Context) -> list[ast.expr]:
         """Return the type arguments of a twin: members give twins, unless a limit is kept."""

@@ -162,10 +162,13 @@ class Writer:
         A named tuple has a `__new__` instead.
         """
         live = cls.live()
+        if isinstance(live, type):
+            # Its twin may have taken its name.
+            live = vars(live).get("_aiofutures_class", live)
         found = (getattr(live, name, None) for name in ("__init__", "__new__"))
         made = next(filter(isfunction, found), None)
-        # A protocol has one that only refuses.
-        if made is None or made.__module__ in {"typing", "typing_extensions"}:
+        # A protocol has one that only refuses, and a deprecated class one that warns.
+        if made is None or made.__module__ in {"typing", "typing_extensions", "warnings"}:
             return
         args = _arguments(["self"])
         for parameter in signature(live).parameters.values():

@@ -125,7 +125,7 @@ class TestModule:
             from collections.abc import Sequence
             from dataclasses import dataclass, field
             from enum import Enum
-            from typing import NamedTuple
+            from typing import TYPE_CHECKING, NamedTuple
             from aiofutures import sync_class
             from library import AsyncClient
 
@@ -134,6 +134,8 @@ class TestModule:
                 WRITE = READ
             class Setting:
                 mode = Mode.READ
+            if TYPE_CHECKING:
+                class Seen(Setting): ...
             class Failed(Exception):
                 def __init__(self, code: int) -> None:
                     self.code = code
@@ -163,9 +165,39 @@ class TestModule:
         }
         assert "    READ = 1\n    WRITE = READ\n" in stub
         assert "    mode: Mode\n" in stub
+        assert "class Seen(Setting):" in stub
         assert "    tags: list[str] = field(default_factory=list)\n" in stub
         assert "    paid: bool = field(default=False, init=False)\n" in stub
         assert "    prices: Sequence[int] = ...\n" in stub
+
+    def test_objects_and_bases_that_are_twins(self, write: Write) -> None:
+        """What a twin's class makes has its type, and a class made on the spot its name."""
+        stub = write(
+            """
+            from aiofutures import AsyncExecutor, sync_class
+            from library import AsyncClient, AsyncOther
+
+            executor = AsyncExecutor()
+            Client = sync_class(AsyncClient, executor=executor)
+            client = Client()
+            class Mine(sync_class(AsyncClient, executor=executor)):
+                def twice(self) -> int: ...
+            class Other(sync_class(AsyncOther)): ...
+            @sync_class
+            class Store:
+                async def size(self) -> int: ...
+            mine = Mine()
+            executor.shutdown()
+            """,
+            library="class AsyncClient:\n async def get(self) -> int: ...\n"
+            "class AsyncOther(AsyncClient): ...",
+        )
+
+        assert "client: Client\n" in stub
+        assert "mine: Mine\n" in stub
+        assert "class Mine(Client):" in stub
+        assert "class Other(sync_class(AsyncOther)):" in stub
+        assert methods(stub, "Store") == {"size": "size(self) -> int"}
 
     @later
     def test_bounds_in_brackets(self, write: Write) -> None:
