@@ -352,7 +352,7 @@ class Types:
         )
         if not isinstance(target.binding, Assigned) or position is Position.KEPT:
             return kept
-        value = target.binding.value
+        value = unquoted(target.binding.value)
         if value is None or isinstance(value, ast.Call):
             return kept
         given = [Bound(each, context) for each in args]

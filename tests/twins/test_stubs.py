@@ -1897,6 +1897,22 @@ class TestInference:
             "parts: Any",
         ]
 
+    def test_quoted_alias(self, write: Write) -> None:
+        """An alias in quotes means what is in them."""
+        stub = write(
+            CLIENT,
+            library="""
+            from __future__ import annotations
+            from typing import TypeAlias, TypeVar
+            T = TypeVar("T")
+            Pair: TypeAlias = "tuple[T, T]"
+            class AsyncClient:
+                async def pair(self) -> Pair["AsyncClient"]: ...
+            """,
+        )
+
+        assert methods(stub)["pair"] == "pair(self) -> tuple[Client, Client]"
+
     def test_exceptions(self, write: Write) -> None:
         """An exception is no twin, whatever its members are."""
         stub = write(
