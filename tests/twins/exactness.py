@@ -35,7 +35,7 @@ AT_LEAST: Final = {
     "mcp.ClientSession": (28, 28, 26, 25, 28, 25),
     "aiohttp.ClientSession": (27, 27, 18, 26, 27, 18),
     "openai.AsyncOpenAI": (56, 56, 49, 53, 53, 53),
-    "redis.asyncio.Redis": (393, 393, 394, 390, 391, 394),
+    "redis.asyncio.Redis": (393, 393, 394, 390, 387, 394),
 }
 
 _BIN: Final = Path(sysconfig.get_path("scripts"))
