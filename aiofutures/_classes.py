@@ -104,7 +104,8 @@ def _made(
         raise TypeError(
             f"{cls!r} has no public async members: use it as it is, or to_sync() for functions"
         )
-    if name is not None and not str(name).isidentifier():
+    # Not everybody checks types.
+    if name is not None and not f"{name}".isidentifier():
         raise ValueError(f"name must be an identifier, as it is a class's, not {name!r}")
     key = id(executor), timeout
     # A family keeps its executor, and so its id.

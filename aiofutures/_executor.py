@@ -123,7 +123,6 @@ class AsyncExecutor(MapsCalls):
             self._host = LoopGroup(loops, name, options)
             self._loop_thread = self._host.members[0]
         # If discarded without a shutdown, the submitted work finishes and then the thread ends.
-        # pyrefly: cannot, it takes the property for an attribute without a slot
         weakref.finalize(self, self._host.close).atexit = False
 
     # Narrower than the base class: `fn` must be async. With @override, pyright would not see that

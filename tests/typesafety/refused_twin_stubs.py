@@ -43,7 +43,6 @@ def check_members(client: Client) -> None:
     client.session = 1  # refused
     client.parse(1)  # refused
     Client.connect(1)  # refused
-    # pyrefly: cannot, it does not report what is deprecated as an error
     client.search()  # refused
     client.__aenter__()  # refused
     client._private()  # refused
