@@ -67,7 +67,7 @@ class AsyncOrder:
     @property
     def total(self) -> int:
         """What it costs."""
-    items: list[Item]
+    items: list[Item] = ...
 
 class AsyncShop:
     """A client of the shop."""
@@ -91,3 +91,5 @@ class AsyncShop:
 
     async def order(self) -> AsyncOrder:
         """Begin an order."""
+    url: str
+    retries: int
