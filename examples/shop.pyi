@@ -67,7 +67,7 @@ class AsyncOrder:
     @property
     def total(self) -> int:
         """What it costs."""
-    items: list[Item] = ...
+    items: list[Item]
 
 class AsyncShop:
     """A client of the shop."""

@@ -116,7 +116,10 @@ class Rest:
     def _of_instances(self, name: str, binding: Assigned, cls: Class) -> ast.stmt:
         """Return an attribute that a method assigns."""
         if binding.annotation is not None:
-            return self._assigned(name, binding, cls.context, None)
+            # The class itself has no value.
+            is_constant = isinstance(binding.value, ast.Constant)
+            shown = binding if is_constant else binding._replace(value=None)
+            return self._assigned(name, shown, cls.context, None)
         member = Member(name, binding, cls.context, cls, is_of_instances=True)
         found = [each for each in inferred(binding, member) if isinstance(each, Bound)]
         types = [self._types.bound(each, Position.KEPT) for each in found]
