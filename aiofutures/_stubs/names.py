@@ -254,6 +254,11 @@ def value_of(name: str, cls: type[Enum]) -> ast.expr:
     return ast.Call(Reference("typing", "cast"), [Reference("typing", "Any"), dots], [])
 
 
+def last_part(node: ast.expr) -> str:
+    """Return the last part of a dotted name."""
+    return ast.unparse(node).rpartition(".")[2]
+
+
 def docstring(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
     """Return the docstring of a class or function as a statement, if it has one."""
     text = ast.get_docstring(node)

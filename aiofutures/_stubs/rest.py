@@ -12,10 +12,9 @@ from typing import Any
 
 from typing_extensions import get_original_bases
 
-from .classes import Bound, Class, Context, Member, class_of
-from .inference import inferred
+from .classes import Class, Context, Member, class_of
 from .modules import Assigned, Binding, Defined, Function, Module, Target, overloads_in
-from .names import as_record, changed_arguments, docstring, joined, value_of
+from .names import as_record, changed_arguments, docstring, last_part, value_of
 from .references import Reference
 from .types import Position, Types, is_record
 
@@ -103,7 +102,7 @@ class Rest:
         new = ast.ClassDef(
             cls.node.name, bases, keywords, body or [ast.Expr(_ELLIPSIS)], decorators
         )
-        self._add_parameters(new, cls.node, cls.context)
+        self._types.add_brackets(new, cls.node, cls.context, Position.KEPT)
         return new
 
     def _base(self, node: ast.expr, made: Any, context: Context) -> ast.expr:
@@ -121,9 +120,7 @@ class Rest:
             shown = binding if is_constant else binding._replace(value=None)
             return self._assigned(name, shown, cls.context, None)
         member = Member(name, binding, cls.context, cls, is_of_instances=True)
-        found = [each for each in inferred(binding, member) if isinstance(each, Bound)]
-        types = [self._types.bound(each, Position.KEPT) for each in found]
-        kind = joined(types) if types else Reference("typing", "Any")
+        kind = self._types.inferred(binding, member, Position.KEPT)
         return ast.AnnAssign(ast.Name(name), kind, None, 1)
 
     def _function(self, node: Function, context: Context) -> ast.stmt:
@@ -136,14 +133,8 @@ class Rest:
         body = docstring(node) or [ast.Expr(_ELLIPSIS)]
         arguments = self._arguments(node.args, context)
         new: ast.stmt = make(node.name, arguments, body, decorators, returns, lineno=0)
-        self._add_parameters(new, node, context)
+        self._types.add_brackets(new, node, context, Position.KEPT)
         return new
-
-    def _add_parameters(self, new: ast.stmt, node: ast.AST, context: Context) -> None:
-        """Add the type parameters in brackets."""
-        parameters = self._types.in_brackets(node, context, Position.KEPT)
-        if parameters:
-            vars(new)["type_params"] = parameters
 
     def _arguments(self, args: ast.arguments, context: Context) -> ast.arguments:
         def changed(arg: ast.arg) -> ast.arg:
@@ -209,7 +200,7 @@ class Rest:
         if value is None or not context.classes:
             return None
         # In a record it makes the field optional; what makes a field has more to say.
-        is_field = isinstance(value, ast.Call) and _last(value.func) in _FIELDS
+        is_field = isinstance(value, ast.Call) and last_part(value.func) in _FIELDS
         return self._value(value, context) if is_field else _ELLIPSIS
 
     def _alias(self, node: Any, context: Context) -> ast.stmt:
@@ -229,10 +220,6 @@ class Rest:
         if found is None or found.parameters or cls.__module__ == "builtins":
             return Reference("typing", "Any")
         return Reference(cls.__module__, cls.__qualname__)
-
-
-def _last(node: ast.expr) -> str:
-    return ast.unparse(node).rpartition(".")[2]
 
 
 def _default(node: ast.expr) -> ast.expr:

@@ -148,6 +148,12 @@ class Types:
         """Return a type with its own context, as written in the stub."""
         return self.translate(bound.node, bound.context, position)
 
+    def inferred(self, binding: Assigned, member: Member, position: Position) -> ast.expr:
+        """Return the type of an unannotated attribute: `Any`, unless it is obvious."""
+        found = inferred(binding, member)
+        types = [self.bound(each, position) for each in found if isinstance(each, Bound)]
+        return joined(types) if types else Reference("typing", "Any")
+
     def _union(self, nodes: Iterable[ast.expr], context: Context, position: Position) -> ast.expr:
         return joined(self.translate(each, context, position) for each in nodes)
 
@@ -305,6 +311,14 @@ class Types:
             if each.name not in context.is_self:
                 parameters.append(type(each)(**fields))
         return parameters
+
+    def add_brackets(
+        self, new: ast.stmt, node: ast.AST, context: Context, position: Position
+    ) -> None:
+        """Add the type parameters in brackets to a statement, if there are any."""
+        parameters = self.in_brackets(node, context, position)
+        if parameters:
+            vars(new)["type_params"] = parameters
 
     def variables(self, cls: Class) -> list[ast.expr]:
         """Return the type variables of the twin of a generic class, as type arguments."""

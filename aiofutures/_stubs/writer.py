@@ -14,7 +14,6 @@ from typing import Final
 from .._twins.base import SYNC_NAMES
 from .._twins.members import OWN
 from .classes import (
-    Bound,
     Class,
     Context,
     Key,
@@ -41,6 +40,7 @@ from .names import (
     docstring,
     generator_type,
     joined,
+    last_part,
     subscript,
     value_of,
 )
@@ -101,7 +101,7 @@ class Writer:
         if enumeration is not None:
             bases = [Reference("enum", enumeration)]
         written = ast.ClassDef(name, bases, [], body or [_ELLIPSIS], decorators)
-        self._add_parameters(written, cls.node, cls.context)
+        self._types.add_brackets(written, cls.node, cls.context, Position.GIVEN)
         return written
 
     def _record(self, cls: Class, name: str, shown: list[tuple[str, Member]]) -> ast.stmt:
@@ -119,7 +119,7 @@ class Writer:
         special = {base.name for base, _ in cls.ancestry() if isinstance(base, Target)}
         base = "TypedDict" if "TypedDict" in special else "NamedTuple"
         written = ast.ClassDef(name, [Reference("typing", base), *self._bases(cls)], [], body, [])
-        self._add_parameters(written, cls.node, cls.context)
+        self._types.add_brackets(written, cls.node, cls.context, Position.GIVEN)
         return as_record(written)
 
     def _is_shown(self, name: str, member: Member, members: dict[str, Member]) -> bool:
@@ -139,15 +139,6 @@ class Writer:
         if not cls.parameters or cls.parameters_of_syntax:
             return []
         return [subscript(Reference("typing", "Generic"), self._types.variables(cls))]
-
-    def _add_parameters(
-        self, new: ast.ClassDef | ast.FunctionDef, node: ast.ClassDef | Function, context: Context
-    ) -> None:
-        """Add the type parameters in brackets; those of a class lose bounds that are async."""
-        position = Position.GIVEN if isinstance(node, ast.ClassDef) else Position.KEPT
-        parameters = self._types.in_brackets(node, context, position)
-        if parameters:
-            vars(new)["type_params"] = parameters
 
     def _original(self, cls: Class) -> Iterator[ast.stmt]:
         """Yield the property that tells type checkers what `unwrap` gives."""
@@ -247,17 +238,15 @@ class Writer:
         """
         annotation = unquoted(binding.annotation)
         assert annotation is not None  # noqa: S101
-        if isinstance(annotation, ast.Subscript) and _last(annotation.slice) == "Final":
+        if isinstance(annotation, ast.Subscript) and last_part(annotation.slice) == "Final":
             annotation = annotation.slice
         kind = self._types.translate(annotation, member.context, Position.ATTRIBUTE)
-        if _last(annotation) not in {"ClassVar", "Final"}:
+        if last_part(annotation) not in {"ClassVar", "Final"}:
             return kind, None
         is_constant = isinstance(binding.value, ast.Constant) and not member.is_of_instances
-        if _last(annotation) == "Final" and is_constant:
+        if last_part(annotation) == "Final" and is_constant:
             return kind, binding.value
-        found = [each for each in inferred(binding, member) if isinstance(each, Bound)]
-        types = [self._types.bound(each, Position.ATTRIBUTE) for each in found]
-        return subscript(kind, [joined(types) if types else Reference("typing", "Any")]), None
+        return subscript(kind, [self._types.inferred(binding, member, Position.ATTRIBUTE)]), None
 
     def _functions(
         self, name: str, nodes: list[Function], member: Member, cls: Class
@@ -321,7 +310,7 @@ class Writer:
         returns = self._returns(name, node, context, member, cls, found)
         decorators = [*self._decorators(name, node, context)]
         written = _function(name, arguments, returns, decorators, docstring(node))
-        self._add_parameters(written, node, context)
+        self._types.add_brackets(written, node, context, Position.KEPT)
         return written
 
     def _context(self, node: Function, context: Context, member: Member, cls: Class) -> Context:
@@ -473,11 +462,6 @@ def _is_of_enumeration(name: str, member: Member) -> bool:
     """Tell whether an attribute is a member of an enumeration."""
     live = member.owner.live()
     return isinstance(live, EnumMeta) and name in live.__members__
-
-
-def _last(node: ast.expr) -> str:
-    """Return the last part of a dotted name."""
-    return ast.unparse(node).rpartition(".")[2]
 
 
 _DOTS: Final = ast.Constant(...)

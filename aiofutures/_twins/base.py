@@ -294,8 +294,7 @@ def bare_named(kwargs: dict[str, Any]) -> dict[str, Any]:
     return kwargs
 
 
-# The fast check goes no deeper, and notes what it has seen where there may be much of it.
-_DEPTH: Final = 20
+# From here on the fast check notes what it has seen, as there may be much of it.
 _SHALLOW: Final = 3
 
 
@@ -304,8 +303,6 @@ def holds_nothing(value: Any, depth: int = 0, seen: set[int] | None = None) -> b
 
     `seen` has the ids of containers below the first levels, which may contain each other.
     """
-    if depth > _DEPTH:
-        return False
     if depth >= _SHALLOW and seen is not None:
         if id(value) in seen:
             return True
@@ -337,8 +334,7 @@ def mapped(value: Any, seen: Seen | None, change: Callable[[Any, Seen, T], Any],
         for_: Passed to `change`.
     """
     kind = type(value)
-    is_named = kind not in CONTAINERS
-    if is_named and not (issubclass(kind, tuple) and hasattr(kind, "_make")):
+    if kind not in CONTAINERS and not (issubclass(kind, tuple) and hasattr(kind, "_make")):
         return value
     seen = {} if seen is None else seen
     if id(value) in seen:

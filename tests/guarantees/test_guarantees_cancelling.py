@@ -61,9 +61,10 @@ WAITS: dict[str, Wait] = {
 
 
 class Transaction:
-    """A call whose cleanup takes some turns of the loop."""
+    """A call whose cleanup takes some turns of the loop, and which may wait for another one."""
 
-    def __init__(self) -> None:
+    def __init__(self, awaited: Future[None] | None = None) -> None:
+        self.awaited = awaited
         self.log: list[str] = []
         self.started = threading.Event()
 
@@ -71,7 +72,7 @@ class Transaction:
         """Wait, and clean up."""
         self.started.set()
         try:
-            await asyncio.sleep(LIMIT)
+            await (asyncio.sleep(LIMIT) if self.awaited is None else self.awaited)
         finally:
             self.log.append("begun")
             for _ in range(20):
@@ -264,17 +265,8 @@ class TestCleanup:
     ) -> None:
         """At the end, a call whose awaited call is cancelled first is asked before it cleans up."""
         executor, other = make_executor(), make_executor()
-        log: list[str] = []
-
-        async def wait(future: Future[None]) -> None:
-            try:
-                await future
-            finally:
-                log.append("begun")
-                await asyncio.sleep(0.05)
-                log.append("finished")
-
-        waiting = executor.submit(wait, other.submit(asyncio.sleep, LIMIT))
+        transaction = Transaction(other.submit(asyncio.sleep, LIMIT))
+        waiting = executor.submit(transaction)
         until(lambda: waiting.running() and other.statistics().pending == 0)
         call_soon = Run.call_soon
 
@@ -288,7 +280,7 @@ class TestCleanup:
             cancel_all([executor._host.runs, other._host.runs], is_cleaning_up)
 
         executor.shutdown()
-        assert log == ["begun", "finished"]
+        assert transaction.log == ["begun", "finished"]
 
     @pytest.mark.parametrize("limit", [None, 1])
     @pytest.mark.parametrize("is_elsewhere", [False, True])

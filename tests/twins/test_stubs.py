@@ -21,6 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 TYPED = REPOSITORY / "tests" / "typesafety"
 
 Write = Callable[..., str]
+WritePackage = Callable[[str, dict[str, str]], Path]
 
 later = pytest.mark.skipif(sys.version_info < (3, 12), reason="is new syntax in Python 3.12")
 
@@ -51,6 +52,25 @@ def written(folder: Path, source: str, target: str = "clients", **others: str) -
     forget()
     for name in ("clients", *others):
         sys.modules.pop(name.removesuffix(".__init__"), None)
+
+
+@pytest.fixture
+def write_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritePackage]:
+    """Writes the modules of a package, and returns its directory."""
+    monkeypatch.syspath_prepend(tmp_path)
+    names: list[str] = []
+
+    def write_package(name: str, texts: dict[str, str]) -> Path:
+        names.append(name)
+        for each, text in {"__init__": "", **texts}.items():
+            path = tmp_path / name / f"{each}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return tmp_path / name
+
+    yield write_package
+    for each in [each for each in sys.modules if each.partition(".")[0] in names]:
+        del sys.modules[each]
 
 
 def forget() -> None:
@@ -410,47 +430,40 @@ class TestModule:
 
         assert write(CLIENT.replace("from library import *", source)) == first
 
-    def test_package(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_package(self, write_package: WritePackage) -> None:
         """In a package it imports what is near as the package does."""
-        monkeypatch.syspath_prepend(tmp_path)
-        for name, text in {
-            "__init__": "",
-            "clients": "from aiofutures import sync_class\nfrom .items import AsyncClient\n"
-            "Client = sync_class(AsyncClient)\n",
-            "items": "from . import kinds\nclass AsyncClient:\n"
-            "    async def kind(self) -> kinds.Kind: ...\n",
-            "kinds": "class Kind: ...\n",
-        }.items():
-            (tmp_path / "shopping").mkdir(exist_ok=True)
-            (tmp_path / "shopping" / f"{name}.py").write_text(text)
+        directory = write_package(
+            "shopping",
+            {
+                "clients": "from aiofutures import sync_class\nfrom .items import AsyncClient\n"
+                "Client = sync_class(AsyncClient)\n",
+                "items": "from . import kinds\nclass AsyncClient:\n"
+                "    async def kind(self) -> kinds.Kind: ...\n",
+                "kinds": "class Kind: ...\n",
+            },
+        )
 
         assert twin.main(["shopping.clients"]) == 0
 
-        stub = (tmp_path / "shopping" / "clients.pyi").read_text()
+        stub = (directory / "clients.pyi").read_text()
         assert "from .items import AsyncClient" in stub
         assert "from .kinds import Kind" in stub
-        for name in ("shopping", "shopping.clients", "shopping.items", "shopping.kinds"):
-            sys.modules.pop(name, None)
 
-    def test_package_itself(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_package_itself(self, write_package: WritePackage) -> None:
         """The module of a package imports from the package, not from the one around it."""
-        monkeypatch.syspath_prepend(tmp_path)
-        (tmp_path / "stall" / "api").mkdir(parents=True)
-        for name, text in {
-            "__init__": "",
-            "api/__init__": "from aiofutures import sync_class\nfrom .core import AsyncClient\n"
-            "Client = sync_class(AsyncClient)\n",
-            "api/core": "class Kind: ...\nclass AsyncClient:\n"
-            "    async def kind(self) -> Kind: ...\n",
-        }.items():
-            (tmp_path / "stall" / f"{name}.py").write_text(text)
+        directory = write_package(
+            "stall",
+            {
+                "api/__init__": "from aiofutures import sync_class\nfrom .core import AsyncClient\n"
+                "Client = sync_class(AsyncClient)\n",
+                "api/core": "class Kind: ...\nclass AsyncClient:\n"
+                "    async def kind(self) -> Kind: ...\n",
+            },
+        )
 
         assert twin.main(["stall.api"]) == 0
 
-        stub = (tmp_path / "stall" / "api" / "__init__.pyi").read_text()
-        assert "from .core import AsyncClient, Kind" in stub
-        for name in ("stall", "stall.api", "stall.api.core"):
-            sys.modules.pop(name, None)
+        assert "from .core import AsyncClient, Kind" in (directory / "api/__init__.pyi").read_text()
 
 
 MEMBERS = [
@@ -1593,9 +1606,13 @@ class TestMembers:
                 async def load(self) -> T: ...
                 async def rows(self) -> "Rows": ...
                 def text(self) -> "Text": ...
+                def alias(self) -> "Alias": ...
             class Text(str):
                 async def more(self) -> None: ...
             class Rows(list[int]):
+                async def more(self) -> None: ...
+            from types import GenericAlias
+            class Alias(GenericAlias):
                 async def more(self) -> None: ...
             """,
         )
@@ -1604,6 +1621,7 @@ class TestMembers:
         assert methods(stub)["values"] == "values(self) -> dict_values[str, T]"
         assert methods(stub, "SyncRows")["append"] == "append(self, object: int, /) -> None"
         assert methods(stub, "SyncText")["lower"] == "lower(self) -> str"
+        assert "from types import GenericAlias, UnionType" in stub
         assert _undefined(stub) == set()
 
     def test_base_by_an_alias(self, write: Write) -> None:
