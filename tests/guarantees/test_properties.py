@@ -98,28 +98,30 @@ class Run:
 
     def cancel(self, number: int) -> None:
         """Cancel a call."""
-        future = self._future(number)
-        if future is None:
+        call = self._call(number)
+        future = None if call is None else call.future
+        if call is None or future is None:
             return
         was_done = future.done()
         accepted = future.cancel()
         assert accepted or future.done()
         assert not (was_done and accepted and not future.cancelled())
-        call = self.calls[number % len(self.calls)]
         if accepted and future.cancelled() and not call.started:
             call.cancelled_while_queued = True
 
     def look(self, number: int) -> None:
         """Ask for a result without waiting for it."""
-        future = self._future(number)
+        call = self._call(number)
+        future = None if call is None else call.future
         if future is not None:
             with suppress(TimeoutError, OSError, CancelledError):
                 assert future.result(0) == 1
 
     def release(self, number: int) -> None:
         """Let a call that waits go on."""
-        if self.calls:
-            self.calls[number % len(self.calls)].gate.open()
+        call = self._call(number)
+        if call is not None:
+            call.gate.open()
 
     def cancel_all(self, _: int) -> None:
         """Cancel everything."""
@@ -163,8 +165,9 @@ class Run:
         assert not self.running
         assert self.max_workers is None or self.most <= self.max_workers
 
-    def _future(self, number: int) -> Future[int] | None:
-        return self.calls[number % len(self.calls)].future if self.calls else None
+    def _call(self, number: int) -> Call | None:
+        # Another thread may add more.
+        return self.calls[number % len(self.calls)] if self.calls else None
 
 
 EVENTS: tuple[Callable[[Run, int], None], ...] = (

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 from support import LIMIT, echo, run_python
@@ -141,22 +142,26 @@ def test_every_block_once(executor: AsyncExecutor, log: Log) -> None:
     assert len(log.messages) == 2
 
 
-async def turn_for(seconds: float) -> None:
-    """Keep the loop busy with turns, none of which is long."""
+async def turn_for(seconds: float) -> float:
+    """Keep the loop busy with turns, and return the longest time between two callbacks."""
     end = time.monotonic() + seconds
+    times: list[float] = []
 
     async def spin() -> None:
-        while time.monotonic() < end:
+        while not times or times[-1] < end:
+            times.append(time.monotonic())
             await asyncio.sleep(0)
 
     await asyncio.gather(*(spin() for _ in range(20)))
+    return max(after - before for before, after in pairwise(times))
 
 
 def test_busy_loop_that_turns(executor: AsyncExecutor, log: Log) -> None:
     """A loop with much to do that goes on from callback to callback is not blocked."""
-    executor.submit(turn_for, 3 * TIMEOUT).result(LIMIT)
+    longest = executor.submit(turn_for, 3 * TIMEOUT).result(LIMIT)
 
-    assert log.messages == []
+    # A busy machine may not let the loop run.
+    assert log.messages == [] or longest >= TIMEOUT
 
 
 def test_late_look(loop_factory: LoopFactory, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
