@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import repeat
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, overload
 
 from .._typing import override
 from .modules import (
@@ -67,6 +67,8 @@ class Context:
         first = node
         while isinstance(first, ast.Attribute):
             first = first.value
+        if isinstance(first, Reference):
+            return resolve(first.module, first.name)
         if not isinstance(first, ast.Name):
             return None
         for cls in reversed(self.classes):
@@ -82,6 +84,16 @@ Known: TypeAlias = dict[Key, Bound]
 
 #: An unknown type.
 UNKNOWN: Final = Bound(ast.Name("Any"), Context("typing"))
+#: The class itself.
+SELF: Final = Bound(ast.Name("Self"), Context("typing"))
+
+
+class Elsewhere(ast.Name):
+    """A type whose names have another meaning than those around it."""
+
+    def __init__(self, bound: Bound) -> None:
+        super().__init__(f"elsewhere:{ast.dump(bound.node)}")
+        self.bound = bound
 
 
 @dataclass(frozen=True)
@@ -259,6 +271,26 @@ def through_alias(target: Target) -> tuple[Target, list[ast.expr]]:
         if found is not None and isinstance(found.binding, ast.ClassDef):
             return found, arguments_of(binding.value)
     return target, []
+
+
+@overload
+def unquoted(node: ast.expr) -> ast.expr: ...
+@overload
+def unquoted(node: ast.expr | None) -> ast.expr | None: ...
+def unquoted(node: ast.expr | None) -> ast.expr | None:
+    """Return a type without the quotes around it."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return parsed(node.value)
+    return node
+
+
+def parsed(text: str) -> ast.expr:
+    """Return the type in a string."""
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except SyntaxError:
+        # An annotation may be prose.
+        return Reference("typing", "Any")
 
 
 def arguments_of(node: ast.Subscript) -> list[ast.expr]:

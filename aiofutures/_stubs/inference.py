@@ -4,42 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final
 
-from .classes import Bound, Class, Context, Member, arguments_of, class_of, members_of, variables_in
-from .modules import Assigned, Defined, Function, Target, decorator_names, overloads_in, resolve
-
-#: Decorators that a stub keeps.
-KEPT_DECORATORS: Final = frozenset(
-    {
-        "classmethod",
-        "staticmethod",
-        "property",
-        "cached_property",
-        "deprecated",
-        "final",
-        "overload",
-    }
-)
-_PLAIN: Final = KEPT_DECORATORS | {
-    *("override", "abstractmethod", "asynccontextmanager", "setter", "deleter", "wraps")
-}
-
-
-@dataclass(frozen=True)
-class Made:
-    """A function derived from another one, whose parameters it has.
-
-    Attributes:
-        function: The original function.
-        context: The meaning of the original's names.
-        returns: The return type of the derived function.
-    """
-
-    function: Function
-    context: Context
-    returns: Bound
+from .classes import SELF, Bound, Class, Context, Member, class_of, members_of, variables_in
+from .decorated import Made, undecorated, wrapped
+from .modules import Assigned, Defined, Function, overloads_in, resolve
 
 
 def inferred(binding: Assigned, member: Member) -> list[Made] | list[Bound]:
@@ -127,8 +96,6 @@ def _types_of(node: ast.expr | None, method: Function | None, context: Context) 
 
 
 _BUILTINS: Final = Context("typing")
-#: The class itself.
-SELF: Final = Bound(ast.Name("Self"), Context("typing"))
 
 
 def _named(name: str, method: Function, context: Context) -> list[Bound]:
@@ -202,68 +169,8 @@ def _made(node: ast.expr | None, method: Function | None, context: Context) -> l
         if found is not None and isinstance(found.binding, Defined):
             nodes = found.binding.nodes
             made = [
-                _wrapped(_decorator(maker), Context(maker.module), each, found.context)
+                wrapped(maker, undecorated(each, found.context))
                 for each in overloads_in(nodes) or nodes
             ]
             return [each for each in made if each is not None]
     return []
-
-
-#: The parameter type and return type of a decorator.
-Signature: TypeAlias = tuple[ast.expr, ast.expr]
-
-
-def _decorator(target: Target, *, is_called: bool = False) -> Signature | None:
-    """Return the types of a decorator, or of the decorator that a function returns."""
-    if not isinstance(target.binding, Defined):
-        return None
-    function = target.binding.nodes[-1]
-    returns, args = function.returns, function.args.posonlyargs + function.args.args
-    if not is_called:
-        annotation = args[0].annotation if args else None
-        return None if annotation is None or returns is None else (annotation, returns)
-    match returns:
-        case ast.Subscript(slice=ast.Tuple(elts=[ast.List(elts=[taken]), given])):
-            return taken, given
-        case _:
-            return None
-
-
-def _wrapped(
-    signature: Signature | None, maker: Context, function: Function, context: Context
-) -> Made | None:
-    """Return what a decorator turns a function into; None if the type is unchanged."""
-    if signature is None:
-        return None
-    match signature:
-        case (
-            ast.Subscript(slice=ast.Tuple(elts=[ast.Name(ours), taken])),
-            ast.Subscript(slice=ast.Tuple(elts=[ast.Name(theirs), given])),
-        ) if ours == theirs and function.returns is not None:
-            pass
-        case _:
-            return None
-    variable = arguments_of(taken)[-1] if isinstance(taken, ast.Subscript) else taken
-    is_awaited = isinstance(taken, ast.Subscript)
-    is_async = isinstance(function, ast.AsyncFunctionDef)
-    target = maker.target(variable)
-    if target is None or target.name is None or is_awaited != is_async:
-        return None
-    known = {(target.module, target.name): Bound(function.returns, context)}
-    return Made(function, context, Bound(given, replace(maker, known=known)))
-
-
-def applied(node: Function, member: Member) -> Made | None:
-    """Return what its decorators turn a method into; None if the type is unchanged."""
-    for decorator, name in zip(node.decorator_list, decorator_names(node), strict=True):
-        if name in _PLAIN:
-            continue
-        called = decorator.func if isinstance(decorator, ast.Call) else decorator
-        target = member.context.target(called)
-        if target is None:
-            continue
-        signature = _decorator(target, is_called=isinstance(decorator, ast.Call))
-        made = _wrapped(signature, Context(target.module), node, member.context)
-        if made is not None:
-            return made
-    return None

@@ -27,18 +27,18 @@ _IN_TYPING: Final = frozenset(
 
 
 class Taken(ast.Name):
-    """A class as a parameter type: its twins are accepted too, if there are any.
+    """A class or container as a parameter type: twins are accepted too, if there are any.
 
     Args:
         original: The type, with type arguments.
-        key: Where the class is defined.
-        args: The type arguments of its twin, as parameter types.
+        named: Where the class is defined; or the container, without type arguments.
+        args: The type arguments of the twin or of the container of twins, as parameter types.
     """
 
-    def __init__(self, original: ast.expr, key: Key, args: list[ast.expr]) -> None:
+    def __init__(self, original: ast.expr, named: Key | ast.expr, args: list[ast.expr]) -> None:
         super().__init__(f"taken:{ast.dump(original)}")
         self.original = original
-        self.key = key
+        self.named = named
         self.args = args
 
 
@@ -111,22 +111,24 @@ class Names:
 
     def _given(self, node: Taken) -> ast.expr:
         original: ast.expr = self.settled(node.original)
-        return joined([original, self._twin(node)]) if node.key in self._twins else original
+        return joined([original, self._twin(node)]) if self._takes_twins(node) else original
 
     def _twin(self, node: ast.expr) -> ast.expr:
         """Return a parameter type as it is for twins: with twins as type arguments, too."""
         if isinstance(node, ast.BinOp):
             return joined(map(self._twin, parts(node)))
-        if isinstance(node, Taken) and node.key in self._twins:
-            args = [*map(self._twin, node.args)]
-            return subscript(self.settled(self._twins[node.key]), args)
+        if isinstance(node, Taken) and self._takes_twins(node):
+            named = node.named if isinstance(node.named, ast.expr) else self._twins[node.named]
+            return subscript(self.settled(named), [*map(self._twin, node.args)])
         kind: ast.expr = self.settled(node)
         return kind
 
     def _takes_twins(self, node: ast.AST) -> bool:
         """Tell whether a type accepts a twin of the stub."""
+        if isinstance(node, Taken) and isinstance(node.named, ast.expr):
+            return any(map(self._takes_twins, node.args))
         if isinstance(node, Taken):
-            return node.key in self._twins
+            return node.named in self._twins
         if isinstance(node, Alias):
             return self._takes_twins(node.meaning)
         return any(map(self._takes_twins, ast.iter_child_nodes(node)))

@@ -6,14 +6,16 @@ import ast
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import Enum, auto
-from itertools import zip_longest
-from typing import Final, overload
+from itertools import repeat, zip_longest
+from typing import Final
 
 from .classes import (
+    SELF,
     UNKNOWN,
     Bound,
     Class,
     Context,
+    Elsewhere,
     Key,
     Known,
     Member,
@@ -23,11 +25,14 @@ from .classes import (
     is_type_variable,
     limits_of,
     members_of,
+    parsed,
     type_parameters,
+    unquoted,
     variable_of,
     variables_in,
 )
-from .inference import SELF, Made, inferred, returned_by
+from .decorated import Made, applied
+from .inference import inferred, returned_by
 from .modules import Assigned, Defined, Function, Target, decorator_names, public_place, resolve
 from .names import Alias, Taken, generator_type, joined, subscript
 from .references import Declared, Reference
@@ -58,36 +63,25 @@ class Kind(Enum):
 
 _GIVES: Final = frozenset({Position.RESULT, Position.ATTRIBUTE, Position.GIVEN})
 _SPECIAL: Final = frozenset(
-    {"abc", "builtins", "collections.abc", "contextlib", "types", "typing"}
+    {"abc", "builtins", "collections", "collections.abc", "contextlib", "types", "typing"}
 ) | {"typing_extensions"}
 _AWAITABLE: Final = {"Awaitable": 0, "Coroutine": 2}
 _ITERABLE: Final = frozenset({"AsyncGenerator", "AsyncIterator", "AsyncIterable"})
 _MANAGER: Final = frozenset({"AbstractAsyncContextManager", "AsyncContextManager"})
-# Containers whose items are given and taken as twins.
-_CONTAINERS: Final = frozenset(
-    [
-        "list",
-        "tuple",
-        "dict",
-        "set",
-        "frozenset",
-        "List",
-        "Tuple",
-        "Dict",
-        "Set",
-        "FrozenSet",
-        "Sequence",
-        "Collection",
-        "Iterable",
-        "Mapping",
-        "MutableMapping",
-        "MutableSequence",
-    ]
+# Containers and iterators whose items are given and taken as twins: those that are only read,
+# and those whose items have exactly one type.
+_READ: Final = frozenset(
+    {"Collection", "FrozenSet", "Iterable", "Iterator", "Mapping", "MappingProxyType", "Reversible"}
+    | {"Sequence", "Tuple", "ValuesView", "frozenset", "tuple"}
+)
+_CHANGED: Final = frozenset(
+    {"DefaultDict", "Deque", "Dict", "ItemsView", "KeysView", "List", "MutableMapping"}
+    | {"MutableSequence", "MutableSet", "OrderedDict", "Set", "defaultdict", "deque", "dict"}
+    | {"list", "set"}
 )
 #: What becomes another one of its kind, with twins in it.
 _RECORDS: Final = frozenset({"NamedTuple", "TypedDict"})
 _QUALIFIERS: Final = frozenset({"ClassVar", "Final", "NotRequired", "ReadOnly", "Required"})
-_READ: Final = frozenset({"tuple", "Tuple", "Sequence", "Collection", "Iterable", "Mapping"})
 _EXEMPT: Final = frozenset(
     {
         *(("asyncio.events", "AbstractEventLoop"), ("builtins", "BaseException")),
@@ -125,9 +119,11 @@ class Types:
         """Return a type as written in the stub."""
         match node:
             case ast.Constant(value=str(text)):
-                return self.translate(_parsed(text), context, position)
+                return self.translate(parsed(text), context, position)
             case Reference():
                 return node
+            case Elsewhere():
+                return self.bound(node.bound, position)
             case ast.Name() | ast.Attribute():
                 return self._generic(node, [], context, position)
             case ast.Subscript():
@@ -206,12 +202,24 @@ class Types:
             return self._manager(args, context)
         if name == "Callable" and position is Position.ATTRIBUTE and len(args) == 2:
             result = self.translate(args[1], context, Position.RESULT)
-            kept = self.translate(args[0], context, Position.KEPT)
-            return subscript(self._import(target), [kept, result])
+            taken = self.translate(args[0], context, Position.KEPT)
+            return subscript(self._import(target), [taken, result])
+        if name == "Generator" and gives:
+            places = (Position.GIVEN, Position.TAKEN, Position.GIVEN)
+            kept = [self.translate(*each) for each in zip(args, repeat(context), places)]
+            return subscript(self._import(target), kept)
         inner = _inside(name, position)
-        return subscript(
-            self._import(target), [self.translate(each, context, inner) for each in args]
-        )
+        kept = [self.translate(each, context, inner) for each in args]
+        if name in _CHANGED and position is Position.TAKEN:
+            given = [self.translate(each, context, position) for each in args]
+            return self._container(target, kept, given)
+        return subscript(self._import(target), kept)
+
+    def _container(self, target: Target, kept: list[ast.expr], taken: list[ast.expr]) -> ast.expr:
+        """Return a container as a parameter type: either all items are twins, or none."""
+        original = subscript(self._import(target), kept)
+        is_same = [*map(ast.dump, kept)] == [*map(ast.dump, taken)]
+        return original if is_same else Taken(original, self._import(target), taken)
 
     def _literal(self, node: ast.expr, context: Context, position: Position) -> ast.expr:
         """Return a literal; that of an enumeration has the name of its class in it."""
@@ -406,10 +414,21 @@ class Types:
                 return self._iterator(cls, known)
             if is_record(cls):
                 return subscript(self.original(cls), self._given(cls, args, context))
+            if position is Position.ATTRIBUTE and self._is_callback(cls):
+                return self._twin(cls, args, context)
         original = subscript(self.original(cls), self._kept(cls, args, context))
         if position is not Position.TAKEN:
             return original
-        return Taken(original, cls.key, [self.translate(each, context, position) for each in args])
+        args = [self.translate(each, context, position) for each in args]
+        return Taken(original, cls.key, args)
+
+    def _is_callback(self, cls: Class) -> bool:
+        """Tell whether a class is a protocol of async functions, which an attribute may have."""
+        member = members_of(cls).get("__call__")
+        is_protocol = any(
+            isinstance(base, Target) and base.name == "Protocol" for base, _ in cls.bases()
+        )
+        return is_protocol and member is not None and self._is_async(member)
 
     def original(self, cls: Class) -> ast.expr:
         """Return an expression for the original class."""
@@ -574,11 +593,17 @@ class Types:
         has_fields = is_record(cls)
         assigned = {name for name in members if isinstance(members[name].binding, Assigned)}
         fields = assigned if has_fields else set()
-        others = public - fields
+        called = set() if "Protocol" in special else {"__call__"} & members.keys()
+        others = (public | called) - fields
         if iterates or enters or any(self._is_async(members[name]) for name in sorted(others)):
             return Kind.TWIN
         is_open = any(self._holds_async(members[name]) for name in sorted(fields))
         return Kind.RECORD if is_open else Kind.PLAIN
+
+    def _is_made_async(self, made: Made | None) -> bool:
+        """Tell whether decorators have made a function async."""
+        returns = None if made is None else made.returns
+        return returns is not None and self.is_async_type(returns.node, returns.context)
 
     def _holds_async(self, field: Member) -> bool:
         """Tell whether a field of a record may be, or contain, something async."""
@@ -605,6 +630,7 @@ class Types:
                 isinstance(node, ast.AsyncFunctionDef)
                 or "asynccontextmanager" in decorator_names(node)
                 or (node.returns is not None and self.is_async_type(node.returns, context))
+                or self._is_made_async(applied(node, member))
                 for node in binding.nodes
             )
         if not isinstance(binding, Assigned):
@@ -645,7 +671,7 @@ class Types:
 def _inside(name: str, position: Position) -> Position:
     """Return the position of the arguments of a special type."""
     if (name in {"type", "Type"} and position is Position.ATTRIBUTE) or (
-        name in _CONTAINERS and position in _GIVES
+        name in _READ | _CHANGED and position in _GIVES
     ):
         return Position.GIVEN
     if name in _QUALIFIERS or (name in _READ and position is Position.TAKEN):
@@ -657,14 +683,6 @@ def is_record(cls: Class) -> bool:
     """Tell whether a class is a named tuple with known types, or a typed dictionary."""
     bases = (base for base, _ in cls.ancestry() if isinstance(base, Target))
     return any(base.module in _SPECIAL and base.name in _RECORDS for base in bases)
-
-
-def _parsed(text: str) -> ast.expr:
-    try:
-        return ast.parse(text.strip(), mode="eval").body
-    except SyntaxError:
-        # An annotation may be prose.
-        return Reference("typing", "Any")
 
 
 def itself(function: Function, context: Context) -> frozenset[str]:
@@ -683,14 +701,3 @@ def itself(function: Function, context: Context) -> frozenset[str]:
     is_variable = target is not None and is_type_variable(target)
     is_own = annotation.id in {each.name for each in type_parameters(function)}
     return frozenset({annotation.id} if is_variable or is_own else ())
-
-
-@overload
-def unquoted(node: ast.expr) -> ast.expr: ...
-@overload
-def unquoted(node: ast.expr | None) -> ast.expr | None: ...
-def unquoted(node: ast.expr | None) -> ast.expr | None:
-    """Return a type without the quotes around it."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return _parsed(node.value)
-    return node

@@ -22,8 +22,10 @@ from .classes import (
     class_of,
     members_of,
     type_parameters,
+    unquoted,
 )
-from .inference import KEPT_DECORATORS, Made, applied, default_of, inferred, returned_by
+from .decorated import KEPT_DECORATORS, Made, applied
+from .inference import default_of, inferred, returned_by
 from .modules import (
     Assigned,
     Binding,
@@ -45,7 +47,7 @@ from .names import (
     value_of,
 )
 from .references import Reference
-from .types import Kind, Position, Types, itself, unquoted
+from .types import Kind, Position, Types, itself
 
 _HIDDEN: Final = frozenset(
     {"__slots__", "__match_args__", "__doc__", "__module__", "__all__", "__orig_bases__", "__str__"}
@@ -193,7 +195,9 @@ class Writer:
 
     def _member(self, name: str, member: Member, cls: Class) -> Iterator[ast.stmt]:
         binding = member.binding
-        if isinstance(binding, Defined):
+        if isinstance(binding, Defined) and _is_opaque(binding, member):
+            yield ast.AnnAssign(ast.Name(name), Reference("typing", "Any"), None, 1)
+        elif isinstance(binding, Defined):
             yield from self._functions(name, binding.nodes, member, cls)
         elif isinstance(binding, Assigned) and _is_of_enumeration(name, member):
             yield ast.Assign([ast.Name(name)], value_of(name, member.owner.live()), lineno=0)
@@ -300,7 +304,12 @@ class Writer:
     def _function(
         self, name: str, node: Function, member: Member, cls: Class
     ) -> Iterator[ast.FunctionDef]:
-        yield self._written_function(name, node, member, cls, applied(node, member))
+        made = applied(node, member)
+        node = node if made is None else made.function
+        written = self._written_function(name, node, member, cls, made)
+        if made is not None and made.is_attribute:
+            written.decorator_list = [Reference("builtins", "property")]
+        yield written
 
     def _written_function(
         self, name: str, node: Function, member: Member, cls: Class, found: Made | None
@@ -393,7 +402,7 @@ class Writer:
         if name == "__call__" and member.name == "__await__":
             awaited = self._types.awaited(cls, {})
             return None if awaited is None else self._types.bound(awaited, Position.GIVEN)
-        if found is not None:
+        if found is not None and found.returns is not None:
             return self._types.bound(found.returns, Position.RESULT)
         if node.returns is None:
             return self._unsaid(node, context, member)
@@ -450,6 +459,12 @@ class Writer:
         if target is None or target.name is None:
             return node
         return Reference(*public_place(target))
+
+
+def _is_opaque(binding: Defined, member: Member) -> bool:
+    """Tell whether nothing is known about what decorators have made of a function."""
+    made = applied(binding.nodes[-1], member)
+    return made is not None and made.returns is None
 
 
 def _enumeration(cls: Class) -> str | None:

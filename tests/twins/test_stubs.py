@@ -2,11 +2,8 @@
 
 import ast
 import builtins
-import importlib
-import importlib.util
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -15,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from aiofutures import twin
-from aiofutures._stubs import classes, modules
+from twins.stubs import Write, forget, methods, stub_of_members, written
 
 REPOSITORY = Path(__file__).parents[2]
 TYPED = REPOSITORY / "tests" / "typesafety"
 
-Write = Callable[..., str]
 WritePackage = Callable[[str, dict[str, str]], Path]
 
 later = pytest.mark.skipif(sys.version_info < (3, 12), reason="is new syntax in Python 3.12")
@@ -37,21 +33,6 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
             return stack.enter_context(contextmanager(written)(tmp_path, source, target, **others))
 
         yield write
-
-
-def written(folder: Path, source: str, target: str = "clients", **others: str) -> Iterator[str]:
-    """Write modules, make the stub of the first one, and yield it; then forget them."""
-    for name, text in {"clients": source, **others}.items():
-        path = folder / (name.replace(".", "/") + ".py")
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(textwrap.dedent(text), encoding="utf-8")
-    importlib.invalidate_caches()
-    forget()
-    assert twin.main([target]) == 0
-    yield (folder / "clients.pyi").read_text(encoding="utf-8")
-    forget()
-    for name in ("clients", *others):
-        sys.modules.pop(name.removesuffix(".__init__"), None)
 
 
 @pytest.fixture
@@ -71,29 +52,6 @@ def write_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
     yield write_package
     for each in [each for each in sys.modules if each.partition(".")[0] in names]:
         del sys.modules[each]
-
-
-def forget() -> None:
-    """Have modules read anew."""
-    for cached in (modules.load, modules._resolved, modules._is_module, modules._exports):
-        cached.cache_clear()
-    for found in (classes._class_named, classes._members_of_generic):
-        found.cache_clear()
-
-
-def methods(stub: str, name: str = "Client") -> dict[str, str]:
-    """Return the members of a class of a stub, without their docstrings."""
-    tree = ast.parse(stub)
-    (cls,) = (each for each in tree.body if isinstance(each, ast.ClassDef) and each.name == name)
-    found: dict[str, str] = {}
-    for node in cls.body:
-        if isinstance(node, ast.FunctionDef):
-            node.body = [ast.Expr(ast.Constant(...))]
-            text = ast.unparse(node).replace("\n    ...", "").rstrip(":").removeprefix("def ")
-            found[node.name] = f"{found[node.name]}; {text}" if node.name in found else text
-        elif isinstance(node, ast.AnnAssign):
-            found[ast.unparse(node.target)] = ast.unparse(node)
-    return found
 
 
 def _undefined(stub: str) -> set[str]:
@@ -474,7 +432,7 @@ MEMBERS = [
     ),
     pytest.param(
         "async def get(self, a: 'Optional[List[Other]]' = None) -> Dict[str, 'Other']: ...",
-        "get(self, a: List[Other] | None=None) -> Dict[str, SyncOther]",
+        "get(self, a: List[Other] | List[SyncOther] | None=None) -> Dict[str, SyncOther]",
         id="quoted",
     ),
     pytest.param(
@@ -757,7 +715,7 @@ MEMBERS = [
     ),
     pytest.param(
         "@counted(3)\n    def get(self, a: int) -> str: ...",
-        "get(self, a: int) -> str",
+        "get: Any",
         id="decorator of async functions",
     ),
     pytest.param(
@@ -926,18 +884,9 @@ class AsyncClient:
 @pytest.fixture(scope="module")
 def stub(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The stub of a module with a class for each member: one is made faster than many."""
-    folder = tmp_path_factory.mktemp("members")
-    library, clients = LIBRARY, "from library import *\nfrom aiofutures import sync_class\n"
-    for number, each in enumerate(MEMBERS):
-        library += f"class C{number}:\n    async def always(self) -> None: ...\n"
-        library += f"    {each.values[0]}\n"
-        clients += f"Client{number} = sync_class(C{number})\n"
-    library = library.replace('__all__ = ["AsyncClient"]\n', "")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
-        patch.chdir(folder)
-        (stub,) = written(folder, clients, library=library)
-    return stub
+    return stub_of_members(
+        tmp_path_factory.mktemp("members"), LIBRARY, [str(each.values[0]) for each in MEMBERS]
+    )
 
 
 class TestMembers:
@@ -997,7 +946,7 @@ class TestMembers:
 
         assert methods(stub)["__init__"] == (
             "__init__(self, url: str, other: Other | SyncOther | None=..., "
-            "parts: list[Other]=..., *, key: bytes, limit: int=...) -> None"
+            "parts: list[Other] | list[SyncOther]=..., *, key: bytes, limit: int=...) -> None"
         )
 
     def test_init_of_a_decorator(self, write: Write) -> None:
@@ -1558,19 +1507,67 @@ class TestMembers:
         assert "def same(conn: library_Conn) -> library_Conn: ..." in stub
         assert _undefined(stub) == set()
 
-    def test_iterators(self, write: Write) -> None:
-        """An iterator is handed through, with async objects in it."""
+    def test_containers(self, write: Write) -> None:
+        """Items are given as twins; as a parameter, what can be changed has only one kind."""
         stub = write(
             CLIENT,
             library="""
-            from collections.abc import Iterator
+            from collections import OrderedDict, defaultdict, deque
+            from collections.abc import Generator, Iterable, Iterator, ValuesView
+            class Page:
+                async def text(self) -> str: ...
+            Pages = list[Page]
             class AsyncClient:
-                async def get(self) -> int: ...
-                def __iter__(self) -> "Iterator[AsyncClient]": ...
+                def __iter__(self) -> "Iterator[Page]": ...
+                async def last(self) -> deque[Page]: ...
+                def views(self) -> ValuesView[Page]: ...
+                def spin(self) -> Generator[Page, Page, Page]: ...
+                def add(self, a: Pages, b: dict[str, list[Page]], c: defaultdict[str, int]): ...
+                def read(self, a: Iterator[Page], b: Iterable[list[Page]]) -> None: ...
             """,
         )
 
-        assert methods(stub)["__iter__"] == "__iter__(self) -> Iterator[AsyncClient]"
+        assert methods(stub)["__iter__"] == "__iter__(self) -> Iterator[SyncPage]"
+        assert methods(stub)["last"] == "last(self) -> deque[SyncPage]"
+        assert methods(stub)["views"] == "views(self) -> ValuesView[SyncPage]"
+        assert methods(stub)["spin"] == (
+            "spin(self) -> Generator[SyncPage, Page | SyncPage, SyncPage]"
+        )
+        assert methods(stub)["add"] == (
+            "add(self, a: list[Page] | list[SyncPage], b: dict[str, list[Page]] | "
+            "dict[str, list[SyncPage]], c: defaultdict[str, int]) -> None"
+        )
+        assert methods(stub)["read"] == (
+            "read(self, a: Iterator[Page | SyncPage], "
+            "b: Iterable[list[Page] | list[SyncPage]]) -> None"
+        )
+
+    def test_async_call(self, write: Write) -> None:
+        """What is called and awaited is a twin; a protocol of that stands for functions."""
+        stub = write(
+            CLIENT,
+            library="""
+            from typing import Protocol
+            class App:
+                async def __call__(self) -> int: ...
+            class Handler(Protocol):
+                async def __call__(self) -> int: ...
+            class Plain(Protocol):
+                def __call__(self) -> int: ...
+            class AsyncClient:
+                handler: Handler
+                plain: Plain
+                async def app(self) -> App: ...
+                async def handlers(self) -> list[Handler]: ...
+            """,
+        )
+
+        assert methods(stub)["handler"] == "handler: SyncHandler"
+        assert methods(stub)["plain"] == "plain: Plain"
+        assert methods(stub)["app"] == "app(self) -> SyncApp"
+        assert methods(stub)["handlers"] == "handlers(self) -> list[Handler]"
+        assert methods(stub, "SyncApp")["__call__"] == "__call__(self) -> int"
+        assert methods(stub, "SyncHandler")["__call__"] == "__call__(self) -> int"
 
     def test_type_arguments_of_self(self, write: Write) -> None:
         """Overloads of a generic class keep those of which they are."""
