@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 from weakref import ref
 
 from .._contract import Host
 from .._futures.future import Future
 from .._snapshot import snapshot
 from .._sync.call import SubmitsCalls, SyncCall
-from .._typing import T, override
+from .._typing import override
+from .containers import ATOMS, ITERATORS, Seen, mapped, passed_on
 from .entries import remove_dead
-from .kinds import ATOMS, CONTAINERS
+from .replaced import is_method, plain, replace, restore
 
 if TYPE_CHECKING:
     from .family import Family
@@ -105,6 +106,7 @@ class Twin:
 
     _aiofutures_family: ClassVar[Family]
     _aiofutures_class: ClassVar[type]
+    _aiofutures_plain: ClassVar[type[Twin] | None] = None
 
     __wrapped__ = _Wrapped()
 
@@ -134,6 +136,8 @@ class Twin:
             return
         if name in _SLOTS or _is_own(self, name):
             object.__setattr__(self, name, value)
+        elif is_method(self, name):
+            replace(self, original_of(self), name, bare(value))
         else:
             setattr(original_of(self), name, bare(value))
 
@@ -141,7 +145,7 @@ class Twin:
     def __delattr__(self, name: str) -> None:
         if _is_own(self, name):
             object.__delattr__(self, name)
-        else:
+        elif not (is_method(self, name) and restore(self, original_of(self), name)):
             delattr(original_of(self), name)
 
     @override
@@ -172,7 +176,9 @@ class Twin:
 # Faster than assigning through `__setattr__`.
 _set_origin: Final[Any] = vars(Twin)["_aiofutures_origin"].__set__
 _SLOTS: Final = frozenset(Twin.__slots__) - {"__weakref__"}
-_HIDDEN: Final = frozenset({"_aiofutures_class", "_aiofutures_family"})
+_HIDDEN: Final = frozenset(
+    {"_aiofutures_class", "_aiofutures_family", "_aiofutures_plain", "_aiofutures_replaced"}
+)
 
 
 def _is_own(twin: Twin, name: str) -> bool:
@@ -229,7 +235,7 @@ def twin_of(
             return known
         remove_dead(_twins, key)
     if new is None:
-        new = _new(like if like is not None and issubclass(like, cls) else cls)
+        new = _new(plain(like) if like is not None and issubclass(like, cls) else cls)
     _set_origin(new, (original, home))
     mine = ref(new)
     # Atomic: if two threads come at once, both get the twin of one.
@@ -265,16 +271,19 @@ def _sweep() -> None:
 
 
 def bare(value: Any, seen: Seen | None = None, _: None = None) -> Any:
-    """Replace a twin by its original, even inside plain containers; return others unchanged.
+    """Replace a twin by its original, even inside plain containers and iterators.
 
     `seen` is that of `mapped`.
     """
     if type(value) in ATOMS:
         return value
-    if isinstance(value, Twin):
+    # Not isinstance: a mock claims to be a twin.
+    if issubclass(type(value), Twin):
         return original_of(value)
     if isinstance(value, type) and issubclass(value, Twin):
         return vars(value).get("_aiofutures_class", value)
+    if type(value) in ITERATORS:
+        return passed_on(value, bare, bare)
     return mapped(value, seen, bare, None)
 
 
@@ -292,66 +301,3 @@ def bare_named(kwargs: dict[str, Any]) -> dict[str, Any]:
         if type(value) not in ATOMS:
             return {name: bare(each) for name, each in kwargs.items()}
     return kwargs
-
-
-# From here on the fast check notes what it has seen, as there may be much of it.
-_SHALLOW: Final = 3
-
-
-def holds_nothing(value: Any, depth: int = 0, seen: set[int] | None = None) -> bool:
-    """Check quickly whether a plain container has only atoms and plain containers in it.
-
-    `seen` has the ids of containers below the first levels, which may contain each other.
-    """
-    if depth >= _SHALLOW and seen is not None:
-        if id(value) in seen:
-            return True
-        seen.add(id(value))
-    if type(value) is dict:
-        if not ATOMS.issuperset(map(type, value)):
-            return False
-        value = value.values()
-    for each in value:
-        kind = type(each)
-        if kind not in ATOMS:
-            seen = set() if seen is None else seen
-            if not (kind in CONTAINERS and holds_nothing(each, depth + 1, seen)):
-                return False
-    return True
-
-
-#: By the id of each container that was seen: what it becomes, or itself while that is unknown.
-Seen: TypeAlias = dict[int, Any]
-
-
-def mapped(value: Any, seen: Seen | None, change: Callable[[Any, Seen, T], Any], for_: T) -> Any:
-    """Return a plain container with its items changed, or the same one if none changes.
-
-    Args:
-        value: Any object; one that is not a plain container is returned unchanged.
-        seen: The containers that were seen before, as those may contain each other.
-        change: Called with an item, the containers seen by then, and `for_`.
-        for_: Passed to `change`.
-    """
-    kind = type(value)
-    if kind not in CONTAINERS and not (issubclass(kind, tuple) and hasattr(kind, "_make")):
-        return value
-    seen = {} if seen is None else seen
-    if id(value) in seen:
-        return seen[id(value)]
-    seen[id(value)] = value
-    is_same, new = True, []
-    for item in [part for pair in value.items() for part in pair] if kind is dict else value:
-        changed = change(item, seen, for_)
-        is_same = is_same and changed is item
-        new.append(changed)
-    if not is_same:
-        seen[id(value)] = _remade(value, kind, new)
-    return seen[id(value)]
-
-
-def _remade(value: Any, kind: Any, items: list[Any]) -> Any:
-    """Return a container like `value` with other items; those of a dict are keys and values."""
-    if kind is dict:
-        return dict(zip(items[::2], items[1::2], strict=True))
-    return items if kind is list else kind(items) if kind in CONTAINERS else kind._make(items)

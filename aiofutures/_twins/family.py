@@ -16,6 +16,7 @@ from types import (
 )
 from typing import Any, Final, TypeAlias
 
+from .._contract import Host
 from .._coroutines import is_async_generator_function, name_of
 from .._decorators import _blocking, _generating
 from .._default import get_default_executor
@@ -26,20 +27,16 @@ from .._sync.views import ContextManager, opened, view
 from .._typing import override
 from .base import (
     Home,
-    Seen,
     Twin,
     bare,
     bare_all,
     bare_named,
-    holds_nothing,
     home_of,
-    mapped,
     original_of,
     twin_of,
 )
+from .containers import ATOMS, CONTAINERS, ITERATORS, Seen, holds_nothing, mapped, passed_on
 from .kinds import (
-    ATOMS,
-    CONTAINERS,
     ROOTS,
     Kind,
     Lent,
@@ -69,6 +66,18 @@ class _TwinTask(StepTask):
     @override
     def run(self, fn: Any, *, must_run: bool = False, is_last: bool = False) -> Any:
         return self._wrap(super().run(fn, must_run=must_run, is_last=is_last))
+
+
+class _Receiver:
+    """An async generator that receives originals where twins are sent to it."""
+
+    def __init__(self, generator: Any) -> None:
+        self._asend = generator.asend
+        self.__anext__ = generator.__anext__
+        self.athrow, self.aclose = generator.athrow, generator.aclose
+
+    def asend(self, value: object) -> Any:
+        return self._asend(bare(value))
 
 
 class EnumType(type):
@@ -180,6 +189,8 @@ class Family:
                 if holds_nothing(value):
                     return value
                 return mapped(value, seen, self._wrap, place)
+            if cls in ITERATORS:
+                return passed_on(value, partial(self._wrap, seen=None, place=place), bare)
             if cls is Lent:
                 return self._lend(value, place)
             kind = kind_of(value)
@@ -213,7 +224,15 @@ class Family:
     ) -> Callable[..., Generator[Any, Any, None]]:
         """Return a generator function for an async one, which yields twins."""
         make_task = partial(_TwinTask, partial(self.wrap, home=home))
-        return _generating(fn, name, self.timeout, home, partial(view, make_task=make_task))
+
+        def make_view(
+            openable: Openable, host: Host | None, timeout: float | None, name: str
+        ) -> Any:
+            if hasattr(openable.value, "asend"):
+                openable = openable._replace(value=_Receiver(openable.value))
+            return view(openable, host, timeout, name, make_task)
+
+        return _generating(fn, name, self.timeout, home, make_view)
 
     def opening(self, manager: Any, name: str, home: Home) -> Callable[[], Any]:
         """Return the function that a view of an async context manager calls to enter it."""
@@ -273,15 +292,10 @@ class Family:
         return self._classes[cls]
 
     def named_class(self, cls: type, name: str, module: str) -> type[Twin]:
-        """Return a class with this name for all further twins of the objects of a class."""
-        known = self._classes.get(cls)
-        if known is not None and known.__name__ == name:
-            return known
-        made = self._make_class(cls)
+        """Return the class of twins for the objects of a class, under a new name."""
+        made = self.twin_class(cls)
         made.__qualname__ = cls.__qualname__.removesuffix(cls.__name__) + name
         made.__name__, made.__module__ = name, module
-        self._classes[cls] = made
-        self._seen.pop(cls, None)
         return made
 
     def _make_class(self, cls: type) -> type[Twin]:

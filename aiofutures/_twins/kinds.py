@@ -18,12 +18,7 @@ from .. import _decorators
 from .._coroutines import is_async_generator_function
 from .._sync.call import can_be_entered
 from .._sync.signatures import returned_type
-
-#: Types whose values cannot contain a twin, the most common first.
-ATOMS: Final = frozenset({str, type(None), int, bytes, bool, float, complex, bytearray})
-
-#: The plain containers.
-CONTAINERS: Final = frozenset({dict, frozenset, list, set, tuple})
+from .containers import ATOMS, CONTAINERS
 
 #: Base classes that twins do not need.
 ROOTS: Final = (object, Generic, Protocol)
@@ -117,8 +112,10 @@ def mro(cls: type) -> Iterator[type]:
 
 
 def _has_async_member(cls: type, seen: set[type]) -> bool:
+    # A protocol with one stands for functions.
+    called = None if getattr(cls, "_is_protocol", False) else "__call__"
     return any(
-        not name.startswith("_") and _is_async_member(raw, cls, seen)
+        (name == called or not name.startswith("_")) and _is_async_member(raw, cls, seen)
         for base in mro(cls)
         for name, raw in list(vars(base).items())
     ) or any(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from inspect import Signature, getattr_static, isasyncgen
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
 from .._coroutines import is_async_generator_function
@@ -35,6 +36,7 @@ from .kinds import (
     returns_atoms,
     settled,
 )
+from .replaced import variant
 
 if TYPE_CHECKING:
     from .family import Family
@@ -214,15 +216,7 @@ def _renamed(name: str, cls: type, family: Family) -> Any:
 def lending_class(cls: type[Twin], family: Family) -> type[Twin]:
     """Return a subclass of twins that can be entered while they are lent."""
     title = f"{cls.__qualname__}.__aexit__"
-    namespace: dict[str, Any] = {
-        "__slots__": (),
-        "__module__": cls.__module__,
-        "__qualname__": cls.__qualname__,
-        "__enter__": _enter(title, family),
-        "__exit__": _exit(title, family),
-        "_aiofutures_class": cls._aiofutures_class,
-    }
-    return type(cls.__name__, (cls,), namespace)
+    return variant(cls, {"__enter__": _enter(title, family), "__exit__": _exit(title, family)})
 
 
 class _Lease(AbstractContextManager[Any, Any]):
@@ -253,10 +247,16 @@ def _enter(title: str, family: Family) -> Callable[..., Any]:
     return enter
 
 
+# Reentrant, as a signal handler or a finalizer may enter another one.
+_first_entering: Final = RLock()
+
+
 def _entered(twin: Twin) -> list[AbstractContextManager[Any, Any]]:
     """Return the managers that were entered and not yet left."""
     if not hasattr(twin, "_aiofutures_entered"):
-        twin._aiofutures_entered = []
+        with _first_entering:
+            if not hasattr(twin, "_aiofutures_entered"):
+                twin._aiofutures_entered = []
     return twin._aiofutures_entered
 
 

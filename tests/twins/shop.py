@@ -95,6 +95,10 @@ class Connection:
         """Return a number."""
         return 1
 
+    async def sibling(self) -> "Connection":
+        """Return another one, which nobody lends."""
+        return Connection()
+
 
 class Lending:
     """A connection that is lent, to be awaited or entered, as asyncpg has it."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial, wraps
 from types import GeneratorType
-from typing import Any, NamedTuple, Self, TypedDict
+from typing import Any, NamedTuple, Protocol, Self, TypedDict
 
 import pytest
 from support import LIMIT, MakeExecutor, in_thread, run_python
@@ -33,7 +33,7 @@ from aiofutures import (
     to_sync,
     unwrap,
 )
-from aiofutures._twins import base
+from aiofutures._twins import base, members
 from aiofutures._twins.entries import remove_dead
 from twins import shop
 from twins.shop import tenant
@@ -291,6 +291,32 @@ class TestMembers:
         assert twin.cursor().fetch() == 3
         assert type(twin.sync()) is Sync
         assert twin.sync().fetch() == 4
+
+    def test_async_call(self, executor: AsyncExecutor) -> None:
+        """A class whose objects are called and awaited is async."""
+
+        class App:
+            async def __call__(self, number: int) -> int:
+                return number + 1
+
+        class Handler(Protocol):
+            async def __call__(self) -> int: ...
+
+        class Server:
+            handler: Handler
+
+            async def app(self) -> App:
+                return App()
+
+        class Holder:
+            handler: Handler
+
+        app: Any = sync_class(App, executor=executor)()
+        assert app(1) == 2
+        server: Any = sync_class(Server, executor=executor)()
+        assert server.app()(2) == 3
+        with pytest.raises(TypeError, match="no public async members"):
+            sync_class(Holder)
 
     def test_awaitable_that_is_called(self, executor: AsyncExecutor) -> None:
         """What can be awaited and called keeps its call."""
@@ -734,10 +760,11 @@ class TestClasses:
 
         make = partial(sync_class, AsyncThing, executor=executor)
 
-        assert make().__name__ == "SyncThing"
+        first = make()
+        assert (first.__name__, first.__module__) == ("SyncThing", __name__)
         assert make(name="Thing").__name__ == "Thing"
-        assert make().__module__ == __name__
-        assert make(name="Thing") is make(name="Thing")
+        assert make(name="Thing") is make(name="Other") is make() is first
+        assert first.__name__ == "SyncThing"
 
     @pytest.mark.parametrize("name", ["", "a b", "a.b"])
     def test_wrong_name(self, name: str) -> None:
@@ -857,6 +884,37 @@ class TestBlocks:
         assert (pool.free, alone.number()) == (1, 1)
         pool.release(alone)
         assert pool.free == pool.size() == 2
+
+    def test_lent_object_that_makes_others(self, executor: AsyncExecutor) -> None:
+        """What a lent object returns is not lent, although it is of the same class."""
+        pool: Any = sync_class(shop.Pool, executor=executor)()
+
+        with pool.acquire() as connection:
+            other = connection.sibling()
+
+        assert type(other) is sync_class(shop.Connection, executor=executor)
+        assert not hasattr(other, "__enter__")
+
+    def test_entered_by_two_threads(
+        self, twin: Any, executor: AsyncExecutor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where two threads enter a twin for the first time at once, both leave it."""
+        other = sync_class(shop.Shop, executor=executor)("other")
+
+        class Late:
+            """A lock that another thread has first."""
+
+            def __enter__(self) -> None:
+                if not hasattr(twin, "_aiofutures_entered"):
+                    twin._aiofutures_entered = [other]
+
+            def __exit__(self, *_: object) -> None: ...
+
+        monkeypatch.setattr(members, "_first_entering", Late())
+        with twin:
+            assert twin._aiofutures_entered[0] is other
+
+        assert twin._aiofutures_entered == [other]
 
     def test_errors_travel(self, executor: AsyncExecutor) -> None:
         """The exit gets the error of the block, and may suppress it."""

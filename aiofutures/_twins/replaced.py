@@ -1,0 +1,91 @@
+"""Methods that are replaced in a single twin, for instance by a mock."""
+
+from __future__ import annotations
+
+from inspect import getattr_static, iscoroutinefunction
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final
+
+from .kinds import function_of, is_async_function, is_for_loop_thread
+
+if TYPE_CHECKING:
+    from .base import Twin
+
+_METHODS: Final = (FunctionType, classmethod, staticmethod)
+
+
+def variant(cls: type[Twin], namespace: dict[str, Any]) -> type[Twin]:
+    """Return a subclass that looks the same, for those twins of a class that have more members."""
+    looks = {name: getattr(cls, name) for name in ("__module__", "__qualname__")}
+    kept = {"_aiofutures_class": cls._aiofutures_class, "_aiofutures_plain": plain(cls)}
+    return type(cls.__name__, (cls,), {"__slots__": (), **looks, **kept, **namespace})
+
+
+def plain(cls: type[Twin]) -> type[Twin]:
+    """Return the class that this is a variant of, or the class itself."""
+    return cls._aiofutures_plain or cls
+
+
+def is_method(twin: Twin, name: str) -> bool:
+    """Tell whether a twin has a method of this name, perhaps a replaced one."""
+    return isinstance(getattr_static(type(twin), name, None), _METHODS)
+
+
+def replace(twin: Twin, original: Any, name: str, value: Any) -> None:
+    """Replace a method of a twin by a sync function, and that of its original by what fits there.
+
+    An async function fits, and so does any other if the method is sync there, too. The method
+    itself is put back by tools that have replaced it.
+    """
+    cls, replaced = _replaced_in(twin)
+    if _is_itself(value, getattr_static(cls, name), twin):
+        restore(twin, original, name)
+        return
+    is_async = iscoroutinefunction(value)
+    if is_async or not _is_async(twin._aiofutures_class, name):
+        setattr(original, name, value)
+    if is_async:
+        replaced.pop(name, None)
+    else:
+        replaced[name] = staticmethod(value)
+    _show(twin, cls, replaced)
+
+
+def restore(twin: Twin, original: Any, name: str) -> bool:
+    """Undo the same; return False if there is nothing to undo."""
+    cls, replaced = _replaced_in(twin)
+    known = replaced.pop(name, None)
+    _show(twin, cls, replaced)
+    is_in_original = name in getattr(original, "__dict__", ())
+    if is_in_original:
+        delattr(original, name)
+    return known is not None or is_in_original
+
+
+def _is_itself(value: Any, method: Any, twin: Twin) -> bool:
+    """Tell whether a value was read from the method of a twin."""
+    owner = getattr(value, "__self__", twin)
+    function = getattr(method, "__func__", method)
+    # A class may be a variant.
+    is_own = owner is twin or isinstance(owner, type)
+    return is_own and getattr(value, "__func__", value) is function
+
+
+def _replaced_in(twin: Twin) -> tuple[type[Twin], dict[str, Any]]:
+    """Return the class of a twin without what was replaced, and a copy of that, by name."""
+    cls = type(twin)
+    replaced = vars(cls).get("_aiofutures_replaced")
+    return (cls, {}) if replaced is None else (cls.__bases__[0], dict(replaced))
+
+
+def _show(twin: Twin, cls: type[Twin], replaced: dict[str, Any]) -> None:
+    """Give a twin the methods of `cls` and those that replace some of them."""
+    # Only a class hides the methods of another one.
+    more = {**replaced, "_aiofutures_replaced": replaced}
+    object.__setattr__(twin, "__class__", variant(cls, more) if replaced else cls)
+
+
+def _is_async(cls: type, name: str) -> bool:
+    """Tell whether a method of an original returns something async."""
+    function = function_of(getattr_static(cls, name, None))
+    return is_async_function(function) or is_for_loop_thread(name, function, cls)
