@@ -111,7 +111,7 @@ class _Here(local):
 _here: Final = _Here()
 
 
-def use_caller(running: Callable[[], RunsInCaller | None]) -> None:
+def use_caller(running: Callable[[], RunsInCaller | None]) -> bool:
     """Have thread-sensitive calls of this context run in the thread that waits.
 
     asgiref takes long to store an executor, so this does it once for each event loop.
@@ -119,16 +119,20 @@ def use_caller(running: Callable[[], RunsInCaller | None]) -> None:
     Args:
         running: Returns the loop thread that runs this; its `run_in_caller` is that of
             `CallerExecutor`.
+
+    Returns:
+        Whether this has set a context variable.
     """
     loop = asyncio._get_running_loop()
     if _here.loop is not loop:
         host, variable = running(), executors_variable()
         if host is None or variable is None:
-            return
+            return False
         _here.value, _here.loop = Context().run(_stored, variable, running, host), loop
     value = _here.value
     assert _executors is not None  # noqa: S101
     _executors.set(value.copy() if type(value) is dict else value)
+    return True
 
 
 def _stored(
@@ -189,25 +193,28 @@ def executors_variable() -> ContextVar[Any] | None:
 
 def arrive(context: Context) -> None:
     """Move asgiref's data in the context of a call to the loop thread. Loop thread only."""
+    # Entering it once is faster than for each variable.
+    context.run(_arrive, context)
+
+
+def _arrive(context: Context) -> None:
     executors = executors_variable()
     for variable, value in context.items():
-        if not is_local(variable, value):
-            continue
         if variable is executors:
-            _arrive_at_executor(context, variable, value)
-        else:
-            context.run(variable.set, rehomed(value))
+            _arrive_at_executor(variable, value)
+        elif is_local(variable, value):
+            variable.set(rehomed(value))
 
 
-def _arrive_at_executor(context: Context, variable: ContextVar[Any], value: Any) -> None:
+def _arrive_at_executor(variable: ContextVar[Any], value: Any) -> None:
     """Let a call find the executor in `value` only if that is one of ours. Loop thread only."""
     is_ours = isinstance((_data(value) or {}).get("current"), CallerExecutor)
     # asgiref overlooks what belongs to another thread.
     if is_ours or getattr(value, "thread_id", get_ident()) == get_ident():
-        context.run(variable.set, rehomed(value))
-        if context.run(executor_of_asgiref) is not None:
+        variable.set(rehomed(value))
+        if executor_of_asgiref() is not None:
             # The caller's thread may be waiting for something else by now.
-            context.run(use, None)
+            use(None)
 
 
 def rehome(context: Context) -> None:
@@ -230,14 +237,14 @@ def is_local(variable: ContextVar[Any], value: object) -> bool:
     return variable.name == LOCAL and _data(value) is not None
 
 
-def has_changed(variable: ContextVar[Any], value: object, context: Context) -> bool:
-    """Tell whether a `Local` has other data in another context, and is to be taken over."""
-    data, before = _data(value), _data(context.get(variable)) or {}
+def has_changed(value: Any, before: object) -> bool:
+    """Tell whether the data of a `Local` is not the same as before."""
+    data, known = _data(value), _data(before) or {}
     assert data is not None  # noqa: S101
-    if data is before:
+    if data is known:
         return False
-    return len(data) != len(before) or any(
-        before.get(name, _UNSET) is not item for name, item in data.items()
+    return len(data) != len(known) or any(
+        known.get(name, _UNSET) is not item for name, item in data.items()
     )
 
 
@@ -248,10 +255,10 @@ def rehomed(value: Any) -> Any:
 
 def _data(value: Any) -> Mapping[str, Any] | None:
     """Return the data of a `Local`, if this is some."""
-    if not (_is_old(value) or hasattr(value, "thread_id")):
-        return None
-    data: Mapping[str, Any] | None = value if _is_old(value) else getattr(value, "data", None)
-    return data
+    if type(value) is dict:
+        return value
+    data: Mapping[str, Any] | None = getattr(value, "data", None)
+    return data if hasattr(value, "thread_id") else None
 
 
 def _is_old(value: object) -> bool:

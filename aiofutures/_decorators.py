@@ -385,8 +385,7 @@ def _blocking(
             raise
         finally:
             context, call.context = call.context, UNWANTED
-            # The call itself sets one variable.
-            if context is not None and len(context) > 1:
+            if context is not None and len(context) > call.own_variables:
                 ContextChanges(before).take_over(context)
             # The traceback of its exception refers to this frame, and so to the call.
             del future, call, before, context

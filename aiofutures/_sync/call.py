@@ -155,6 +155,8 @@ class SyncCall(Caller):
 
     #: The context in which the call ended, or `UNWANTED`: its variables refer to this object.
     context: Context | None = None
+    #: How many context variables the call itself sets.
+    own_variables = 1
 
     def __init__(self, fn: Callable[..., Any], name: str) -> None:
         self.fn = fn
@@ -168,8 +170,8 @@ class SyncCall(Caller):
     async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function and await what it returns, or return it as `Openable`."""
         waiting_caller.set(self)
-        if LOCAL in sys.modules:
-            _asgiref.use_caller(LoopThread.running)
+        if LOCAL in sys.modules and _asgiref.use_caller(LoopThread.running):
+            self.own_variables = 2
         try:
             result = self.fn(*args, **kwargs)
             if isinstance(result, CoroutineType) or isawaitable(result):
@@ -233,12 +235,11 @@ class ContextChanges:
         if len(context) == of_ours and not self._tokens:
             return
         for variable, value in context.items():
-            if seen.get(variable, _UNSET) is value or variable in _OF_THE_TASK:
-                continue
-            if variable is executors:
+            before = seen.get(variable, _UNSET)
+            if before is value or variable in _OF_THE_TASK or variable is executors:
                 continue
             if _asgiref.is_local(variable, value):
-                if not _asgiref.has_changed(variable, value, seen):
+                if not _asgiref.has_changed(value, before):
                     continue
                 value = _asgiref.rehomed(value)  # noqa: PLW2901
             if variable.get(_UNSET) is not value:
