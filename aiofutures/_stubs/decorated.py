@@ -38,10 +38,15 @@ KEPT_DECORATORS: Final = frozenset(
         "overload",
     }
 )
+# What those of the standard library return.
+_MANAGERS: Final = {
+    "asynccontextmanager": "AbstractAsyncContextManager",
+    "contextmanager": "AbstractContextManager",
+}
 # Those whose effect is known without their annotations.
 _KNOWN: Final = KEPT_DECORATORS | {
-    *("override", "abstractmethod", "asynccontextmanager", "setter", "deleter", "wraps"),
-    *("cache", "lru_cache"),
+    *("override", "abstractmethod", "setter", "deleter", "wraps", "cache", "lru_cache"),
+    *_MANAGERS,
 }
 _ITERATED: Final = frozenset({"AsyncGenerator", "AsyncIterable", "AsyncIterator"})
 _UNTOLD: Final = frozenset({"Any", "Callable", "object"})
@@ -93,8 +98,8 @@ def applied(node: Function, member: Member) -> Made | None:
     for decorator in reversed(node.decorator_list):
         called = decorator.func if isinstance(decorator, ast.Call) else decorator
         name = ast.unparse(called).rpartition(".")[2]
-        if name == "asynccontextmanager":
-            made = plain = replace(made, returns=_manager(node, member.context))
+        if name in _MANAGERS:
+            made = plain = replace(made, returns=_manager(node, member.context, _MANAGERS[name]))
         if name in _KNOWN:
             continue
         signatures = [*_signatures(decorator, member.context)]
@@ -119,12 +124,12 @@ def _is_generator(node: Function) -> bool:
     return any(isinstance(each, (ast.Yield, ast.YieldFrom)) for each in ast.walk(node))
 
 
-def _manager(node: Function, context: Context) -> Bound:
-    """Return what an `asynccontextmanager` function returns."""
+def _manager(node: Function, context: Context, kind: str) -> Bound:
+    """Return what a `contextmanager` or `asynccontextmanager` function returns."""
     returns = unquoted(node.returns)
     args = arguments_of(returns) if isinstance(returns, ast.Subscript) else []
     item = args[0] if args else Reference("typing", "Any")
-    manager = ast.Subscript(Reference("contextlib", "AbstractAsyncContextManager"), item)
+    manager = ast.Subscript(Reference("contextlib", kind), item)
     return Bound(manager, context)
 
 

@@ -239,16 +239,32 @@ class Types:
         sent = self.translate(args[1], context, Position.TAKEN) if len(args) > 1 else None
         return generator_type(item, sent)
 
-    def _manager(self, args: list[ast.expr], context: Context) -> ast.expr:
-        entered = self._argument(args, 0, context, Position.GIVEN)
+    def _manager(
+        self, args: list[ast.expr], context: Context, position: Position = Position.GIVEN
+    ) -> ast.expr:
+        entered = self._argument(args, 0, context, position)
         rest = [self.translate(each, context, Position.KEPT) for each in args[1:]]
         left = rest or [ast.BinOp(Reference("builtins", "bool"), ast.BitOr(), ast.Constant(None))]
         return subscript(Reference("contextlib", "AbstractContextManager"), [entered, *left])
 
-    def manager_of_generator(self, node: ast.expr, context: Context) -> ast.expr:
-        """Return the type of an `asynccontextmanager` function annotated with `node`."""
+    def manager_of_generator(
+        self, node: ast.expr, context: Context, position: Position
+    ) -> ast.expr:
+        """Return the type of an `asynccontextmanager` function annotated with `node`.
+
+        Args:
+            node: The type of the generator, which may be quoted.
+            context: The meaning of the names in it.
+            position: That of what is yielded: a sync manager is handed through as it is.
+        """
+        node = unquoted(node)
         args = arguments_of(node) if isinstance(node, ast.Subscript) else []
-        return self._manager(args[:1], context)
+        return self._manager(args[:1], context, position)
+
+    def for_originals(self, cls: Class, context: Context) -> Context:
+        """Return a context in which the class itself is the original one, not its twin."""
+        selves = dict.fromkeys({"Self", *context.is_self}, Bound(self.wrapped(cls), cls.context))
+        return replace(context, is_self=frozenset(), names=context.names | selves)
 
     def _import(self, target: Target) -> ast.expr:
         return Reference(*public_place(target))
