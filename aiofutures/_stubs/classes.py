@@ -209,6 +209,10 @@ class Class:
             for each in order
         ]
 
+    def descends(self, other: Class) -> bool:
+        """Tell whether `other` is this class or derives from it."""
+        return any(each == self for each, _ in other.ancestry())
+
 
 def variable_of(key: Key) -> tuple[ast.expr, bool]:
     """Return the name of a type variable, and whether it represents several types."""

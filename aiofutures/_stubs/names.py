@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from .classes import Key
 from .modules import load
-from .references import Declared, Reference
+from .references import Declared, Reference, Unfinished
 
 # Names that are the same in `typing` and `collections.abc`, unlike Set.
 _COLLECTIONS: Final = frozenset(abc.__all__) - {"Set"}
@@ -80,8 +80,10 @@ class Names:
 
     def settled_statement(self, node: ast.stmt) -> ast.stmt:
         """Return a statement as written in the stub."""
+        if isinstance(node, Unfinished):
+            node = node.finished()
         if isinstance(node, ast.ClassDef):
-            self._members = frozenset(_member_names(node))
+            self._members = frozenset(filter(None, map(member_name, node.body)))
         new: ast.stmt = self.settled(node)
         self._members = frozenset()
         return new
@@ -200,17 +202,17 @@ class Names:
             yield ast.ImportFrom(source, [alias], int(is_near))
 
 
-def _member_names(node: ast.ClassDef) -> Iterator[str]:
-    for statement in node.body:
-        match statement:
-            case ast.FunctionDef(name=name):
-                yield name
-            case ast.AnnAssign(target=ast.Name(id=name)):
-                yield name
-            case ast.Assign(targets=[ast.Name(id=name)]):
-                yield name
-            case _:
-                pass
+def member_name(statement: ast.stmt) -> str | None:
+    """Return the name of the member that a statement in a class defines."""
+    match statement:
+        case ast.FunctionDef(name=name):
+            return name
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return name
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return name
+        case _:
+            return None
 
 
 def subscript(node: ast.expr, args: list[ast.expr]) -> ast.expr:

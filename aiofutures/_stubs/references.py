@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 
 class Reference(ast.Name):
@@ -22,3 +23,15 @@ class Declared(ast.Name):
         self.module = module
         self.name = name
         self.call = call
+
+
+class Unfinished(ast.ClassDef):
+    """A class that can be finished when all twins of the stub are known."""
+
+    def __init__(self, node: ast.ClassDef, finish: Callable[[ast.ClassDef], ast.ClassDef]) -> None:
+        super().__init__(**dict(ast.iter_fields(node)))
+        self._finish = finish
+
+    def finished(self) -> ast.ClassDef:
+        """Return the class as it is in the stub."""
+        return self._finish(ast.ClassDef(**dict(ast.iter_fields(self))))

@@ -458,6 +458,25 @@ class Types:
         name = self._twins.get(cls.key) or ast.Name(self._name_twin(cls))
         return subscript(name, self._given(cls, args, context))
 
+    def has_twin(self, cls: Class) -> bool:
+        """Tell whether the stub has a twin of a class."""
+        return cls.key in self._twins
+
+    def as_base(self, cls: Class, context: Context) -> ast.expr | None:
+        """Return the twin of a class as the base of another; None if none would fit.
+
+        Args:
+            cls: A class that has a twin.
+            context: What the other class has for its type variables.
+        """
+        args = [context.known[key] for key in cls.parameters if key in context.known]
+        if any(variable_of(key)[1] for key in cls.parameters):
+            return None
+        # A twin need not be what the base expects.
+        if any(self._holds_async(each.node, each.context) for each in args):
+            return None
+        return subscript(self._twins[cls.key], [self.bound(each, Position.KEPT) for each in args])
+
     def known_twin(self, cls: type) -> ast.expr | None:
         """Return the name of a class of twins, if this is one that has a name."""
         original = vars(cls).get("_aiofutures_class")
@@ -613,7 +632,7 @@ class Types:
         others = (public | called) - fields
         if iterates or enters or any(self._is_async(members[name]) for name in sorted(others)):
             return Kind.TWIN
-        is_open = any(self._holds_async(members[name]) for name in sorted(fields))
+        is_open = any(self._holds_field(members[name]) for name in sorted(fields))
         return Kind.RECORD if is_open else Kind.PLAIN
 
     def _is_made_async(self, made: Made | None) -> bool:
@@ -621,10 +640,14 @@ class Types:
         returns = None if made is None else made.returns
         return returns is not None and self.is_async_type(returns.node, returns.context)
 
-    def _holds_async(self, field: Member) -> bool:
+    def _holds_field(self, field: Member) -> bool:
         """Tell whether a field of a record may be, or contain, something async."""
         assert isinstance(field.binding, Assigned)  # noqa: S101
-        for node in ast.walk(unquoted(field.binding.annotation) or ast.Constant(None)):
+        return self._holds_async(field.binding.annotation, field.context)
+
+    def _holds_async(self, annotation: ast.expr | None, context: Context) -> bool:
+        """Tell whether what has this type may be, or contain, something async."""
+        for node in ast.walk(unquoted(annotation) or ast.Constant(None)):
             match node:
                 case ast.Name() | ast.Attribute():
                     named: ast.expr = node
@@ -632,10 +655,14 @@ class Types:
                     named = ast.Name(text)
                 case _:
                     continue
-            target = field.context.target(named)
+            target = context.target(named)
             cls = None if target is None else class_of(target)
             is_open = cls is not None and self.kind(cls) is Kind.RECORD
-            if is_open or self.is_async_type(named, field.context):
+            known = (
+                None if target is None else context.known.get((target.module, target.name or ""))
+            )
+            holds = known is not None and self._holds_async(known.node, known.context)
+            if is_open or holds or self.is_async_type(named, context):
                 return True
         return False
 

@@ -43,10 +43,11 @@ from .names import (
     generator_type,
     joined,
     last_part,
+    member_name,
     subscript,
     value_of,
 )
-from .references import Reference
+from .references import Reference, Unfinished
 from .types import Kind, Position, Types, itself
 
 _HIDDEN: Final = frozenset(
@@ -104,7 +105,31 @@ class Writer:
             bases = [Reference("enum", enumeration)]
         written = ast.ClassDef(name, bases, [], body or [_ELLIPSIS], decorators)
         self._types.add_brackets(written, cls.node, cls.context, Position.GIVEN)
+        return Unfinished(written, partial(self._derived, cls)) if enumeration is None else written
+
+    def _derived(self, cls: Class, written: ast.ClassDef) -> ast.ClassDef:
+        """Return a twin with the twins of its nearest ancestors as bases."""
+        nearest: list[Class] = []
+        bases: list[ast.expr] = []
+        for each, context in cls.ancestry()[1:]:
+            is_other = isinstance(each, Class) and not any(map(each.descends, nearest))
+            if isinstance(each, Class) and is_other and self._is_base(each):
+                base = self._types.as_base(each, context)
+                nearest += [each] if base else []
+                bases += [base] if base else []
+        kept = {
+            SYNC_NAMES.get(name, name)
+            for name, member in members_of(cls).items()
+            if _is_final(member.binding) and any(map(member.owner.descends, nearest))
+        }
+        body = [each for each in written.body if member_name(each) not in kept]
+        written.bases, written.body = [*bases, *written.bases], body or [_ELLIPSIS]
         return written
+
+    def _is_base(self, cls: Class) -> bool:
+        """Tell whether the stub has a twin of a class that can be a base."""
+        is_class = self._types.kind(cls) is not Kind.RECORD and _enumeration(cls) is None
+        return is_class and self._types.has_twin(cls)
 
     def _record(self, cls: Class, name: str, shown: list[tuple[str, Member]]) -> ast.stmt:
         """Return a named tuple or typed dictionary with twins in it."""
@@ -468,6 +493,15 @@ def _is_opaque(binding: Defined, member: Member) -> bool:
     """Tell whether nothing is known about what decorators have made of a function."""
     made = applied(binding.nodes[-1], member)
     return made is not None and made.returns is None
+
+
+def _is_final(binding: Binding) -> bool:
+    """Tell whether subclasses must not define a member again."""
+    if isinstance(binding, Defined):
+        return any("final" in decorator_names(node) for node in binding.nodes)
+    annotation = unquoted(binding.annotation) if isinstance(binding, Assigned) else None
+    named = annotation.value if isinstance(annotation, ast.Subscript) else annotation
+    return named is not None and last_part(named) == "Final"
 
 
 def _enumeration(cls: Class) -> str | None:

@@ -1,6 +1,14 @@
 """The members, bases and attributes of classes in stubs."""
 
+import ast
+
 from twins.stubs import Write, methods
+
+
+def _bases(stub: str) -> dict[str, list[str]]:
+    """Return the bases of the classes of a stub."""
+    classes = [each for each in ast.parse(stub).body if isinstance(each, ast.ClassDef)]
+    return {cls.name: [*map(ast.unparse, cls.bases)] for cls in classes}
 
 
 class TestManagers:
@@ -60,3 +68,114 @@ class TestManagers:
         assert members["paired"] == f"paired(self) -> list[{manager}[AsyncPage]]"
         itself = methods(stub, "Pool")["itself"]
         assert itself == f"itself(self) -> {manager}[AsyncPool[T], bool | None]"
+
+
+class TestBases:
+    """The bases of twins."""
+
+    def test_nearest(self, write: Write) -> None:
+        """A twin derives from the twins of its nearest ancestors that the stub has."""
+        stub = write(
+            """
+            from typing import Final, final
+            from aiofutures import sync_class
+            class Plain: ...
+            class AsyncClient(Plain):
+                RETRIES: Final = 3
+                limit: "Final[int]"
+                @final
+                async def get(self) -> int: ...
+                async def merge(self, other: "AsyncClient") -> "AsyncClient": ...
+            class AsyncPaged:
+                async def pages(self) -> int: ...
+            class Between(AsyncClient): ...
+            class AsyncAzure(Between, AsyncPaged, Plain):
+                async def login(self) -> int: ...
+            class AsyncBlob(AsyncAzure): ...
+            Blob = sync_class(AsyncBlob)
+            Azure = sync_class(AsyncAzure)
+            Client = sync_class(AsyncClient)
+            Paged = sync_class(AsyncPaged)
+            """
+        )
+
+        bases = _bases(stub)
+        assert bases["Blob"] == ["Azure"]
+        assert bases["Azure"] == ["Client", "Paged"]
+        assert bases["Client"] == bases["Paged"] == []
+        assert methods(stub).keys() == {"__wrapped__", "RETRIES", "limit", "get", "merge"}
+        # Flat, but what is final is defined only once.
+        assert methods(stub, "Azure").keys() == {"__wrapped__", "login", "merge", "pages"}
+        assert methods(stub, "Blob").keys() == methods(stub, "Azure").keys()
+
+    def test_made_by_others(self, write: Write) -> None:
+        """Twins to which the members of others lead are bases, too."""
+        stub = write(
+            """
+            from aiofutures import sync_class
+            class AsyncPage:
+                async def text(self) -> str: ...
+            class AsyncIndex(AsyncPage): ...
+            class AsyncClient(AsyncIndex):
+                async def page(self) -> AsyncPage: ...
+            Client = sync_class(AsyncClient)
+            """
+        )
+
+        assert _bases(stub)["Client"] == ["SyncPage"]
+
+    def test_generic(self, write: Write) -> None:
+        """A generic base has the known type arguments, unless those are async."""
+        stub = write(
+            """
+            from enum import Enum
+            from typing import Generic, NamedTuple, TypeVar
+            from typing_extensions import TypeVarTuple, Unpack
+            from aiofutures import sync_class
+            T = TypeVar("T")
+            Ts = TypeVarTuple("Ts")
+            class AsyncRoot:
+                async def root(self) -> int: ...
+            class AsyncRepo(AsyncRoot, Generic[T]):
+                async def get(self) -> T: ...
+            class AsyncRows(AsyncRoot, Generic[Unpack[Ts]]):
+                async def row(self) -> tuple[Unpack[Ts]]: ...
+            class AsyncInts(AsyncRepo[int]): ...
+            class AsyncAny(AsyncRepo): ...
+            class AsyncLists(AsyncRepo[list[T]]): ...
+            class AsyncRoots(AsyncRepo[AsyncRoot]): ...
+            class AsyncDeep(AsyncLists[AsyncRoot]): ...
+            class Unnamed:
+                async def one(self) -> int: ...
+            class AsyncTaking(AsyncRoot, Generic[T]):
+                async def take(self, value: T) -> None: ...
+            class AsyncTaker(AsyncTaking[Unnamed]): ...
+            class AsyncIntRows(AsyncRows[int, str]): ...
+            class Pair(NamedTuple):
+                root: AsyncRoot
+            class AsyncPair(Pair):
+                async def all(self) -> Pair: ...
+            Root = sync_class(AsyncRoot)
+            Repo = sync_class(AsyncRepo)
+            Rows = sync_class(AsyncRows)
+            Ints = sync_class(AsyncInts)
+            Anything = sync_class(AsyncAny)
+            Lists = sync_class(AsyncLists)
+            Roots = sync_class(AsyncRoots)
+            IntRows = sync_class(AsyncIntRows)
+            Deep = sync_class(AsyncDeep)
+            Taking = sync_class(AsyncTaking)
+            Taker = sync_class(AsyncTaker)
+            Several = sync_class(AsyncPair)
+            """
+        )
+
+        bases = _bases(stub)
+        assert bases["Repo"] == ["Root", "Generic[T]"]
+        assert bases["Ints"] == ["Repo[int]"]
+        assert bases["Anything"] == ["Repo[Any]"]
+        assert bases["Lists"] == ["Repo[list[T]]", "Generic[T]"]
+        for name in ("Roots", "IntRows", "Deep", "Taker"):
+            assert bases[name] == ["Root"]
+        assert "SyncUnnamed" not in stub
+        assert bases["Several"] == []
