@@ -73,7 +73,7 @@ class Names:
         self._lent = {*self._local}
         self._taken = {*taken, *lent}
         self._twins = twins
-        self._declarations: dict[tuple[str, str, bool], ast.Assign] = {}
+        self._declarations: dict[tuple[str, str, bool, str], ast.Assign] = {}
         self._has_builtins = False
         # The members of the surrounding class, whose names hide others.
         self._members: frozenset[str] = frozenset()
@@ -163,7 +163,7 @@ class Names:
 
     def _declared(self, node: Declared) -> str:
         """Return the name of a type variable that the stub declares."""
-        key = node.module, node.name, node.name in self._members
+        key = node.module, node.name, node.name in self._members, ast.dump(node.call)
         if key not in self._declarations:
             local = self._free(node.module, node.name)
             self._taken.add(local)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from enum import Enum, auto
 from itertools import repeat, zip_longest
@@ -281,14 +281,24 @@ class Types:
             # Declared in brackets after the class name, in the stub as well.
             return ast.Name(last)
         key = target.module, name
-        return self._declared(key) if self._loses(key, context) else Reference(*key)
+        if not self.is_freed(key):
+            return Reference(*key)
+        is_of_class = any(key in cls.parameters for cls in context.classes)
+        return self._declared(key, [] if is_of_class else self._bounds_of_twins(key))
 
-    def _loses(self, key: Key, context: Context) -> bool:
-        """Tell whether this is a type variable of the class around that loses its limits."""
-        return self.is_freed(key) and any(key in cls.parameters for cls in context.classes)
+    def _bounds_of_twins(self, key: Key) -> list[ast.keyword]:
+        """Return the bound, if any, of a type variable of functions, which accept twins, too."""
+        value = next((each.value for each in call_of(key).keywords if each.arg == "bound"), None)
+        if value is None:
+            return []
+        context = Context(key[0])
+        # It may limit itself.
+        known = dict.fromkeys(variables_in(unquoted(value), context), UNKNOWN)
+        bound = self.translate(value, replace(context, known=known), Position.TAKEN)
+        return [ast.keyword("bound", bound)]
 
-    def _declared(self, key: Key) -> ast.expr:
-        """Return the name of a type variable that has lost its limits."""
+    def _declared(self, key: Key, bounds: Sequence[ast.keyword] = ()) -> ast.expr:
+        """Return the name of a type variable that has lost its limits, except `bounds`."""
         call = call_of(key)
         context = Context(key[0])
         kept = [
@@ -299,10 +309,13 @@ class Types:
         # That of `typing` has no default before Python 3.13.
         has_default = any(each.arg == "default" for each in kept)
         maker = Reference("typing_extensions" if has_default else "typing", "TypeVar")
-        return Declared(*key, ast.Call(maker, [], kept))
+        return Declared(*key, ast.Call(maker, [], [*bounds, *kept]))
 
     def is_freed(self, key: Key) -> bool:
-        """Tell whether a type variable of a generic twin loses its bound and its constraints."""
+        """Tell whether twins would not meet the bound or the constraints of a type variable.
+
+        Then the twins of its limits are in the stub, too.
+        """
         if key not in self._freed:
             # One that limits itself.
             self._freed[key] = False
@@ -320,7 +333,10 @@ class Types:
         return ast.dump(given) != ast.dump(kept)
 
     def in_brackets(self, node: ast.AST, context: Context, position: Position) -> list[ast.AST]:
-        """Return the type parameters in brackets, without bounds that twins would not meet."""
+        """Return the type parameters in brackets, without bounds that twins would not meet.
+
+        In the position `TAKEN`, bounds accept twins.
+        """
         parameters: list[ast.AST] = []
         for each in type_parameters(node):
             fields = {
@@ -330,7 +346,9 @@ class Types:
                 for part, value in ast.iter_fields(each)
             }
             bound = getattr(each, "bound", None)
-            if position is Position.GIVEN and bound is not None and self.changes(bound, context):
+            # This also gives the bound a twin in the stub.
+            is_async = self._frees and bound is not None and self.changes(bound, context)
+            if position is Position.GIVEN and is_async:
                 del fields["bound"]
             if each.name not in context.is_self:
                 parameters.append(type(each)(**fields))
@@ -498,7 +516,7 @@ class Types:
 
     def _has_free(self, node: ast.expr, context: Context) -> bool:
         found = variables_in(unquoted(node), context)
-        return any(self._loses(each, context) for each in found)
+        return any(map(self.is_freed, found))
 
     def _kept(self, cls: Class, args: list[ast.expr], context: Context) -> list[ast.expr]:
         """Return the type arguments of an original, whose limits a variable may not meet."""

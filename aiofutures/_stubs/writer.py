@@ -344,7 +344,7 @@ class Writer:
         returns = self._returns(name, node, context, member, cls, found)
         decorators = [*self._decorators(name, node, context)]
         written = _function(name, arguments, returns, decorators, docstring(node))
-        self._types.add_brackets(written, node, context, Position.KEPT)
+        self._types.add_brackets(written, node, context, Position.TAKEN)
         return written
 
     def _context(self, node: Function, context: Context, member: Member, cls: Class) -> Context:

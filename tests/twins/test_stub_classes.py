@@ -179,3 +179,59 @@ class TestBases:
             assert bases[name] == ["Root"]
         assert "SyncUnnamed" not in stub
         assert bases["Several"] == []
+
+
+class TestTypeVariables:
+    """The type variables of methods."""
+
+    def test_bound(self, write: Write) -> None:
+        """One that is bound to an async class accepts its twin, and those of its subclasses."""
+        stub = write(
+            """
+            from typing import TypeVar
+            from aiofutures import sync_class
+            class AsyncPage:
+                async def text(self) -> str: ...
+            class AsyncBook(AsyncPage): ...
+            P = TypeVar("P", bound="AsyncPage")
+            One = TypeVar("One", AsyncPage, str)
+            class AsyncClient:
+                async def add(self, page: P) -> P: ...
+                async def one(self, one: One) -> One: ...
+            Client = sync_class(AsyncClient)
+            Book = sync_class(AsyncBook)
+            """
+        )
+
+        variable = methods(stub)["add"].rpartition(" ")[2]
+        assert f'{variable} = TypeVar("{variable}", bound=AsyncPage | SyncPage)\n' in stub
+        assert methods(stub)["add"] == f"add(self, page: {variable}) -> {variable}"
+        assert _bases(stub)["Book"] == ["SyncPage"]
+        variable = methods(stub)["one"].rpartition(" ")[2]
+        assert f'{variable} = TypeVar("{variable}")\n' in stub
+
+    def test_bound_of_class_and_method(self, write: Write) -> None:
+        """One that a generic class has too is another one there, without a bound."""
+        stub = write(
+            """
+            from aiofutures import sync_class
+            from library import *
+            Client = sync_class(AsyncClient)
+            Pool = sync_class(AsyncPool)
+            """,
+            library="""
+            from typing import Generic, TypeVar
+            class Conn:
+                async def ping(self) -> str: ...
+            C = TypeVar("C", bound=Conn)
+            class AsyncPool(Generic[C]):
+                async def get(self) -> C: ...
+            class AsyncClient:
+                async def pool(self, conn: C, pool: AsyncPool[C]) -> C: ...
+            """,
+        )
+
+        assert 'C = TypeVar("C", bound=Conn | SyncConn)\n' in stub
+        assert 'library_C = TypeVar("library_C")\n' in stub
+        assert methods(stub)["pool"] == ("pool(self, conn: C, pool: AsyncPool[Any] | Pool[C]) -> C")
+        assert methods(stub, "Pool")["get"] == "get(self) -> library_C"

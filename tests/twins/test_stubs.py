@@ -1475,6 +1475,7 @@ class TestMembers:
         )
 
         assert 'Conn = TypeVar("Conn")\n' in stub
+        assert 'Tree = TypeVar("Tree", bound=AsyncClient[Any] | Client[Any])\n' in stub
         assert 'Held = TypeVar("Held", covariant=True)\n' in stub
         assert "import TypeVar as typing_extensions_TypeVar\n" in stub
         assert 'Given = typing_extensions_TypeVar("Given", default=SyncOne)\n' in stub
@@ -1784,7 +1785,7 @@ class TestMembers:
 
     @later
     def test_new_syntax(self, write: Write) -> None:
-        """Type parameters in brackets stay there, with their bounds."""
+        """Type parameters in brackets stay there, with their bounds, which accept twins, too."""
         stub = write(
             CLIENT,
             library="""
@@ -1808,7 +1809,7 @@ class TestMembers:
         )
 
         assert "class Client[T: (int, str), *Ts, **P]:" in stub
-        assert methods(stub)["one"] == "one[U: Other](self, a: U, b: T) -> tuple[U, T]"
+        assert methods(stub)["one"] == "one[U: Other | SyncOther](self, a: U, b: T) -> tuple[U, T]"
         assert methods(stub)["two"] == "two(self) -> Self"
         assert methods(stub)["base"] == "base(self, k: T) -> SyncOther"
         assert methods(stub)["pair"] == "pair(self) -> tuple[int, SyncOther]"
