@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import abc
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -439,8 +440,11 @@ def _members_of_generic(cls: Class) -> dict[str, Member]:
 
 def _members_of(cls: Class, known: Known | None) -> dict[str, Member]:
     members: dict[str, Member] = {}
-    for base, context in cls.ancestry(known):
+    ancestry = cls.ancestry(known)
+    for base, context in ancestry:
         if not isinstance(base, Class):
+            for name, member in _members_of_collection(base, ancestry).items():
+                members.setdefault(name, member)
             continue
         found = {name: _member(name, each, context, base) for name, each in base.scope.items()}
         for name, assigned in base.assigned.items():
@@ -451,6 +455,32 @@ def _members_of(cls: Class, known: Known | None) -> dict[str, Member]:
             if _is_undeclared(first) and not _is_undeclared(member):
                 members[name] = member
     return members
+
+
+def collection_of(target: Target) -> Class | None:
+    """Return the class that typeshed has in `typing` for one of `collections.abc`."""
+    if target.module not in {"collections.abc", "typing"} or target.name not in abc.__all__:
+        return None
+    is_set = target == Target("collections.abc", "Set")
+    return _class_named("typing", "AbstractSet" if is_set else target.name)
+
+
+def _members_of_collection(
+    base: Target, ancestry: list[tuple[Class | Target, Context]]
+) -> dict[str, Member]:
+    """Return the members of a base from `collections.abc`; none for other bases."""
+    cls = collection_of(base)
+    if cls is None:
+        return {}
+    given, context = next(
+        (arguments, context)
+        for owner, context in ancestry
+        if isinstance(owner, Class)
+        for each, arguments in owner.bases()
+        if isinstance(each, Target) and each[:2] == base[:2]
+    )
+    bounds = [Bound(each, context) for each in given] or repeat(UNKNOWN)
+    return members_of(cls, dict(zip(cls.parameters, bounds, strict=False)))
 
 
 def _member(name: str, binding: Binding, context: Context, owner: Class) -> Member:

@@ -547,7 +547,7 @@ class Types:
             if name == "__anext__":
                 return self._inner(returned, frozenset(_AWAITABLE)) or UNKNOWN
             return self._inner(returned, _ITERABLE) or self._iterated_by(returned, cls)
-        return self._of_special(cls, known, _ITERABLE, 0) or UNKNOWN
+        return self._of_iterable(cls, known)
 
     def _iterated_by(self, iterator: Bound, cls: Class) -> Bound:
         """Return the item type of the iterator that a class's `__aiter__` returns."""
@@ -576,10 +576,6 @@ class Types:
         member = members_of(cls, known).get("__await__")
         if member is not None and isinstance(member.binding, Defined):
             return self._awaited_by(member.binding.nodes[-1], member, cls)
-        for name, index in _AWAITABLE.items():
-            found = self._of_special(cls, known, frozenset({name}), index)
-            if found is not None:
-                return found
         return None
 
     def _awaited_by(self, function: Function, member: Member, cls: Class) -> Bound:
@@ -606,21 +602,19 @@ class Types:
         is_itself = isinstance(named, ast.Name) and named.id in itself(node, method.context)
         return SELF if is_itself else Bound(node.returns, method.context)
 
-    def _of_special(
-        self, cls: Class, known: Known, names: frozenset[str], index: int
-    ) -> Bound | None:
-        """Return an argument of the special generic type that a class derives from."""
+    def _of_iterable(self, cls: Class, known: Known) -> Bound:
+        """Return the argument of the generic iterator or iterable that a class derives from."""
         for base, context in cls.ancestry(known):
             if not isinstance(base, Class):
                 continue
             for node in base.node.bases:
                 named = node.value if isinstance(node, ast.Subscript) else node
                 target = context.target(named)
-                if target is None or target.module not in _SPECIAL or target.name not in names:
+                if target is None or target.module not in _SPECIAL or target.name not in _ITERABLE:
                     continue
                 args = arguments_of(node) if isinstance(node, ast.Subscript) else []
-                return Bound(args[index], context) if index < len(args) else UNKNOWN
-        return None
+                return Bound(args[0], context) if args else UNKNOWN
+        return UNKNOWN
 
     # Kinds.
 

@@ -20,6 +20,7 @@ from .classes import (
     Member,
     arguments_of,
     class_of,
+    collection_of,
     members_of,
     type_parameters,
     unquoted,
@@ -311,7 +312,7 @@ class Writer:
         if target is not None and target.name == "LiteralString":
             # Inherited from `str`; a twin is no string.
             return False
-        wanted = None if target is None else class_of(target)
+        wanted = None if target is None else class_of(target) or collection_of(target)
         if wanted is None or wanted == cls:
             return True
         if wanted == member.owner:

@@ -235,3 +235,59 @@ class TestTypeVariables:
         assert 'library_C = TypeVar("library_C")\n' in stub
         assert methods(stub)["pool"] == ("pool(self, conn: C, pool: AsyncPool[Any] | Pool[C]) -> C")
         assert methods(stub, "Pool")["get"] == "get(self) -> library_C"
+
+
+class TestCollections:
+    """Bases from `collections.abc`."""
+
+    def test_members(self, write: Write) -> None:
+        """What these bases define is there, with the types that the class gives them."""
+        stub = write(
+            """
+            from collections import UserDict
+            from collections.abc import (
+                AsyncIterator, Awaitable, Hashable, Mapping, MutableMapping, Sequence, Set)
+            import typing
+            from aiofutures import sync_class
+            V = typing.TypeVar("V")
+            class Page:
+                async def text(self) -> str: ...
+            class Flushed:
+                async def flush(self) -> None: ...
+            class AsyncStream(Flushed, AsyncIterator[Page]):
+                async def __anext__(self) -> Page: ...
+            class AsyncUntold(Flushed, AsyncIterator[int]):
+                def __aiter__(self): return self
+                async def __anext__(self): ...
+            class AsyncStore(Flushed, Mapping[str, int], Hashable): ...
+            class AsyncBox(Flushed, MutableMapping[str, V], typing.Generic[V]): ...
+            class AsyncDict(Flushed, UserDict[int, str]): ...
+            class AsyncRow(Flushed, Sequence): ...
+            class AsyncSet(Flushed, Set[int]): ...
+            class AsyncCall(Flushed, typing.Awaitable[Page]): ...
+            Stream = sync_class(AsyncStream)
+            Untold = sync_class(AsyncUntold)
+            Store = sync_class(AsyncStore)
+            Box = sync_class(AsyncBox)
+            Dict = sync_class(AsyncDict)
+            Row = sync_class(AsyncRow)
+            Numbers = sync_class(AsyncSet)
+            Call = sync_class(AsyncCall)
+            """
+        )
+
+        assert methods(stub, "Stream")["__iter__"] == (
+            "__iter__(self) -> Generator[SyncPage, None, None]"
+        )
+        assert methods(stub, "Untold")["__iter__"] == (
+            "__iter__(self) -> Generator[int, None, None]"
+        )
+        assert methods(stub, "Store")["items"] == "items(self) -> ItemsView[str, int]"
+        assert methods(stub, "Store")["__contains__"].endswith("key: object, /) -> bool")
+        assert methods(stub, "Box")["setdefault"].endswith("(self, key: str, default: V, /) -> V")
+        # Only where the values may be None.
+        assert "default: None = None" not in methods(stub, "Box")["setdefault"]
+        assert methods(stub, "Dict")["keys"] == "keys(self) -> KeysView[int]"
+        assert methods(stub, "Row")["__reversed__"] == "__reversed__(self) -> Iterator[Any]"
+        assert methods(stub, "Numbers")["isdisjoint"].endswith("Iterable[Any], /) -> bool")
+        assert methods(stub, "Call")["__call__"] == "__call__(self) -> SyncPage"
