@@ -635,7 +635,8 @@ class Types:
         iterates = bool({"__aiter__", "__anext__"} & members.keys() or special & _ITERABLE)
         enters = "__aenter__" in members or bool(special & _MANAGER)
         public = {name for name in members if not name.startswith("_")}
-        if iterates and not enters and public <= _ITERATING:
+        of_objects = {name for name in public if _is_of_objects(members[name])}
+        if iterates and not enters and public - of_objects <= _ITERATING:
             return Kind.ITERATOR
         has_fields = is_record(cls)
         assigned = {name for name in members if isinstance(members[name].binding, Assigned)}
@@ -721,6 +722,19 @@ class Types:
                 self._async_aliases[key] = self.is_async_type(value, inner)
             return self._async_aliases[key]
         return False
+
+
+def _is_of_objects(member: Member) -> bool:
+    """Tell whether only the objects of a class have an attribute, and the class itself has not.
+
+    With `__slots__` it has.
+    """
+    binding = member.binding
+    is_in_class = member.name in getattr(member.owner.live(), "__dict__", {})
+    is_assigned = isinstance(binding, Assigned) and (
+        member.is_of_instances or binding.value is None
+    )
+    return is_assigned and not is_in_class
 
 
 def _inside(name: str, position: Position) -> Position:

@@ -291,3 +291,55 @@ class TestCollections:
         assert methods(stub, "Row")["__reversed__"] == "__reversed__(self) -> Iterator[Any]"
         assert methods(stub, "Numbers")["isdisjoint"].endswith("Iterable[Any], /) -> bool")
         assert methods(stub, "Call")["__call__"] == "__call__(self) -> SyncPage"
+
+
+class TestIterators:
+    """What can only be iterated."""
+
+    def test_attributes_of_objects(self, write: Write) -> None:
+        """An async iterator is a generator, unless its class has other public names."""
+        stub = write(
+            """
+            from typing import TYPE_CHECKING, Self
+            from aiofutures import sync_class
+            if TYPE_CHECKING:
+                from elsewhere import Unseen
+            class Lines:
+                limit: int
+                def __init__(self, count: int) -> None:
+                    self.count = count
+                def __aiter__(self) -> Self: return self
+                async def __anext__(self) -> str: ...
+            class Slots(Lines):
+                __slots__ = ("size",)
+                def __init__(self) -> None:
+                    self.size = 3
+            class Constant(Lines):
+                size = 3
+            class Method(Lines):
+                def reset(self) -> None: ...
+            class AsyncClient:
+                async def close(self) -> None: ...
+                def lines(self) -> Lines: ...
+                def slots(self) -> Slots: ...
+                def constant(self) -> Constant: ...
+                def method(self) -> Method: ...
+                def unseen(self) -> "Unseen": ...
+            Client = sync_class(AsyncClient)
+            """,
+            elsewhere="""
+            from typing import Self
+            class Unseen:
+                def __init__(self) -> None:
+                    self.count = 3
+                def __aiter__(self) -> Self: return self
+                async def __anext__(self) -> int: ...
+            """,
+        )
+
+        members = methods(stub)
+        assert members["lines"] == "lines(self) -> Generator[str, None, None]"
+        assert members["slots"] == "slots(self) -> SyncSlots"
+        assert members["constant"] == "constant(self) -> SyncConstant"
+        assert members["method"] == "method(self) -> SyncMethod"
+        assert members["unseen"] == "unseen(self) -> Generator[int, None, None]"
