@@ -34,7 +34,7 @@ from .classes import (
 from .decorated import Made, applied
 from .inference import inferred, returned_by
 from .modules import Assigned, Defined, Function, Target, decorator_names, public_place, resolve
-from .names import Alias, Taken, generator_type, joined, subscript
+from .names import Alias, Taken, generator_type, joined, parts, subscript
 from .references import Declared, Reference
 
 
@@ -464,6 +464,27 @@ class Types:
         )
         return is_protocol and member is not None and self._is_async(member)
 
+    def of_setter(self, node: ast.expr, context: Context) -> ast.expr | None:
+        """Return the type that an attribute for async functions is set to; None for others.
+
+        What reads it calls a sync function, but the original awaits the one that it has.
+        """
+        given, kept, taken = (
+            self.translate(node, context, each)
+            for each in (Position.ATTRIBUTE, Position.KEPT, Position.TAKEN)
+        )
+        same = {*map(ast.dump, parts(kept))}
+        is_called = any(_is_callable(part) and ast.dump(part) not in same for part in parts(given))
+        accepted = [*map(self._without_twins_of_callbacks, parts(taken))]
+        is_unlike = any(one is not other for one, other in zip(accepted, parts(taken), strict=True))
+        return joined(accepted) if is_called or is_unlike else None
+
+    def _without_twins_of_callbacks(self, node: ast.expr) -> ast.expr:
+        if not isinstance(node, Taken) or isinstance(node.named, ast.expr):
+            return node
+        cls = class_of(resolve(*node.named))
+        return node.original if cls is not None and self._is_callback(cls) else node
+
     def original(self, cls: Class) -> ast.expr:
         """Return an expression for the original class."""
         return self._import(Target(cls.module.name, cls.name, cls.node))
@@ -722,6 +743,12 @@ class Types:
                 self._async_aliases[key] = self.is_async_type(value, inner)
             return self._async_aliases[key]
         return False
+
+
+def _is_callable(node: ast.expr) -> bool:
+    """Tell whether a type is a `Callable` with known parameters."""
+    named = node.value if isinstance(node, ast.Subscript) else None
+    return isinstance(named, Reference) and named.name == "Callable"
 
 
 def _is_of_objects(member: Member) -> bool:

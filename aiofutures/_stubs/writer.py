@@ -246,7 +246,12 @@ class Writer:
         self, name: str, binding: Assigned, member: Member, cls: Class
     ) -> Iterator[ast.stmt]:
         if binding.annotation is not None:
-            yield ast.AnnAssign(ast.Name(name), *self._declared(binding, member), simple=1)
+            kind, value = self._declared(binding, member)
+            taken = self._types.of_setter(binding.annotation, member.context)
+            if taken is None:
+                yield ast.AnnAssign(ast.Name(name), kind, value, simple=1)
+            else:
+                yield from _property(name, kind, taken)
             return
         types: list[ast.expr] = []
         for each in inferred(binding, member):
@@ -494,6 +499,15 @@ def _is_opaque(binding: Defined, member: Member) -> bool:
     """Tell whether nothing is known about what decorators have made of a function."""
     made = applied(binding.nodes[-1], member)
     return made is not None and made.returns is None
+
+
+def _property(name: str, given: ast.expr, taken: ast.expr) -> Iterator[ast.stmt]:
+    """Yield a property whose values are given as one type, and taken as another."""
+    yield _function(name, _arguments(["self"]), given, [Reference("builtins", "property")])
+    arguments = _arguments(["self", "value"])
+    arguments.args[1].annotation = taken
+    decorator = ast.Attribute(ast.Name(name), "setter")
+    yield _function(name, arguments, ast.Constant(None), [decorator])
 
 
 def _is_final(binding: Binding) -> bool:

@@ -343,3 +343,51 @@ class TestIterators:
         assert members["constant"] == "constant(self) -> SyncConstant"
         assert members["method"] == "method(self) -> SyncMethod"
         assert members["unseen"] == "unseen(self) -> Generator[int, None, None]"
+
+
+class TestHooks:
+    """Attributes for functions that the original calls."""
+
+    def test_setter(self, write: Write) -> None:
+        """They are read as sync functions, and set to async ones."""
+        stub = write(
+            """
+            from collections.abc import Awaitable, Callable
+            from dataclasses import dataclass
+            from typing import Protocol, TypeAlias
+            from aiofutures import sync_class
+            class Page:
+                async def text(self) -> str: ...
+            class Handler(Protocol):
+                async def __call__(self, text: str) -> None: ...
+            Hook: TypeAlias = Callable[[str], Awaitable[None]]
+            @dataclass
+            class AsyncClient:
+                on_text: Callable[[str], Awaitable[None]] | None = None
+                on_page: "Callable[[], Page] | Page" = Page
+                on_alias: Hook = None
+                on_sync: Callable[[str], int] | None = None
+                handler: Handler | None = None
+                page: Page | None = None
+                async def push(self, text: str) -> None: ...
+            Client = sync_class(AsyncClient)
+            """
+        )
+
+        setter = "@{0}.setter\ndef {0}(self, value: {1}) -> None"
+        members = methods(stub)
+        assert members["on_text"] == (
+            "@property\ndef on_text(self) -> Callable[[str], None] | None; "
+            + setter.format("on_text", "Callable[[str], Awaitable[None]] | None")
+        )
+        assert members["on_page"] == (
+            "@property\ndef on_page(self) -> Callable[[], SyncPage] | SyncPage; "
+            + setter.format("on_page", "Callable[[], Page] | Page | SyncPage")
+        )
+        assert members["on_alias"].endswith(setter.format("on_alias", "Hook"))
+        assert members["handler"] == (
+            "@property\ndef handler(self) -> SyncHandler | None; "
+            + setter.format("handler", "Handler | None")
+        )
+        assert members["on_sync"] == "on_sync: Callable[[str], int] | None"
+        assert members["page"] == "page: SyncPage | None"

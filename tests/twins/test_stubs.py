@@ -437,7 +437,8 @@ MEMBERS = [
     pytest.param("kinds: type[Other]", "kinds: type[SyncOther]", id="class attribute"),
     pytest.param(
         "hook: Callable[[int], Awaitable[Other]]",
-        "hook: Callable[[int], SyncOther]",
+        "@property\ndef hook(self) -> Callable[[int], SyncOther]; "
+        "@hook.setter\ndef hook(self, value: Callable[[int], Awaitable[Other]]) -> None",
         id="function attribute",
     ),
     pytest.param("hook: Callable", "hook: Callable", id="any function"),
@@ -1549,7 +1550,10 @@ class TestMembers:
             """,
         )
 
-        assert methods(stub)["handler"] == "handler: SyncHandler"
+        assert methods(stub)["handler"] == (
+            "@property\ndef handler(self) -> SyncHandler; "
+            "@handler.setter\ndef handler(self, value: Handler) -> None"
+        )
         assert methods(stub)["plain"] == "plain: Plain"
         assert methods(stub)["app"] == "app(self) -> SyncApp"
         assert methods(stub)["handlers"] == "handlers(self) -> list[Handler]"
