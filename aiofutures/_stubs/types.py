@@ -453,16 +453,16 @@ class Types:
         original = subscript(self.original(cls), self._kept(cls, args, context))
         if position is not Position.TAKEN:
             return original
+        if is_protocol(cls) and cls.key not in self._twins and self.kind(cls) is Kind.TWIN:
+            # The twin of any class with its members meets it.
+            self._name_twin(cls)
         args = [self.translate(each, context, position) for each in args]
         return Taken(original, cls.key, args)
 
     def _is_callback(self, cls: Class) -> bool:
         """Tell whether a class is a protocol of async functions, which an attribute may have."""
         member = members_of(cls).get("__call__")
-        is_protocol = any(
-            isinstance(base, Target) and base.name == "Protocol" for base, _ in cls.bases()
-        )
-        return is_protocol and member is not None and self._is_async(member)
+        return is_protocol(cls) and member is not None and self._is_async(member)
 
     def of_setter(self, node: ast.expr, context: Context) -> ast.expr | None:
         """Return the type that an attribute for async functions is set to; None for others.
@@ -773,6 +773,11 @@ def _inside(name: str, position: Position) -> Position:
     if name in _QUALIFIERS or (name in _READ and position is Position.TAKEN):
         return position
     return Position.KEPT
+
+
+def is_protocol(cls: Class) -> bool:
+    """Tell whether a class is a protocol."""
+    return any(isinstance(base, Target) and base.name == "Protocol" for base, _ in cls.bases())
 
 
 def is_record(cls: Class) -> bool:

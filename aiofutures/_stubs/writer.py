@@ -49,7 +49,7 @@ from .names import (
     value_of,
 )
 from .references import Reference, Unfinished
-from .types import Kind, Position, Types, itself
+from .types import Kind, Position, Types, is_protocol, itself
 
 _HIDDEN: Final = frozenset(
     {"__slots__", "__match_args__", "__doc__", "__module__", "__all__", "__orig_bases__", "__str__"}
@@ -164,9 +164,10 @@ class Writer:
         return not name.startswith("_")
 
     def _bases(self, cls: Class) -> list[ast.expr]:
-        if not cls.parameters or cls.parameters_of_syntax:
-            return []
-        return [subscript(Reference("typing", "Generic"), self._types.variables(cls))]
+        variables = [] if cls.parameters_of_syntax else self._types.variables(cls)
+        if is_protocol(cls):
+            return [subscript(Reference("typing", "Protocol"), variables)]
+        return [subscript(Reference("typing", "Generic"), variables)] if variables else []
 
     def _original(self, cls: Class) -> Iterator[ast.stmt]:
         """Yield the property that tells type checkers what `unwrap` gives."""
@@ -537,9 +538,7 @@ _ELLIPSIS: Final = ast.Expr(_DOTS)
 
 def _has_all(cls: Class, protocol: Class) -> bool:
     """Tell whether a class may match a protocol: same members, same literals."""
-    if not any(
-        isinstance(base, Target) and base.name == "Protocol" for base, _ in protocol.bases()
-    ):
+    if not is_protocol(protocol):
         return True
     members = members_of(cls)
     for name, wanted in members_of(protocol).items():

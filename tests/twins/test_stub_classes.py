@@ -391,3 +391,39 @@ class TestHooks:
         )
         assert members["on_sync"] == "on_sync: Callable[[str], int] | None"
         assert members["page"] == "page: SyncPage | None"
+
+
+class TestProtocols:
+    """Protocols with async members."""
+
+    def test_structure(self, write: Write) -> None:
+        """Their twins are protocols, which the twins of all that have their members meet."""
+        stub = write(
+            """
+            from typing import Protocol, TypeVar
+            from aiofutures import sync_class
+            T_co = TypeVar("T_co", covariant=True)
+            class Source(Protocol[T_co]):
+                async def pull(self) -> T_co: ...
+            class Named(Source[int], Protocol):
+                async def name(self) -> str: ...
+            class AsyncPipe:
+                async def pull(self) -> int: ...
+                async def drain(self, source: Source[int], named: Named | None = None) -> int: ...
+            class AsyncFile(Named):
+                async def close(self) -> None: ...
+            Pipe = sync_class(AsyncPipe)
+            File = sync_class(AsyncFile)
+            """
+        )
+
+        bases = _bases(stub)
+        assert bases["SyncSource"] == ["Protocol[T_co]"]
+        assert bases["SyncNamed"] == ["SyncSource[int]", "Protocol"]
+        assert bases["File"] == ["SyncNamed"]
+        assert methods(stub, "Pipe")["drain"] == (
+            "drain(self, source: Source[int] | SyncSource[int], "
+            "named: Named | SyncNamed | None=None) -> int"
+        )
+        # So that only twins meet it.
+        assert "__wrapped__" in methods(stub, "SyncSource")
