@@ -73,6 +73,10 @@ class Names:
         self._lent = {*self._local}
         self._taken = {*taken, *lent}
         self._twins = twins
+        # As type expressions have them, unlike other names that are the same.
+        self._own = {id(node) for node in twins.values()}
+        # Further names of twins, whose own ones are hidden.
+        self._aliases: dict[str, str] = {}
         self._declarations: dict[tuple[str, str, bool, str], ast.Assign] = {}
         self._has_builtins = False
         # The members of the surrounding class, whose names hide others.
@@ -95,6 +99,8 @@ class Names:
                 return self._named(node.module, node.name)
             case Declared():
                 return ast.Name(self._declared(node))
+            case ast.Name(id=name) if id(node) in self._own and name in self._members:
+                return ast.Name(self._alias_of(name))
             case Taken():
                 return self._given(node)
             case Alias():
@@ -174,9 +180,20 @@ class Names:
         assert isinstance(target, ast.Name)  # noqa: S101
         return target.id
 
+    def _alias_of(self, name: str) -> str:
+        """Return another name of a twin, as a member of the class around has its own."""
+        if name not in self._aliases:
+            self._aliases[name] = self._free("", f"_{name}")
+            self._taken.add(self._aliases[name])
+        return self._aliases[name]
+
     def declarations(self) -> list[ast.stmt]:
-        """Return the statements that declare type variables."""
-        return [*self._declarations.values()]
+        """Return the statements that declare type variables and further names of twins."""
+        aliases = (
+            ast.Assign([ast.Name(local)], ast.Name(name), lineno=0)
+            for name, local in self._aliases.items()
+        )
+        return [*self._declarations.values(), *aliases]
 
     def _free(self, module: str, name: str) -> str:
         long = f"{module.rpartition('.')[2].strip('_')}_{name}"

@@ -98,8 +98,8 @@ class Types:
     """Translates types of the source to those of the stub.
 
     Args:
-        twins: The names of the classes of twins in the stub; new ones are added.
-        name_twin: Returns a name for the twin of a class that has none yet.
+        twins: The names of the classes of twins in the stub.
+        name_twin: Adds a name for the twin of a class that has none yet.
         frees: Whether type variables lose async bounds and constraints, which twins do not meet.
     """
 
@@ -494,8 +494,9 @@ class Types:
         return target is not None and target.name == "Self" and target.module in _SPECIAL
 
     def _twin(self, cls: Class, args: list[ast.expr], context: Context) -> ast.expr:
-        name = self._twins.get(cls.key) or ast.Name(self._name_twin(cls))
-        return subscript(name, self._given(cls, args, context))
+        if cls.key not in self._twins:
+            self._name_twin(cls)
+        return subscript(self._twins[cls.key], self._given(cls, args, context))
 
     def has_twin(self, cls: Class) -> bool:
         """Tell whether the stub has a twin of a class."""

@@ -254,6 +254,10 @@ class Writer:
             else:
                 yield from _property(name, kind, taken)
             return
+        meant = None if member.is_of_instances else self._class_meant(binding.value, member)
+        if meant is not None:
+            yield ast.AnnAssign(ast.Name(name), Reference("typing", "TypeAlias"), meant, simple=1)
+            return
         types: list[ast.expr] = []
         for each in inferred(binding, member):
             if isinstance(each, Made):
@@ -266,6 +270,21 @@ class Writer:
             yield method
         elif types or not isinstance(binding.value, ast.Call) or not inferred(binding, member):
             yield ast.AnnAssign(ast.Name(name), kind, None, simple=1)
+
+    def _class_meant(self, node: ast.expr | None, member: Member) -> ast.expr | None:
+        """Return the class, or its twin, that an attribute is another name of.
+
+        None where a base has another one: one alias may not replace another.
+        """
+        target = None if node is None else member.context.target(node)
+        cls = None if target is None else class_of(target)
+        bases = (each for each, _ in member.owner.ancestry()[1:] if isinstance(each, Class))
+        is_first = not any(member.name in each.scope for each in bases)
+        if node is None or cls is None or cls.parameters or not is_first:
+            return None
+        if self._types.kind(cls) is Kind.TWIN:
+            return self._types.translate(node, member.context, Position.GIVEN)
+        return self._types.original(cls)
 
     def _declared(self, binding: Assigned, member: Member) -> tuple[ast.expr, ast.expr | None]:
         """Return the annotation of an attribute; where that is `Final` alone, its value says more.

@@ -427,3 +427,38 @@ class TestProtocols:
         )
         # So that only twins meet it.
         assert "__wrapped__" in methods(stub, "SyncSource")
+
+
+class TestNames:
+    """Classes that are members of classes."""
+
+    def test_twin_with_the_name_of_a_member(self, write: Write) -> None:
+        """A class attribute with the name of a twin does not hide that."""
+        stub = write(
+            """
+            from aiofutures import sync_class
+            class AsyncPage:
+                async def text(self) -> str: ...
+            class AsyncBook(AsyncPage): ...
+            class Plain: ...
+            class AsyncClient:
+                Page = AsyncPage
+                Kind = Plain
+                async def get(self) -> AsyncPage: ...
+                async def put(self, page: AsyncPage) -> list[AsyncPage]: ...
+            class AsyncShelf(AsyncClient):
+                Page = AsyncBook
+            Page = sync_class(AsyncPage)
+            Client = sync_class(AsyncClient)
+            Shelf = sync_class(AsyncShelf)
+            """
+        )
+
+        assert "\n_Page = Page\n" in stub
+        members = methods(stub)
+        assert members["Page"] == "Page: TypeAlias = _Page"
+        assert members["Kind"] == "Kind: TypeAlias = Plain"
+        assert members["get"] == "get(self) -> _Page"
+        assert members["put"] == "put(self, page: AsyncPage | _Page) -> list[_Page]"
+        # Checkers refuse another alias.
+        assert methods(stub, "Shelf")["Page"] == "Page: Any"

@@ -602,7 +602,7 @@ MEMBERS = [
     pytest.param("async def get(self):\n        yield 1", "get(self)", id="yields"),
     pytest.param("get = one", "get: Any", id="function of a module"),
     pytest.param("async def got(self) -> int: ...\n    get = got", "get(self) -> int", id="name"),
-    pytest.param("Inner = Other", "Inner: Any", id="class by another name"),
+    pytest.param("Inner = Other", "Inner: TypeAlias = SyncOther", id="class by another name"),
     pytest.param(
         "def __init__(self, a: int, b=3):\n        self.get = a\n        self.b = b",
         "get: int",
