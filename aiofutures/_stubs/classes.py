@@ -76,8 +76,10 @@ class Context:
             if first.id in cls.parameters_of_syntax:
                 return Target(cls.module.name, f"{cls.name}.{first.id}")
             binding = cls.scope.get(first.id)
-            if isinstance(binding, ast.ClassDef) and first is node:
-                return Target(cls.module.name, f"{cls.name}.{first.id}", binding)
+            if isinstance(binding, ast.ClassDef):
+                name = f"{cls.name}.{ast.unparse(node)}"
+                found = _class_named(cls.module.name, name)
+                return Target(cls.module.name, name, None if found is None else found.node)
         return resolve_expression(node, self.module)
 
 

@@ -462,3 +462,32 @@ class TestNames:
         assert members["put"] == "put(self, page: AsyncPage | _Page) -> list[_Page]"
         # Checkers refuse another alias.
         assert methods(stub, "Shelf")["Page"] == "Page: Any"
+
+    def test_nested(self, write: Write) -> None:
+        """A nested class is found by its dotted name within the class."""
+        stub = write(
+            """
+            from aiofutures import sync_class
+            from library import AsyncClient
+            Client = sync_class(AsyncClient)
+            """,
+            library="""
+            class AsyncClient:
+                class Config:
+                    class Inner: ...
+                    class Page:
+                        async def text(self) -> str: ...
+                    limit = 3
+                async def get(self) -> Config.Inner: ...
+                async def put(self, inner: "Config.Inner | None" = None) -> Config.Page: ...
+                async def limit(self, limit: int = Config.limit) -> int: ...
+            """,
+        )
+
+        members = methods(stub)
+        assert "from library import AsyncClient\n" in stub
+        assert members["get"] == "get(self) -> AsyncClient.Config.Inner"
+        assert members["put"] == (
+            "put(self, inner: AsyncClient.Config.Inner | None=None) -> SyncPage"
+        )
+        assert members["limit"] == "limit(self, limit: int=...) -> int"
