@@ -9,7 +9,7 @@ from dataclasses import replace
 from enum import EnumMeta
 from functools import partial
 from inspect import isfunction, signature
-from typing import Final
+from typing import Any, Final
 
 from .._twins.base import SYNC_NAMES
 from .._twins.members import OWN
@@ -98,6 +98,8 @@ class Writer:
             body += self._init(cls, members)
         for each, member in _sorted(shown):
             body += self._member(each, member, cls)
+        if enumeration is None:
+            body += _ordering(cls, members)
         # That it is deprecated, but not that it is final.
         kept = self._decorators(name, cls.node, cls.context)
         decorators: list[ast.expr] = [each for each in kept if isinstance(each, ast.Call)]
@@ -181,19 +183,18 @@ class Writer:
 
         A named tuple has a `__new__` instead.
         """
-        live = cls.live()
-        if isinstance(live, type):
-            # Its twin may have taken its name.
-            live = vars(live).get("_aiofutures_class", live)
+        live = _live(cls)
         found = (getattr(live, name, None) for name in ("__init__", "__new__"))
         made = next(filter(isfunction, found), None)
         # A protocol has one that only refuses, and a deprecated class one that warns.
         if made is None or made.__module__ in {"typing", "typing_extensions", "warnings"}:
             return
         args = _arguments(["self"])
+        # Those of attrs may have other names.
+        fields = {each.alias: each.name for each in getattr(live, "__attrs_attrs__", ())}
         for parameter in signature(live).parameters.values():
             name = parameter.name
-            member = members.get(name) or members.get(f"_{name}")
+            member = members.get(fields.get(name, name)) or members.get(f"_{name}")
             kind = None if member is None else self._field(member)
             if parameter.kind is parameter.VAR_POSITIONAL:
                 args.vararg = ast.arg(name)
@@ -519,6 +520,22 @@ def _is_opaque(binding: Defined, member: Member) -> bool:
     """Tell whether nothing is known about what decorators have made of a function."""
     made = applied(binding.nodes[-1], member)
     return made is not None and made.returns is None
+
+
+def _live(cls: Class) -> Any:
+    """Return the actual class, or None; its twin may have taken its name."""
+    live = cls.live()
+    return vars(live).get("_aiofutures_class", live) if isinstance(live, type) else None
+
+
+def _ordering(cls: Class, members: dict[str, Member]) -> Iterator[ast.stmt]:
+    """Yield the comparisons that a decorator such as `dataclass` creates."""
+    live = _live(cls)
+    for name in ("__lt__", "__le__", "__gt__", "__ge__"):
+        if name not in members and isfunction(getattr(live, name, None)):
+            arguments = _arguments(["self", "other"])
+            arguments.args[1].annotation = Reference("typing", "Self")
+            yield _function(name, arguments, Reference("builtins", "bool"), [])
 
 
 def _property(name: str, given: ast.expr, taken: ast.expr) -> Iterator[ast.stmt]:

@@ -491,3 +491,53 @@ class TestNames:
             "put(self, inner: AsyncClient.Config.Inner | None=None) -> SyncPage"
         )
         assert members["limit"] == "limit(self, limit: int=...) -> int"
+
+
+class TestMade:
+    """Methods that the decorators of classes make."""
+
+    def test_order(self, write: Write) -> None:
+        """A dataclass with an order can be compared, and so can its subclasses."""
+        stub = write(
+            """
+            from dataclasses import dataclass
+            from functools import total_ordering
+            from aiofutures import sync_class
+            @dataclass(order=True)
+            class AsyncJob:
+                rank: int
+                async def run(self) -> int: ...
+            class AsyncTask(AsyncJob): ...
+            @total_ordering
+            class AsyncOne:
+                def __lt__(self, other: "AsyncOne") -> bool: ...
+                async def run(self) -> int: ...
+            Job = sync_class(AsyncJob)
+            Task = sync_class(AsyncTask)
+            One = sync_class(AsyncOne)
+            """
+        )
+
+        for name in ("__lt__", "__le__", "__gt__", "__ge__"):
+            compared = f"{name}(self, other: Self) -> bool"
+            assert methods(stub, "Job")[name] == methods(stub, "Task")[name] == compared
+        assert methods(stub, "One")["__lt__"] == "__lt__(self, other: AsyncOne | One) -> bool"
+        assert methods(stub, "One")["__ge__"] == "__ge__(self, other: Self) -> bool"
+
+    def test_alias(self, write: Write) -> None:
+        """A field of attrs is taken under its alias, with its type."""
+        stub = write(
+            """
+            from attrs import define, field
+            from aiofutures import sync_class
+            @define
+            class AsyncJob:
+                size: int = field(alias="n", default=1)
+                _name: str = ""
+                async def run(self) -> int: ...
+            Job = sync_class(AsyncJob)
+            """
+        )
+
+        made = "__init__(self, n: int=..., name: str=...) -> None"
+        assert methods(stub, "Job")["__init__"] == made
