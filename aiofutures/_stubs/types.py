@@ -526,9 +526,14 @@ class Types:
         return None if found is None or found.parameters else self._twins.get(found.key)
 
     def _given(self, cls: Class, args: list[ast.expr], context: Context) -> list[ast.expr]:
-        """Return the type arguments of a twin: members give twins, unless a limit is kept."""
+        """Return the type arguments of a twin: members give twins.
+
+        Those need not meet a limit that is kept, so there it is `Any`.
+        """
         return [
-            self.translate(each, context, Position.KEPT if self._keeps(key) else Position.GIVEN)
+            Reference("typing", "Any")
+            if self._keeps(key) and self._holds_async(each, context)
+            else self.translate(each, context, Position.GIVEN)
             for each, key in zip_longest(args, cls.parameters)
             if each is not None
         ]
