@@ -10,7 +10,7 @@ import typing
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from enum import Enum, auto
-from functools import cached_property, partial, partialmethod
+from functools import cached_property, partial, partialmethod, singledispatchmethod
 from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -159,7 +159,7 @@ def function_of(raw: object) -> Function | None:
     """Return the function of a member from the class's namespace; None if not a method."""
     if isinstance(raw, (classmethod, staticmethod)):
         raw = raw.__func__
-    while isinstance(raw, (partialmethod, partial)):
+    while isinstance(raw, (partialmethod, partial, singledispatchmethod)):
         raw = raw.func
     is_method = callable(raw) and hasattr(type(raw), "__get__") and not isinstance(raw, type)
     # Any: checkers forget what `callable` told them.
