@@ -53,7 +53,7 @@ from .members import lending_class, members_of
 _CALLED: Final = (FunctionType, MethodType, BuiltinFunctionType, MethodWrapperType, partial)
 
 # Types of values that are, or give, something else.
-_GIVING: Final = ITERATORS | {Lent, _GeneratorContextManager}
+_GIVING: Final = ITERATORS | {Lent, _GeneratorContextManager, asyncio.Future}
 
 
 # The event loop an original lives on, and a class that its twin may have.
@@ -231,7 +231,13 @@ class Family:
             return self._lend(value, place)
         if type(value) is _GeneratorContextManager:
             return _Manager(value, wrap)
+        if isinstance(value, asyncio.Future):
+            return place[0].submit(self._outcome, value, wrap)
         return passed_on(value, wrap, bare)
+
+    async def _outcome(self, future: asyncio.Future[Any], wrap: Callable[[Any], Any]) -> Any:
+        """Wait for a future that a method has returned, without cancelling it."""
+        return wrap(await asyncio.shield(future))
 
     def _lend(self, lent: Lent, place: _Place) -> Any:
         """Return the twin of an entered object, which a `with` block leaves."""

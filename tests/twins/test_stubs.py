@@ -5,14 +5,13 @@ import builtins
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
 
 from aiofutures import twin
-from twins.stubs import Write, forget, methods, stub_of_members, written
+from twins.stubs import Write, forget, methods, stub_of_members
 
 REPOSITORY = Path(__file__).parents[2]
 TYPED = REPOSITORY / "tests" / "typesafety"
@@ -20,19 +19,6 @@ TYPED = REPOSITORY / "tests" / "typesafety"
 WritePackage = Callable[[str, dict[str, str]], Path]
 
 later = pytest.mark.skipif(sys.version_info < (3, 12), reason="is new syntax in Python 3.12")
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Writes modules, makes the stub of the first one, and returns it."""
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    with ExitStack() as stack:
-
-        def write(source: str, target: str = "clients", **others: str) -> str:
-            return stack.enter_context(contextmanager(written)(tmp_path, source, target, **others))
-
-        yield write
 
 
 @pytest.fixture
