@@ -166,7 +166,7 @@ class Types:
     ) -> ast.expr:
         """Return a named type with the arguments in its brackets."""
         if isinstance(named, ast.Name) and named.id in context.is_self:
-            return Reference("typing", "Self")
+            return self._self(position)
         if isinstance(named, ast.Name) and named.id in context.own:
             return named
         if isinstance(named, ast.Name) and named.id in context.names:
@@ -187,6 +187,11 @@ class Types:
             return Reference("typing", "Any")
         return self._alias(target, args, context, position)
 
+    def _self(self, position: Position) -> ast.expr:
+        """Return the type of the class itself; what is kept has the original, not the twin."""
+        is_original = self._frees and position is Position.KEPT
+        return Reference("typing", "Any" if is_original else "Self")
+
     # Names with a special meaning.
 
     def _special(
@@ -194,6 +199,8 @@ class Types:
     ) -> ast.expr:
         name = target.name or ""
         gives = position in _GIVES
+        if name == "Self":
+            return self._self(position)
         if name in {"Union", "Optional"} and args:
             nodes = [*args, ast.Constant(None)] if name == "Optional" else args
             return self._union(nodes, context, position)

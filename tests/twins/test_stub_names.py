@@ -320,3 +320,27 @@ def test_kinds_of_the_source(write: Write) -> None:
         "plain": "Plain",
         "nothing": "SyncNothing",
     }
+
+
+def test_self_of_the_original(write: Write) -> None:
+    """What is kept as it is has the original, not the twin: callbacks and plain generics."""
+    stub = write(
+        CLIENT,
+        library="""
+        from collections.abc import Callable
+        from typing import Generic, Self, TypeVar
+        T = TypeVar("T")
+        S = TypeVar("S", bound="AsyncClient")
+        class Box(Generic[T]): ...
+        class AsyncClient:
+            def on(self, callback: Callable[[Self], None]) -> Box[Self]: ...
+            def on_other(self: S, callback: Callable[[S], None]) -> list[S]: ...
+            async def same(self, other: Self) -> Self: ...
+        """,
+    )
+
+    assert methods(stub)["on"] == "on(self, callback: Callable[[Any], None]) -> Box[Any]"
+    assert methods(stub)["on_other"] == (
+        "on_other(self, callback: Callable[[Any], None]) -> list[Self]"
+    )
+    assert methods(stub)["same"] == "same(self, other: Self) -> Self"
