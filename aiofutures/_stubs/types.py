@@ -179,7 +179,10 @@ class Types:
         if is_type_variable(target):
             return self._variable(target, context, position)
         if target.module in _SPECIAL:
-            return self._special(target, args, context, position)
+            is_self = target.name == "Self"
+            return (
+                self._self(position) if is_self else self._special(target, args, context, position)
+            )
         cls = class_of(target)
         if cls is not None:
             return self._class(cls, args, context, position)
@@ -199,8 +202,6 @@ class Types:
     ) -> ast.expr:
         name = target.name or ""
         gives = position in _GIVES
-        if name == "Self":
-            return self._self(position)
         if name in {"Union", "Optional"} and args:
             nodes = [*args, ast.Constant(None)] if name == "Optional" else args
             return self._union(nodes, context, position)
