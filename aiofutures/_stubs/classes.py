@@ -193,7 +193,7 @@ class Class:
             named = base.value if isinstance(base, ast.Subscript) else base
             target = (context or self.context).target(named)
             arguments = arguments_of(base) if isinstance(base, ast.Subscript) else []
-            if target is None:
+            if target is None or (target.module, target.name) == ("builtins", "object"):
                 continue
             target, more = through_alias(target)
             found = class_of(target)
@@ -206,15 +206,25 @@ class Class:
         class.
         """
         contexts = {self.key: replace(self.context, known=known or {})}
-        order = _linearized(self, contexts, ())
+        for each in self.order:
+            if not isinstance(each, Class):
+                continue
+            for base, arguments in each.bases():
+                if isinstance(base, Class) and base.key not in contexts:
+                    contexts[base.key] = _context_of(base, arguments, contexts[each.key])
         return [
             (each, contexts[each.key] if isinstance(each, Class) else Context(each.module))
-            for each in order
+            for each in self.order
         ]
 
     def descends(self, other: Class) -> bool:
         """Tell whether `other` is this class or derives from it."""
         return any(each == self for each, _ in other.ancestry())
+
+    @cached_property
+    def order(self) -> list[Class | Target]:
+        """The class and its ancestors, in method resolution order."""
+        return _linearized(self, ())
 
 
 def variable_of(key: Key) -> tuple[ast.expr, bool]:
@@ -261,13 +271,14 @@ def type_parameters(node: ast.AST) -> list[Any]:
     return found
 
 
-def variables_in(node: ast.expr, context: Context) -> Iterator[Key]:
-    """Iterate over the type variables in a type."""
-    for each in ast.walk(node):
-        if isinstance(each, ast.Name):
-            target = context.target(each)
-            if target is not None and target.name and is_type_variable(target):
-                yield target.module, target.name
+def variables_in(node: ast.AST, context: Context) -> Iterator[Key]:
+    """Iterate over the type variables in a type, from left to right."""
+    if isinstance(node, ast.Name):
+        target = context.target(node)
+        if target is not None and target.name and is_type_variable(target):
+            yield target.module, target.name
+    for each in ast.iter_child_nodes(node):
+        yield from variables_in(each, context)
 
 
 def through_alias(target: Target) -> tuple[Target, list[ast.expr]]:
@@ -380,26 +391,22 @@ def _made_by(binding: Binding | None, module: str) -> str | None:
     return found and found.name
 
 
-def _linearized(
-    cls: Class, contexts: dict[Key, Context], seen: tuple[Key, ...]
-) -> list[Class | Target]:
-    """Return the method resolution order, and note the contexts in `contexts`."""
+def _context_of(base: Class, arguments: list[ast.expr], context: Context) -> Context:
+    """Return the meaning of names in a base class that has these type arguments."""
+    given = [Bound(each, context) for each in arguments]
+    known = dict(zip(base.parameters, given or repeat(UNKNOWN), strict=False))
+    return Context(base.module.name, base.context.classes, known)
+
+
+def _linearized(cls: Class, seen: tuple[Key, ...]) -> list[Class | Target]:
+    """Return the method resolution order."""
     lists: list[list[Class | Target]] = []
     parents: list[Class | Target] = []
-    for base, arguments in cls.bases():
+    for base, _ in cls.bases():
         if isinstance(base, Class):
             if base.key in (*seen, cls.key):
                 continue
-            known = dict(
-                zip(
-                    base.parameters,
-                    [Bound(each, contexts[cls.key]) for each in arguments] or repeat(UNKNOWN),
-                    strict=False,
-                )
-            )
-            context = Context(base.module.name, base.context.classes, known)
-            contexts.setdefault(base.key, context)
-            lists.append(_linearized(base, contexts, (*seen, cls.key)))
+            lists.append(_linearized(base, (*seen, cls.key)))
         else:
             lists.append([base._replace(binding=None)])
         parents.append(lists[-1][0])

@@ -8,7 +8,7 @@ from typing import Final
 
 from .classes import SELF, Bound, Class, Context, Member, class_of, members_of, variables_in
 from .decorated import Made, undecorated, wrapped
-from .modules import Assigned, Defined, Function, overloads_in, resolve
+from .modules import Assigned, Defined, Function, assignments, overloads_in, resolve
 
 
 def inferred(binding: Assigned, member: Member) -> list[Made] | list[Bound]:
@@ -29,7 +29,7 @@ def _is_assigned_again(member: Member) -> bool:
         target
         for node in ast.walk(member.owner.node)
         if isinstance(node, ast.Assign)
-        for target in node.targets
+        for target, _ in assignments(node)
     ]
     names = [each.attr for each in targets if isinstance(each, ast.Attribute)]
     return names.count(member.name) > 1

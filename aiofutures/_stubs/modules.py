@@ -141,7 +141,11 @@ def load(name: str) -> Module | None:
 
 def _source(name: str) -> Path | None:
     path = _found(name)
-    return path if path is not None and path.suffix == ".py" else None
+    if path is None or path.suffix == ".py":
+        return path
+    # That of a compiled module may lie beside it, as with Cython and mypyc.
+    beside = path.with_name(path.name.partition(".")[0] + ".py")
+    return beside if beside.is_file() else None
 
 
 def _found(name: str) -> Path | None:
@@ -303,8 +307,12 @@ def _imported(statement: ast.ImportFrom, module: Module) -> Iterator[tuple[str, 
             is_public = alias.asname == alias.name
             yield alias.asname or alias.name, Imported(source, alias.name, is_public)
         elif (imported := load(source)) is not None:
+            listed = "__all__" in imported.scope
             for name in imported.exported():
-                yield name, Imported(source, name, is_public=True)
+                known = imported.scope.get(name)
+                # Without a list, a star passes on nothing that the module itself only imports.
+                is_public = listed or not isinstance(known, Imported) or known.is_public
+                yield name, Imported(source, name, is_public)
 
 
 def decorator_names(node: Function | ast.ClassDef) -> list[str]:
@@ -343,17 +351,15 @@ def _resolve(module: str, name: str, seen: frozenset[tuple[str, str]]) -> Target
     source = None if (module, name) in seen else load(module)
     binding = None if source is None else source.scope.get(name)
     is_borrowed = isinstance(binding, Imported) and not binding.is_public
+    if source is None and module not in _TYPING and _is_module(f"{module}.{name}"):
+        # In a package without `__init__`.
+        return Target(f"{module}.{name}", None)
     if source is None or (module in _TYPING and not is_borrowed):
         return Target(module, name)
     if isinstance(binding, Imported):
         if binding.name is None:
             return Target(binding.module, None)
-        found = resolve(binding.module, binding.name, seen | {(module, name)})
-        if found.binding is None and found.module == binding.module:
-            submodule = f"{binding.module}.{binding.name}"
-            if binding.module not in _TYPING and _is_module(submodule):
-                return Target(submodule, None)
-        return found
+        return resolve(binding.module, binding.name, seen | {(module, name)})
     if binding is None and source.is_package and _is_module(f"{module}.{name}"):
         return Target(f"{module}.{name}", None)
     if isinstance(binding, Assigned) and isinstance(binding.value, (ast.Name, ast.Attribute)):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from enum import Enum, auto
 from itertools import repeat, zip_longest
 from typing import Final
 
+from .._twins.kinds import kind_of_class
 from .classes import (
     SELF,
     UNKNOWN,
@@ -33,7 +35,16 @@ from .classes import (
 )
 from .decorated import Made, applied
 from .inference import inferred, returned_by
-from .modules import Assigned, Defined, Function, Target, decorator_names, public_place, resolve
+from .modules import (
+    Assigned,
+    Defined,
+    Function,
+    Target,
+    decorator_names,
+    load,
+    public_place,
+    resolve,
+)
 from .names import Alias, Taken, generator_type, joined, parts, subscript
 from .references import Declared, Reference
 
@@ -82,12 +93,8 @@ _CHANGED: Final = frozenset(
 #: What becomes another one of its kind, with twins in it.
 _RECORDS: Final = frozenset({"NamedTuple", "TypedDict"})
 _QUALIFIERS: Final = frozenset({"ClassVar", "Final", "NotRequired", "ReadOnly", "Required"})
-_EXEMPT: Final = frozenset(
-    {
-        *(("asyncio.events", "AbstractEventLoop"), ("builtins", "BaseException")),
-        *(("_asyncio", "Future"), ("asyncio.futures", "Future")),
-    }
-)
+_FUTURE: Final = frozenset({("_asyncio", "Future"), ("asyncio.futures", "Future")})
+_EXEMPT: Final = _FUTURE | {("asyncio.events", "AbstractEventLoop"), ("builtins", "BaseException")}
 _ITERATING: Final = frozenset({"aclose", "asend", "athrow", "ag_await", "ag_code", "ag_frame"}) | {
     "ag_running",
     "ag_suspended",
@@ -108,7 +115,8 @@ class Types:
     ) -> None:
         self._twins = twins
         self._name_twin = name_twin
-        self._kinds: dict[Key, Kind] = {}
+        # Those of twins that the module names are known.
+        self._kinds: dict[Key, Kind] = dict.fromkeys(twins, Kind.TWIN)
         # The meaning of aliases; while an alias is examined, it means itself.
         self._aliases: dict[tuple[str, str, Position], ast.expr] = {}
         self._async_aliases: dict[Key, bool] = {}
@@ -158,7 +166,7 @@ class Types:
     ) -> ast.expr:
         """Return a named type with the arguments in its brackets."""
         if isinstance(named, ast.Name) and named.id in context.is_self:
-            return Reference("typing", "Self")
+            return self._self(position)
         if isinstance(named, ast.Name) and named.id in context.own:
             return named
         if isinstance(named, ast.Name) and named.id in context.names:
@@ -171,11 +179,21 @@ class Types:
         if is_type_variable(target):
             return self._variable(target, context, position)
         if target.module in _SPECIAL:
-            return self._special(target, args, context, position)
+            is_self = target.name == "Self"
+            return (
+                self._self(position) if is_self else self._special(target, args, context, position)
+            )
         cls = class_of(target)
         if cls is not None:
             return self._class(cls, args, context, position)
+        if self._frees and target.binding is None and _is_missing(target):
+            return Reference("typing", "Any")
         return self._alias(target, args, context, position)
+
+    def _self(self, position: Position) -> ast.expr:
+        """Return the type of the class itself; what is kept has the original, not the twin."""
+        is_original = self._frees and position is Position.KEPT
+        return Reference("typing", "Any" if is_original else "Self")
 
     # Names with a special meaning.
 
@@ -404,7 +422,13 @@ class Types:
         self, target: Target, args: list[ast.expr], context: Context, position: Position
     ) -> ast.expr:
         kept = subscript(
-            self._import(target), [self.translate(each, context, Position.KEPT) for each in args]
+            self._import(target),
+            [
+                Reference("typing", "Any")
+                if self._has_free(each, context)
+                else self.translate(each, context, Position.KEPT)
+                for each in args
+            ],
         )
         if not isinstance(target.binding, Assigned) or position is Position.KEPT:
             return kept
@@ -428,13 +452,8 @@ class Types:
     def _class(
         self, cls: Class, args: list[ast.expr], context: Context, position: Position
     ) -> ast.expr:
-        known = dict(
-            zip(
-                cls.parameters,
-                [Bound(each, context) for each in args],
-                strict=False,
-            )
-        )
+        given = [Bound(each, context) for each in args] or repeat(UNKNOWN)
+        known = dict(zip(cls.parameters, given, strict=False))
         if position in _GIVES:
             kind = self.kind(cls)
             awaited = self.awaited(cls, known) if position is Position.RESULT else None
@@ -442,6 +461,9 @@ class Types:
                 if self._is_itself(awaited):
                     return self._twin(cls, args, context)
                 return self.bound(awaited, Position.GIVEN)
+            if cls.key in _FUTURE:
+                future = Reference("aiofutures", "Future")
+                return subscript(future, self._given(cls, args, context))
             if kind in {Kind.TWIN, Kind.RECORD}:
                 return self._twin(cls, args, context)
             if kind is Kind.ITERATOR:
@@ -453,11 +475,14 @@ class Types:
         original = subscript(self.original(cls), self._kept(cls, args, context))
         if position is not Position.TAKEN:
             return original
-        if is_protocol(cls) and cls.key not in self._twins and self.kind(cls) is Kind.TWIN:
-            # The twin of any class with its members meets it.
-            self._name_twin(cls)
+        self._name_protocol(cls)
         args = [self.translate(each, context, position) for each in args]
         return Taken(original, cls.key, args)
+
+    def _name_protocol(self, cls: Class) -> None:
+        """Name the twin of a protocol, which the twin of any class with its members meets."""
+        if is_protocol(cls) and cls.key not in self._twins and self.kind(cls) is Kind.TWIN:
+            self._name_twin(cls)
 
     def _is_callback(self, cls: Class) -> bool:
         """Tell whether a class is a protocol of async functions, which an attribute may have."""
@@ -659,21 +684,32 @@ class Types:
         if keys & _EXEMPT or cls.module.name.split(".")[0] == "aiofutures":
             return Kind.PLAIN
         members = members_of(cls)
+        assigned = {name for name in members if isinstance(members[name].binding, Assigned)}
+        public = {name for name in members if not name.startswith("_")}
+        live = _kind_at_run_time(cls)
+        if live is None:
+            live = self._kind_of_source(members, special)
+        if live is not Kind.PLAIN:
+            return live
+        if is_record(cls):
+            # Keys may be private.
+            is_open = any(self._holds_field(members[name]) for name in sorted(assigned))
+            return Kind.RECORD if is_open else Kind.PLAIN
+        # Objects count by their attributes, too.
+        is_async = any(self._is_async(members[name]) for name in sorted(public & assigned))
+        return Kind.TWIN if is_async else Kind.PLAIN
+
+    def _kind_of_source(self, members: dict[str, Member], special: set[str | None]) -> Kind:
+        """Return the kind of a class that does not exist at run time, without its attributes."""
         iterates = bool({"__aiter__", "__anext__"} & members.keys() or special & _ITERABLE)
         enters = "__aenter__" in members or bool(special & _MANAGER)
-        public = {name for name in members if not name.startswith("_")}
-        of_objects = {name for name in public if _is_of_objects(members[name])}
-        if iterates and not enters and public - of_objects <= _ITERATING:
+        functions = {name for name in members if not isinstance(members[name].binding, Assigned)}
+        public = {name for name in functions if not name.startswith("_")}
+        if iterates and not enters and public <= _ITERATING:
             return Kind.ITERATOR
-        has_fields = is_record(cls)
-        assigned = {name for name in members if isinstance(members[name].binding, Assigned)}
-        fields = assigned if has_fields else set()
-        called = set() if "Protocol" in special else {"__call__"} & members.keys()
-        others = (public | called) - fields
-        if iterates or enters or any(self._is_async(members[name]) for name in sorted(others)):
-            return Kind.TWIN
-        is_open = any(self._holds_field(members[name]) for name in sorted(fields))
-        return Kind.RECORD if is_open else Kind.PLAIN
+        called = set() if "Protocol" in special else {"__call__"} & functions
+        is_async = any(self._is_async(members[name]) for name in sorted(public | called))
+        return Kind.TWIN if iterates or enters or is_async else Kind.PLAIN
 
     def _is_made_async(self, made: Made | None) -> bool:
         """Tell whether decorators have made a function async."""
@@ -720,7 +756,11 @@ class Types:
             return False
         if binding.annotation is not None:
             return self.is_async_type(binding.annotation, context)
-        return any(isinstance(each, Made) for each in inferred(binding, member))
+        return any(
+            isinstance(each, Made)
+            or (member.is_of_instances and self.is_async_type(each.node, each.context))
+            for each in inferred(binding, member)
+        )
 
     def is_async_type(self, node: ast.expr, context: Context) -> bool:
         """Tell whether objects of a type, or of a member of a union, are async."""
@@ -757,19 +797,6 @@ def _is_callable(node: ast.expr) -> bool:
     return isinstance(named, Reference) and named.name == "Callable"
 
 
-def _is_of_objects(member: Member) -> bool:
-    """Tell whether only the objects of a class have an attribute, and the class itself has not.
-
-    With `__slots__` it has.
-    """
-    binding = member.binding
-    is_in_class = member.name in getattr(member.owner.live(), "__dict__", {})
-    is_assigned = isinstance(binding, Assigned) and (
-        member.is_of_instances or binding.value is None
-    )
-    return is_assigned and not is_in_class
-
-
 def _inside(name: str, position: Position) -> Position:
     """Return the position of the arguments of a special type."""
     if (name in {"type", "Type"} and position is Position.ATTRIBUTE) or (
@@ -784,6 +811,23 @@ def _inside(name: str, position: Position) -> Position:
 def is_protocol(cls: Class) -> bool:
     """Tell whether a class is a protocol."""
     return any(isinstance(base, Target) and base.name == "Protocol" for base, _ in cls.bases())
+
+
+def _kind_at_run_time(cls: Class) -> Kind | None:
+    """Return the kind of a class that exists at run time, as far as the class determines it."""
+    live = cls.live()
+    if not isinstance(live, type):
+        return None
+    # Its twin may have taken its name.
+    kind = kind_of_class(vars(live).get("_aiofutures_class", live))
+    return Kind[kind.name] if kind.name in Kind.__members__ else None
+
+
+def _is_missing(target: Target) -> bool:
+    """Tell whether a module has no such name: an import in a function may have bound it."""
+    live = sys.modules.get(target.module)
+    name = (target.name or "").partition(".")[0]
+    return live is not None and load(target.module) is not None and not hasattr(live, name)
 
 
 def is_record(cls: Class) -> bool:

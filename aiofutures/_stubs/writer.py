@@ -14,9 +14,11 @@ from typing import Any, Final
 from .._twins.base import SYNC_NAMES
 from .._twins.members import OWN
 from .classes import (
+    UNKNOWN,
     Class,
     Context,
     Key,
+    Known,
     Member,
     arguments_of,
     class_of,
@@ -24,6 +26,7 @@ from .classes import (
     members_of,
     type_parameters,
     unquoted,
+    variables_in,
 )
 from .decorated import KEPT_DECORATORS, Made, applied
 from .inference import default_of, inferred, returned_by
@@ -377,8 +380,18 @@ class Writer:
     def _context(self, node: Function, context: Context, member: Member, cls: Class) -> Context:
         """Return the meaning of names in a method."""
         is_self = itself(node, context)
+        positional = [*node.args.posonlyargs, *node.args.args]
+        own = unquoted(positional[0].annotation) if positional else None
+        lost: Known = {}
+        if isinstance(own, ast.Subscript) and "staticmethod" not in decorator_names(node):
+            target = context.target(own.value)
+            wanted = None if target is None else class_of(target)
+            if wanted is not None and wanted not in (member.owner, cls):
+                # The stub does not say that `self` matches this protocol.
+                lost = dict.fromkeys(variables_in(own.slice, context), UNKNOWN)
         return replace(
             context,
+            known=lost | context.known,
             own=frozenset(each.name for each in type_parameters(node)) - is_self,
             is_self=is_self,
         )
@@ -496,6 +509,9 @@ class Writer:
                 called = decorator.func if isinstance(decorator, ast.Call) else decorator
                 target = context.target(called)
                 module = target.module if target else "typing"
+                if last == "deprecated" and module not in {"warnings", "typing_extensions"}:
+                    # One of a library, which type checkers do not know.
+                    continue
                 kept: ast.expr = Reference(module, last)
                 if isinstance(decorator, ast.Call):
                     kept = ast.Call(

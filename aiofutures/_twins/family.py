@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, _GeneratorContextManager
 from enum import Enum
 from functools import partial, update_wrapper
 from types import (
@@ -51,6 +52,9 @@ from .members import lending_class, members_of
 # Types of attributes whose values are called as functions.
 _CALLED: Final = (FunctionType, MethodType, BuiltinFunctionType, MethodWrapperType, partial)
 
+# Types of values that are, or give, something else.
+_GIVING: Final = ITERATORS | {Lent, _GeneratorContextManager, asyncio.Future}
+
 
 # The event loop an original lives on, and a class that its twin may have.
 _Place: TypeAlias = tuple[Home, type[Twin] | None]
@@ -66,6 +70,27 @@ class _TwinTask(StepTask):
     @override
     def run(self, fn: Any, *, must_run: bool = False, is_last: bool = False) -> Any:
         return self._wrap(super().run(fn, must_run=must_run, is_last=is_last))
+
+
+class _Manager(AbstractContextManager[Any, Any]):
+    """A sync context manager of `contextlib` that gives a twin."""
+
+    def __init__(self, manager: Any, wrap: Callable[[Any], Any]) -> None:
+        self._manager = manager
+        self._wrap = wrap
+
+    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorate a function, as these can."""
+        decorated: Callable[..., Any] = self._manager(fn)
+        return decorated
+
+    @override
+    def __enter__(self) -> Any:
+        return self._wrap(self._manager.__enter__())
+
+    @override
+    def __exit__(self, *args: object) -> Any:
+        return self._manager.__exit__(*args)
 
 
 class _Receiver:
@@ -189,10 +214,8 @@ class Family:
                 if holds_nothing(value):
                     return value
                 return mapped(value, seen, self._wrap, place)
-            if cls in ITERATORS:
-                return passed_on(value, partial(self._wrap, seen=None, place=place), bare)
-            if cls is Lent:
-                return self._lend(value, place)
+            if cls in _GIVING:
+                return self._giving(value, place)
             kind = kind_of(value)
             if kind is Kind.PLAIN:
                 return mapped(value, seen, self._wrap, place)
@@ -200,6 +223,21 @@ class Family:
                 return self._viewed(kind, value, place[0])
             made = self._seen[cls] = self.twin_class(cls)
         return twin_of(value, made, *place)
+
+    def _giving(self, value: Any, place: _Place) -> Any:
+        """Return what gives twins in place of something that gives originals."""
+        wrap = partial(self._wrap, seen=None, place=place)
+        if type(value) is Lent:
+            return self._lend(value, place)
+        if type(value) is _GeneratorContextManager:
+            return _Manager(value, wrap)
+        if isinstance(value, asyncio.Future):
+            return place[0].submit(self._outcome, value, wrap)
+        return passed_on(value, wrap, bare)
+
+    async def _outcome(self, future: asyncio.Future[Any], wrap: Callable[[Any], Any]) -> Any:
+        """Wait for a future that a method has returned, without cancelling it."""
+        return wrap(await asyncio.shield(future))
 
     def _lend(self, lent: Lent, place: _Place) -> Any:
         """Return the twin of an entered object, which a `with` block leaves."""

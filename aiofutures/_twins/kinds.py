@@ -10,7 +10,7 @@ import typing
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from enum import Enum, auto
-from functools import cached_property, partial, partialmethod
+from functools import cached_property, partial, partialmethod, singledispatchmethod
 from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -29,6 +29,11 @@ _GENERATED: Final = contextlib._AsyncGeneratorContextManager
 _ITERATING: Final = {name for name in dir(types.AsyncGeneratorType) if not name.startswith("_")}
 # Packages whose objects may be used only on the thread of their event loop.
 _LOOP_BOUND: Final = frozenset({"anyio", "asyncio", "uvloop"})
+
+# What methods of transports, handles and servers are called, which wake or start tasks.
+_WAKING: Final = frozenset(
+    {"abort", "cancel", "close", "disconnect", "kill", "stop", "terminate", "write", "write_eof"}
+)
 
 #: The class attribute that names sync members for the loop thread, inherited ones too.
 ON_LOOP: Final = "__loop_thread__"
@@ -54,7 +59,7 @@ def kind_of(value: object) -> Kind:
     kind = _kinds.get(cls)
     if kind is None:
         kind = kind_of_class(cls)
-        if kind is Kind.PLAIN and any(map(_comes_of_async, _attributes(value))):
+        if kind is Kind.PLAIN and any(map(_is_async_attribute, _attributes(value))):
             kind = Kind.TWIN
         _kinds[cls] = kind
     return kind
@@ -72,13 +77,19 @@ def _attributes(value: object) -> list[Any]:
     return [each for name, each in list(own.items()) if not name.startswith("_")]
 
 
+def _is_async_attribute(value: object) -> bool:
+    """Tell whether an attribute of an object is an async function or object."""
+    return _comes_of_async(value) or kind_of_class(type(value)) is Kind.TWIN
+
+
 def _comes_of_async(value: object) -> bool:
     """Tell whether it is an async function, or one decorated by others than this package."""
-    return (
-        isinstance(value, (types.FunctionType, types.MethodType))
-        and value.__code__.co_filename != _decorators.__file__
-        and is_async_function(inspect.unwrap(value))
-    )
+    if not isinstance(value, (types.FunctionType, types.MethodType)):
+        return False
+    # A bound method may be that of a callable object.
+    code = getattr(value, "__code__", None)
+    is_ours = code is not None and code.co_filename == _decorators.__file__
+    return not is_ours and is_async_function(inspect.unwrap(value))
 
 
 def kind_of_class(cls: type) -> Kind:
@@ -141,9 +152,10 @@ def _hints(cls: type) -> dict[str, Any]:
 def _is_async_member(raw: object, cls: type, seen: set[type]) -> bool:
     if isinstance(raw, (property, cached_property)):
         getter = getter_of(raw)
-        return getter is not None and (
-            is_async_function(getter) or _is_async_type(returned_type(getter), seen)
-        )
+        return getter is not None and (is_async_function(getter) or returns_async(getter, seen))
+    if isinstance(raw, type):
+        # What the methods make, such as the pages of a paginator.
+        return _kind_of_class(raw, seen) is not Kind.PLAIN
     function = function_of(raw)
     return function is not None and (
         is_async_function(function) or _comes_of_async(function) or returns_async(function, seen)
@@ -159,7 +171,7 @@ def function_of(raw: object) -> Function | None:
     """Return the function of a member from the class's namespace; None if not a method."""
     if isinstance(raw, (classmethod, staticmethod)):
         raw = raw.__func__
-    while isinstance(raw, (partialmethod, partial)):
+    while isinstance(raw, (partialmethod, partial, singledispatchmethod)):
         raw = raw.func
     is_method = callable(raw) and hasattr(type(raw), "__get__") and not isinstance(raw, type)
     # Any: checkers forget what `callable` told them.
@@ -176,7 +188,12 @@ def is_async_function(function: object) -> bool:
 
 def returns_async(function: Function, seen: set[type] | None = None) -> bool:
     """Tell whether a sync function is annotated as returning something async."""
-    return _is_async_type(returned_type(function), set() if seen is None else seen)
+    kind = returned_type(function)
+    if kind is not inspect.Signature.empty:
+        return _is_async_type(kind, set() if seen is None else seen)
+    # Only type checkers may know the name, such as `chat.AsyncChatWithRawResponse` of openai.
+    written = getattr(function, "__annotations__", {}).get("return")
+    return isinstance(written, str) and written.rpartition(".")[2].startswith("Async")
 
 
 def _is_async_type(kind: Any, seen: set[type]) -> bool:
@@ -189,7 +206,9 @@ def _is_async_type(kind: Any, seen: set[type]) -> bool:
     cls = kind if origin is None else origin
     if not isinstance(cls, type):
         return False
-    return issubclass(cls, _ASYNC) or _kind_of_class(cls, seen) is not Kind.PLAIN
+    # The async members of some exist on their objects alone.
+    is_named = cls.__name__.startswith("Async")
+    return is_named or issubclass(cls, _ASYNC) or _kind_of_class(cls, seen) is not Kind.PLAIN
 
 
 _ASYNC: Final[Any] = (Awaitable, AsyncIterable, AsyncGenerator, AbstractAsyncContextManager)
@@ -236,12 +255,15 @@ def is_for_loop_thread(name: str, function: Function | None, cls: type) -> bool:
     """Tell whether a sync member of a class belongs on the loop thread.
 
     It does if `__loop_thread__` names it, if it returns something async, if asyncio, anyio or
-    uvloop defines it, or if it is a decorated async function.
+    uvloop defines it or calls something so that wakes a task, or if it is a decorated async
+    function.
     """
     if name in getattr(cls, ON_LOOP, ()):
         return True
     if function is None:
         return False
+    if name in _WAKING and isinstance(function, types.FunctionType):
+        return True
     module = getattr(function, "__module__", None) or ""
     return (
         module.split(".")[0] in _LOOP_BOUND or _comes_of_async(function) or returns_async(function)

@@ -161,39 +161,40 @@ def _class_member(
     A sync class method runs on the loop thread if its annotations allow an object of the class or
     anything async.
     """
-    title, fn = f"{cls.__qualname__}.{name}", getattr(cls, name)
+    title, own = f"{cls.__qualname__}.{name}", getattr(cls, name)
     is_class_method = isinstance(raw, classmethod)
-    on_loop = is_for_loop_thread(name, fn, cls) or (is_class_method and may_return(fn, cls))
+    on_loop = is_for_loop_thread(name, own, cls) or (is_class_method and may_return(own, cls))
 
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return settled(fn(*args, **kwargs))
+    def bound(owner: type[Twin] | None) -> Any:
+        """Return the original; a class method belongs to the class that it is called on."""
+        return raw.__get__(None, cls if owner is None else owner._aiofutures_class)
 
-    def method(owner: type[Twin] | None, *args: Any, **kwargs: Any) -> Any:
-        home = family.home()
-        if on_loop or is_async_function(fn):
-            blocking = _blocking(call, title, family.timeout, home, stacklevel=4)
-            return family.wrap(blocking(*args, **kwargs), home, owner)
-        result = fn(*bare_all(args), **bare_named(kwargs))
-        return family.delivered(result, home, owner, title)
+    def generating(owner: type[Twin] | None, /, *args: Any, **kwargs: Any) -> Any:
+        yield from family.generating(bound(owner), title, family.home())(*args, **kwargs)
 
-    if is_async_generator_function(fn):
+    def calling(owner: type[Twin] | None, /, *args: Any, **kwargs: Any) -> Any:
+        home, fn = family.home(), bound(owner)
+        if not (on_loop or is_async_function(own)):
+            result = fn(*bare_all(args), **bare_named(kwargs))
+            return family.delivered(result, home, owner, title)
+        blocking = _blocking(
+            lambda *args, **kwargs: settled(fn(*args, **kwargs)),
+            *(title, family.timeout, home),
+            stacklevel=4,
+        )
+        return family.wrap(blocking(*args, **kwargs), home, owner)
 
-        def generating(*args: Any, **kwargs: Any) -> Any:
-            yield from family.generating(fn, title, family.home())(*args, **kwargs)
+    call = generating if is_async_generator_function(own) else calling
 
-        return staticmethod(_signed(generating, fn))
-
-    if is_class_method:
-
-        def class_method(owner: type[Twin], /, *args: Any, **kwargs: Any) -> Any:
-            return method(owner, *args, **kwargs)
-
-        return classmethod(_signed(class_method, raw.__func__))
+    def class_method(owner: type[Twin], /, *args: Any, **kwargs: Any) -> Any:
+        return call(owner, *args, **kwargs)
 
     def static_method(*args: Any, **kwargs: Any) -> Any:
-        return method(None, *args, **kwargs)
+        return call(None, *args, **kwargs)
 
-    return staticmethod(_signed(static_method, fn))
+    if is_class_method:
+        return classmethod(_signed(class_method, raw.__func__))
+    return staticmethod(_signed(static_method, own))
 
 
 def _signed(wrapper: Callable[..., Any], fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -335,19 +336,19 @@ class Attribute:
     def __init__(self, name: str, raw: object, cls: type, family: Family) -> None:
         self._name = name
         self._raw = raw
-        self._class = cls
         self._family = family
         self._title = f"{cls.__qualname__}.{name}"
         self._is_on_loop = is_for_loop_thread(name, None, cls)
-        self._is_described = hasattr(type(raw), "__get__")
-        self.__doc__ = getattr(raw, "__doc__", None) if self._is_described else None
+        is_described = hasattr(type(raw), "__get__")
+        self.__doc__ = getattr(raw, "__doc__", None) if is_described else None
 
     def __get__(self, twin: Twin | None, owner: type[Twin]) -> Any:
         family = self._family
         if twin is None:
-            if self._is_described:
+            if isinstance(self._raw, (property, cached_property)):
                 return self
-            return family.presented(getattr(self._class, self._name), family.home(), owner)
+            value = getattr(owner._aiofutures_class, self._name)
+            return family.presented(value, family.home(), owner)
         home = home_of(twin)
         value = self._ran(partial(getattr, original_of(twin), self._name), home)
         if isinstance(self._raw, (property, cached_property)):

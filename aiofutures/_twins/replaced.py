@@ -28,7 +28,9 @@ def plain(cls: type[Twin]) -> type[Twin]:
 
 def is_method(twin: Twin, name: str) -> bool:
     """Tell whether a twin has a method of this name, perhaps a replaced one."""
-    return isinstance(getattr_static(type(twin), name, None), _METHODS)
+    # `getattr_static` takes ten times as long.
+    names = (vars(cls) for cls in type(twin).__mro__)
+    return isinstance(next((each[name] for each in names if name in each), None), _METHODS)
 
 
 def replace(twin: Twin, original: Any, name: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of stubs share."""
+"""Fixtures for the tests of stubs."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

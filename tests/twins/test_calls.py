@@ -11,13 +11,13 @@ import pydoc
 import rlcompleter
 import threading
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import partial, wraps
+from functools import partial, singledispatchmethod, wraps
 from types import GeneratorType
-from typing import Any, NamedTuple, Protocol, Self, TypedDict
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypedDict
 
 import pytest
 from support import LIMIT, MakeExecutor, in_thread, run_python
@@ -317,6 +317,111 @@ class TestMembers:
         assert server.app()(2) == 3
         with pytest.raises(TypeError, match="no public async members"):
             sync_class(Holder)
+
+    def test_inherited_class_methods(self, executor: AsyncExecutor) -> None:
+        """A class method belongs to the class that it is called on."""
+
+        class Base:
+            kind = "base"
+
+            @classmethod
+            async def create(cls) -> Self:
+                return cls()
+
+            @classmethod
+            def make(cls) -> Self:
+                return cls()
+
+            @classmethod
+            def name(cls, owner: str = "") -> str:
+                return cls.kind + owner
+
+            @classmethod
+            async def kinds(cls) -> AsyncIterator[Self]:
+                yield cls()
+
+            @staticmethod
+            def static(owner: str) -> str:
+                return owner
+
+        class Derived(Base):
+            kind = "derived"
+
+        cls: Any = sync_class(Derived, executor=executor)
+
+        class Mine(cls):  # type: ignore[misc]  # it is Any
+            pass
+
+        assert isinstance(unwrap(cls.create()), Derived)
+        assert isinstance(unwrap(cls.make()), Derived)
+        assert isinstance(unwrap(Mine().make()), Derived)
+        assert isinstance(Mine.create(), Mine)
+        assert [type(unwrap(each)) for each in cls.kinds()] == [Derived]
+        assert cls.name(owner=" of me") == cls().name(owner=" of me") == "derived of me"
+        assert cls.static(owner="me") == "me"
+
+    def test_dispatched_method(self, executor: AsyncExecutor) -> None:
+        """A method of `singledispatchmethod` is one."""
+
+        class Shop:
+            @singledispatchmethod
+            async def find(self, key: object) -> str:
+                return f"object {key}"
+
+            @find.register
+            async def _(self, key: int) -> str:
+                return f"int {key}"
+
+        shop: Any = sync_class(Shop, executor=executor)()
+
+        assert (shop.find("x"), shop.find(1)) == ("object x", "int 1")
+
+    def test_property_of_the_class(self, executor: AsyncExecutor) -> None:
+        """A descriptor that computes something for the class does it for its twin."""
+
+        class classproperty:
+            def __init__(self, fn: Callable[[type], Any]) -> None:
+                self.fn = fn
+
+            def __get__(self, instance: object, cls: type) -> Any:
+                return self.fn(cls)
+
+        class Model:
+            @classproperty
+            def label(cls: Any) -> Any:
+                return cls.__name__
+
+            async def save(self) -> int:
+                return 1
+
+        class Derived(Model):
+            pass
+
+        model: Any = sync_class(Derived, executor=executor)
+        assert (model.label, model().label) == ("Derived", "Derived")
+
+    def test_sync_context_manager(self, executor: AsyncExecutor) -> None:
+        """What a sync context manager of `contextlib` gives is a twin, too."""
+
+        class Client:
+            prices: ClassVar[dict[str, int]] = {}
+
+            @contextmanager
+            def locked(self) -> Iterator[Self]:
+                with suppress(KeyError):
+                    yield self
+
+            async def get(self) -> int:
+                return 1
+
+        client: Any = sync_class(Client, executor=executor)()
+
+        with client.locked() as entered:
+            assert entered is client
+            client.prices["unknown"]
+        assert client.locked()(client.get)() == 1
+        with pytest.raises(ValueError, match="mine"), client.locked():
+            raise ValueError("mine")
 
     def test_awaitable_that_is_called(self, executor: AsyncExecutor) -> None:
         """What can be awaited and called keeps its call."""

@@ -42,7 +42,10 @@ def needs_two(fn: Callable[Concatenate[S, int, Conn, P], R]) -> Callable[P, R]: 
 def untold(fn: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]: return fn
 def first(fn: Callable[Concatenate[S, R, P], Any]) -> Callable[Concatenate[S, P], R]: return fn
 def one(fn: Callable[P, list[R]]) -> Callable[P, R]: return fn
-def of_a_list(fn: Callable[Concatenate[S, list[R], P], Any]) -> Callable[P, R]: return fn
+def of_a_list(fn: Callable[Concatenate[S, list[R], P], Any]) -> Callable[Concatenate[S, P], R]:
+    return fn
+def adds_list(fn: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, list[Page], P], R]:
+    return fn
 def make(): return lambda fn: fn
 made = make()
 UserId = NewType("UserId", int)
@@ -134,6 +137,7 @@ DECORATED = [
     ("@one\ndef get(self) -> set[int]: ...", "get: Any"),
     ("@one\ndef get(self) -> UserId: ...", "get: Any"),
     ("@of_a_list\ndef get(self, a: int) -> int: ...", "get: Any"),
+    ("@of_a_list\n@adds_list\ndef get(self, a: int) -> int: ...", "get(self, a: int) -> SyncPage"),
     ("@made\ndef get(self, a: int) -> int: ...", "get(self, a: int) -> int"),
     ("@Renewed\ndef get(self, a: int) -> int: ...", "get(self, a: int) -> int"),
     ("@Retry(4)\nasync def get(self, a: int) -> int: ...", "get(self, a: int) -> int"),
