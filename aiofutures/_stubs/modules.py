@@ -8,7 +8,7 @@ import importlib.util
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
@@ -30,11 +30,19 @@ MARK: Final = "# Made by `python -m aiofutures.twin"
 
 
 class Imported(NamedTuple):
-    """A name bound by an import statement, to a module or something in it."""
+    """A name bound by an import statement, to a module or something in it.
+
+    Attributes:
+        module: The name of the module.
+        name: The name in it; None for the module itself.
+        is_public: Whether it is for others, too, as `import x as x` and `import *` say.
+        is_star: Whether `import *` has bound it.
+    """
 
     module: str
     name: str | None
     is_public: bool
+    is_star: bool = False
 
 
 class Assigned(NamedTuple):
@@ -97,20 +105,71 @@ class Module:
 
     def exported(self) -> list[str]:
         """Return the names that `from module import *` binds."""
-        listed = [name for each in _executed(self.tree.body) for name in _listed(each)]
-        return listed or [name for name in self.scope if not name.startswith("_")]
+        return self.listed or [name for name in self.scope if not name.startswith("_")]
+
+    @cached_property
+    def listed(self) -> list[str]:
+        """The names in its `__all__`, in the forms that type checkers understand."""
+        added = map(_added, _executed(self.tree.body))
+        names = (name for each in added if each for name in self._names_in(each))
+        return [*dict.fromkeys(names)]
+
+    def _names_in(self, node: ast.expr) -> Iterator[str]:
+        """Iterate over the names in a part of `__all__`, which may be that of another module."""
+        match node:
+            case ast.Constant(value=str(name)):
+                yield name
+            case ast.List(elts=parts) | ast.Tuple(elts=parts):
+                for each in parts:
+                    yield from self._names_in(each)
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                yield from [*self._names_in(left), *self._names_in(right)]
+            case (
+                ast.Starred(value=value) | ast.Call(func=ast.Name("list" | "sorted"), args=[value])
+            ):
+                yield from self._names_in(value)
+            case ast.Name() | ast.Attribute():
+                first, *rest = ast.unparse(node).split(".")
+                binding = self.scope.get(first)
+                path = [*binding[:2], *rest] if isinstance(binding, Imported) else []
+                # Not resolved: the package that it is imported from may be the one being read.
+                name, _, last = ".".join(filter(None, path)).rpartition(".")
+                source = load(name) if last == "__all__" else None
+                yield from [] if source is None else source.listed
+            case _:
+                pass
+
+    def offers(self, name: str) -> bool:
+        """Tell whether a name is for others, too, and not imported for the module itself."""
+        if self.listed:
+            return name in self.listed
+        if name.startswith("_"):
+            return False
+        binding = self.scope.get(name)
+        if not isinstance(binding, Imported) or binding.is_public:
+            return True
+        # What a package imports from its own modules, others import from the package.
+        return self.is_package and self.is_near(binding) and not binding.is_star
+
+    def is_near(self, binding: Imported) -> bool:
+        """Tell whether a name is imported from the same package."""
+        return binding.module.partition(".")[0] == self.name.partition(".")[0]
 
 
-def _listed(statement: ast.stmt) -> list[str]:
-    """Return the names that a statement adds to `__all__`."""
+def _added(statement: ast.stmt) -> ast.expr | None:
+    """Return what a statement adds to `__all__`."""
     match statement:
-        case ast.Assign(targets=[ast.Name("__all__")], value=ast.List() | ast.Tuple() as value):
-            pass
-        case ast.AugAssign(target=ast.Name("__all__"), value=ast.List() | ast.Tuple() as value):
-            pass
+        case (
+            ast.Assign(targets=[ast.Name("__all__")], value=value)
+            | ast.AnnAssign(target=ast.Name("__all__"), value=value)
+            | ast.AugAssign(target=ast.Name("__all__"), value=value)
+            | ast.Expr(
+                ast.Call(ast.Attribute(ast.Name("__all__"), "append" | "extend"), args=[value])
+            )
+        ):
+            return value
         case _:
-            return []
-    return [ast.literal_eval(each) for each in value.elts if isinstance(each, ast.Constant)]
+            return None
 
 
 def imported_names(name: str) -> set[str]:
@@ -297,7 +356,8 @@ def assignments(statement: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr | No
 
 def _imported_module(alias: ast.alias) -> tuple[str, Binding]:
     local = alias.asname or alias.name.partition(".")[0]
-    return local, Imported(alias.name if alias.asname else local, None, is_public=False)
+    is_public = alias.asname == alias.name
+    return local, Imported(alias.name if alias.asname else local, None, is_public)
 
 
 def _imported(statement: ast.ImportFrom, module: Module) -> Iterator[tuple[str, Binding]]:
@@ -307,12 +367,9 @@ def _imported(statement: ast.ImportFrom, module: Module) -> Iterator[tuple[str, 
             is_public = alias.asname == alias.name
             yield alias.asname or alias.name, Imported(source, alias.name, is_public)
         elif (imported := load(source)) is not None:
-            listed = "__all__" in imported.scope
             for name in imported.exported():
-                known = imported.scope.get(name)
                 # Without a list, a star passes on nothing that the module itself only imports.
-                is_public = listed or not isinstance(known, Imported) or known.is_public
-                yield name, Imported(source, name, is_public)
+                yield name, Imported(source, name, imported.offers(name), is_star=True)
 
 
 def decorator_names(node: Function | ast.ClassDef) -> list[str]:
@@ -420,7 +477,7 @@ def _exports(package: str, name: str, definer: str) -> bool:
     binding = module.scope[name]
     if not isinstance(binding, Imported):
         return False
-    if not (binding.is_public or ("__all__" in module.scope and name in module.exported())):
+    if not (binding.is_public or name in module.listed):
         return False
     found = resolve(package, name)
     return found.module == definer and found.name == name

@@ -13,7 +13,7 @@ from typing import Any
 from typing_extensions import get_original_bases
 
 from .classes import Class, Context, Member, class_of
-from .modules import Assigned, Binding, Defined, Function, Module, Target, overloads_in
+from .modules import Assigned, Binding, Defined, Function, Imported, Module, Target, overloads_in
 from .names import as_record, changed_arguments, docstring, last_part, value_of
 from .references import Reference
 from .types import Position, Types, is_record
@@ -31,19 +31,36 @@ class Rest:
         self._module = module
         self._live = live
         self._types = types
-        self._listed = module.exported() if "__all__" in module.scope else None
+        # However the module makes it.
+        listed: Any = vars(live).get("__all__", ())
+        self._listed = [name for name in listed if name in module.scope]
+
+    def lent(self) -> dict[str, Reference]:
+        """Return what the module imports for others, too, by the names that it has here."""
+        return {
+            name: Reference(binding.module, binding.name)
+            for name, binding in self._module.scope.items()
+            if isinstance(binding, Imported) and binding.name and self._is_public(name)
+        }
 
     def written(self, twins: frozenset[str]) -> Iterator[ast.stmt]:
         """Yield the statements for all names but these."""
         if self._listed:
-            # It also exports what is imported under another name.
-            names = [name for name in self._listed if name in self._module.scope]
-            exported = ast.List([ast.Constant(name) for name in names])
+            exported = ast.List([ast.Constant(name) for name in self._listed])
             yield ast.Assign([ast.Name("__all__")], exported, lineno=0)
         for name, binding in self._module.scope.items():
-            is_public = name in self._listed if self._listed else not name.startswith("_")
-            if name not in twins and (is_public or self._is_used(name, binding)):
+            if name not in twins and (self._is_public(name) or self._is_used(name, binding)):
                 yield from self._written(name, binding)
+
+    def _is_public(self, name: str) -> bool:
+        """Tell whether the stub must have a name because others may use it."""
+        if self._listed:
+            return name in self._listed
+        binding = self._module.scope[name]
+        if isinstance(binding, Imported) and binding.is_star and not self._module.is_package:
+            # Nobody looks for all that is in a library in a module that uses it.
+            return self._module.is_near(binding) and binding.is_public
+        return self._module.offers(name)
 
     def _is_used(self, name: str, binding: Binding) -> bool:
         """Tell whether a private name may occur in types: a class, alias or type variable."""
@@ -65,10 +82,10 @@ class Rest:
             )
         elif isinstance(binding, Assigned):
             yield self._assigned(name, binding, context, getattr(self._live, name, None))
-        elif self._listed and binding.name is not None:
-            yield ast.ImportFrom(binding.module, [ast.alias(binding.name, name)], 0)
-        elif self._listed:
-            yield ast.Import([ast.alias(binding.module, name if name != binding.module else None)])
+        elif binding.name is None:
+            # Where `__all__` does not say that it is for others, the alias does.
+            is_same = name == binding.module and name in self._listed
+            yield ast.Import([ast.alias(binding.module, None if is_same else name)])
 
     def _class(self, cls: Class) -> ast.ClassDef:
         live = cls.live()

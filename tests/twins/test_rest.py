@@ -1,0 +1,169 @@
+"""The names of a module that are not twins, in its stub; and where the stub is written."""
+
+import ast
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from aiofutures import twin
+from twins.stubs import Write, forget
+
+WritePackage = Callable[..., str]
+
+CLIENT = """
+from aiofutures import sync_class
+
+class AsyncClient:
+    async def get(self) -> int: ...
+
+Client = sync_class(AsyncClient)
+"""
+
+
+@pytest.fixture
+def write_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WritePackage]:
+    """Writes the package `stall`, with `Client` in its module `core`; returns the stub of it."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write_package(source: str, **others: str) -> str:
+        for name, text in {"__init__": source, "core": CLIENT, **others}.items():
+            path = tmp_path / "stall" / f"{name}.py"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(dedent(text))
+        importlib.invalidate_caches()
+        forget()
+        assert twin.main(["stall"]) == 0
+        return (tmp_path / "stall/__init__.pyi").read_text()
+
+    yield write_package
+    for each in [each for each in sys.modules if each.partition(".")[0] == "stall"]:
+        del sys.modules[each]
+
+
+class TestImported:
+    """Names that a module imports for others, too."""
+
+    def test_in_a_package(self, write_package: WritePackage) -> None:
+        """A package has the public names that it imports from its own modules."""
+        stub = write_package(
+            """
+            import json as json
+            import re
+            from asyncio import Lock
+            from aiofutures import sync_class
+            from . import core, errors as _errors
+            from .core import AsyncClient as AsyncClient, Client as Client
+            from .errors import Late as Late, Refused, Refused as Denied, _hidden
+            from .more import *
+            Other = sync_class(core.AsyncClient)
+            def wait(lock: Lock, late: Late) -> Refused: ...
+            """,
+            errors="class Refused: ...\nclass Late: ...\n_hidden = 1\n",
+            more="import sys\nfrom .errors import Late as Later\n"
+            "class More: ...\nclass _Less: ...\n",
+        )
+
+        assert [line for line in stub.splitlines() if "import" in line] == [
+            "import json as json",
+            "from asyncio import Lock",
+            "from . import core as core",
+            "from .core import AsyncClient as AsyncClient",
+            "from .core import Client as Client",
+            "from .errors import Late as Late",
+            "from .errors import Refused as Denied",
+            "from .errors import Refused as Refused",
+            "from .more import More as More",
+        ]
+        assert "def wait(lock: Lock, late: Late) -> Refused: ..." in stub
+
+    @pytest.mark.parametrize(
+        "listed",
+        [
+            '__all__ = ["Other", "Late"]; __all__ += errors.__all__',
+            '__all__ = ["Other", "Late"]; __all__.extend(("Refused",))',
+            '__all__: list[str] = ["Late", "Other"]; __all__.append("Refused")',
+            '__all__ = [*errors.__all__, "Late"] + ["Other"]',
+            '__all__ = list(errors.__all__); __all__ = __all__ + ["Late", "Other"]',
+            '__all__ = [*("Refused", "Late", "Other", *map(str, []))]',
+        ],
+    )
+    def test_listed(self, write_package: WritePackage, listed: str) -> None:
+        """In all usual forms, `__all__` says what a package has."""
+        stub = write_package(
+            f"""
+            from aiofutures import sync_class
+            from . import core, errors
+            from .errors import Refused, Late, Early
+            Other = sync_class(core.AsyncClient)
+            {listed}
+            def wait(late: Late) -> Refused: ...
+            """,
+            errors='__all__ = ["Refused"]\nclass Refused: ...\nclass Late: ...\nclass Early: ...\n',
+        )
+
+        assert "\nfrom .errors import Late, Refused\n" in stub
+        assert "Early" not in stub
+        assert "wait" not in stub
+        line = next(line for line in stub.splitlines() if line.startswith("__all__"))
+        assert sorted(ast.literal_eval(line.partition(" = ")[2])) == ["Late", "Other", "Refused"]
+
+    @pytest.mark.parametrize(
+        "listed",
+        [
+            '__all__ = ["Late"]; __all__ += errors.__all__',
+            '__all__ = ["Late"]; __all__.extend(("Refused",))',
+            '__all__: list[str] = ["Late"]; __all__.append("Refused")',
+            '__all__ = [*errors.__all__, "Late"] + []',
+            'from .errors import __all__ as more\n__all__ = list(more); __all__ += ["Late"]',
+        ],
+    )
+    def test_listed_elsewhere(self, write_package: WritePackage, listed: str) -> None:
+        """So it does where another module imports all names of one."""
+        stub = write_package(
+            """
+            from aiofutures import sync_class
+            from . import core
+            from .more import *
+            Other = sync_class(core.AsyncClient)
+            """,
+            errors='__all__ = ["Refused"]\nclass Refused: ...\nclass Late: ...\nclass Early: ...\n',
+            more=f"from . import errors\nfrom .errors import *\n"
+            f"from .errors import Late, Early\n{listed}\n",
+        )
+
+        assert "from .more import Late as Late\nfrom .more import Refused as Refused\n" in stub
+        assert "Early" not in stub
+
+    def test_in_a_module(self, write: Write) -> None:
+        """A module has what it says to be for others, and not all that is in a library."""
+        stub = write(
+            f"from library import *\nfrom library import Late as Late, Early\n{CLIENT}",
+            library="class Late: ...\nclass Early: ...\nclass Refused: ...",
+        )
+
+        assert "from library import Late as Late\n" in stub
+        assert "Early" not in stub
+        assert "Refused" not in stub
+
+    def test_name_of_another_class(self, write_package: WritePackage) -> None:
+        """What is imported for others keeps its name; another class of that name has one more."""
+        stub = write_package(
+            """
+            from aiofutures import sync_class
+            from . import errors, core
+            from .core import AsyncClient as Refused
+            class AsyncClient(core.AsyncClient):
+                async def why(self) -> errors.Refused: ...
+            __all__ = ["Client", "Refused"]
+            Client = sync_class(AsyncClient)
+            """,
+            errors="class Refused: ...",
+        )
+
+        assert "from .core import AsyncClient as Refused\n" in stub
+        assert "from .errors import Refused as errors_Refused\n" in stub
+        assert "def why(self) -> errors_Refused: ..." in stub
