@@ -36,17 +36,18 @@ def stub_of(
     names: dict[Key, ast.Name] = {_source_of(twins[name]).key: each for name, each in lent.items()}
     names.update({cls.key: ast.Name(name) for name, cls in reversed(classes.items())})
     body, rest = _written(module, classes, names, is_whole=is_whole)
-    if rest is not None:
-        lent = rest.lent() | lent
-        body += rest.written(frozenset({*lent, *others, *classes}))
-    body += [ast.Assign([ast.Name(new)], ast.Name(name), lineno=0) for new, name in same.items()]
+    lent = lent if rest is None else rest.lent() | lent
     own = _names_of(module) if is_whole else set()
     made = {each.id for each in names.values()}
     settled = Names(module.__name__ if is_whole else "", own | made, names, lent)
     statements = [settled.settled_statement(each) for each in body]
-    # Modules that this one imports for others come first.
+    if rest is not None:
+        statements += _others(rest, settled, frozenset({*lent, *others, *classes}))
+    statements += [
+        ast.Assign([ast.Name(new)], ast.Name(name), lineno=0) for new, name in same.items()
+    ]
     statements = [*settled.imports(), *settled.declarations(), *statements]
-    statements.sort(key=lambda each: not isinstance(each, ast.Import))
+    statements.sort(key=lambda each: not isinstance(each, (ast.Import, ast.ImportFrom)))
     tree = ast.Module(statements, [])
     source = ast.unparse(ast.fix_missing_locations(tree))
     # Such as type variables; only in strict mode does pyright report them.
@@ -124,6 +125,20 @@ def _written(
     kept = Types(names, name_twin, frees=False)
     rest = None if source is None else Rest(source, module, kept)
     return [node for _, node in written], rest
+
+
+def _others(rest: Rest, settled: Names, known: frozenset[str]) -> list[ast.stmt]:
+    """Return the statements for all names of a module but these."""
+    others = [name for name in rest.names() if name not in known]
+    found: dict[str, list[ast.stmt]] = {}
+    new = [name for name in others if rest.is_wanted(name)]
+    new += [name for name in others if name in settled.used and name not in new]
+    while new:
+        for name in new:
+            found[name] = [settled.settled_statement(each) for each in rest.written(name)]
+        # What is written may use others: a decorator, for example, which is private.
+        new = [name for name in others if name in settled.used and name not in found]
+    return [*rest.listed(), *(each for name in others for each in found.get(name, []))]
 
 
 def _free_name(cls: Class, taken: set[str]) -> str:

@@ -59,6 +59,9 @@ class Names:
         taken: Names already used in it.
         twins: The names of the classes of twins.
         lent: What others have made, by the names under which the module offers it, too.
+
+    Attributes:
+        used: The names of the module itself that the stub uses.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Names:
         twins: dict[Key, ast.Name],
         lent: dict[str, Reference],
     ) -> None:
+        self.used: set[str] = set()
         self._module = module
         self._lent = lent
         self._local = {_key_of(each): name for name, each in reversed(lent.items())}
@@ -137,6 +141,7 @@ class Names:
         """Return an expression for a name defined in a module."""
         first, *rest = name.split(".")
         if module == self._module:
+            self.used.add(first)
             node: ast.expr = ast.Name(first)
         elif module == "builtins" and hasattr(builtins, first):
             is_hidden = first in self._members

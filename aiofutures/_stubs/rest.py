@@ -20,6 +20,8 @@ from .types import Position, Types, is_record
 
 _ELLIPSIS = ast.Constant(...)
 _PLAIN = (bool, int, float, str, bytes)
+# What makes a type of other types.
+_MAKERS = frozenset({"NewType", "TypeVar"})
 # What makes the fields of records, in dataclasses and attrs.
 _FIELDS = frozenset({"Factory", "attrib", "field", "ib"})
 
@@ -43,14 +45,19 @@ class Rest:
             if isinstance(binding, Imported) and binding.name and self._is_public(name)
         }
 
-    def written(self, twins: frozenset[str]) -> Iterator[ast.stmt]:
-        """Yield the statements for all names but these."""
+    def listed(self) -> Iterator[ast.stmt]:
+        """Yield `__all__`, if the module has one."""
         if self._listed:
             exported = ast.List([ast.Constant(name) for name in self._listed])
             yield ast.Assign([ast.Name("__all__")], exported, lineno=0)
-        for name, binding in self._module.scope.items():
-            if name not in twins and (self._is_public(name) or self._is_used(name, binding)):
-                yield from self._written(name, binding)
+
+    def names(self) -> list[str]:
+        """Return the names of the module, private ones too, in their order."""
+        return [*self._module.scope]
+
+    def is_wanted(self, name: str) -> bool:
+        """Tell whether the stub has a name, even if nothing else in the stub uses it."""
+        return self._is_public(name) or self._is_used(name, self._module.scope[name])
 
     def _is_public(self, name: str) -> bool:
         """Tell whether the stub must have a name because others may use it."""
@@ -67,7 +74,9 @@ class Rest:
         is_type = _is_type(getattr(self._live, name, None))
         return isinstance(binding, ast.ClassDef) or (isinstance(binding, Assigned) and is_type)
 
-    def _written(self, name: str, binding: Binding) -> Iterator[ast.stmt]:
+    def written(self, name: str) -> Iterator[ast.stmt]:
+        """Yield the statements for a name."""
+        binding = self._module.scope[name]
         context = Context(self._module.name)
         cls = class_of(Target(self._module.name, name, binding))
         if isinstance(binding, ast.ClassDef):
@@ -82,7 +91,10 @@ class Rest:
             )
         elif isinstance(binding, Assigned):
             yield self._assigned(name, binding, context, getattr(self._live, name, None))
-        elif binding.name is None:
+        elif binding.name is not None:
+            local = None if name == binding.name else name
+            yield ast.ImportFrom(binding.module, [ast.alias(binding.name, local)], 0)
+        else:
             # Where `__all__` does not say that it is for others, the alias does.
             is_same = name == binding.module and name in self._listed
             yield ast.Import([ast.alias(binding.module, None if is_same else name)])
@@ -162,22 +174,31 @@ class Rest:
     def _translated(self, node: ast.expr, context: Context) -> ast.expr:
         return self._types.translate(node, context, Position.KEPT)
 
-    def _value(self, node: ast.expr, context: Context) -> ast.expr:
-        """Return an expression with the names of the stub."""
+    def _value(self, node: Any, context: Context, own: frozenset[str] = frozenset()) -> Any:
+        """Return an expression, or a part of one, with the names of the stub, but for its `own`."""
+        used = {each.id for each in _walked(node) if isinstance(each, ast.Name)}
         match node:
-            case ast.Name() | ast.Attribute():
+            case ast.Call(func=func, args=[named, *args]) if last_part(func) in _MAKERS:
+                kinds = [self._translated(each, context) for each in args]
+                given = [
+                    (each.arg, self._translated(each.value, context)) for each in node.keywords
+                ]
+                keywords = [ast.keyword(*each) for each in given]
+                return ast.Call(self._value(func, context), [named, *kinds], keywords)
+            case ast.Subscript() | ast.BinOp(op=ast.BitOr()) if not used & own:
                 return self._translated(node, context)
-            case ast.Call():
-                return ast.Call(
-                    self._value(node.func, context),
-                    [self._value(each, context) for each in node.args],
-                    [
-                        ast.keyword(each.arg, self._value(each.value, context))
-                        for each in node.keywords
-                    ],
-                )
-            case ast.List() | ast.Tuple():
-                return type(node)([self._value(each, context) for each in node.elts])
+            case ast.Name() | ast.Attribute() if not used & own and context.target(node):
+                return self._translated(node, context)
+            case ast.Name():
+                return node
+            case ast.AST():
+                own |= _own_names(node)
+                fields = {
+                    name: self._value(value, context, own) for name, value in ast.iter_fields(node)
+                }
+                return type(node)(**fields)
+            case list():
+                return [self._value(each, context, own) for each in node]
             case _:
                 return node
 
@@ -239,8 +260,27 @@ class Rest:
         return Reference(cls.__module__, cls.__qualname__)
 
 
+def _walked(node: Any) -> Iterator[ast.AST]:
+    return ast.walk(node) if isinstance(node, ast.AST) else iter(())
+
+
+def _own_names(node: ast.AST) -> set[str]:
+    """Return the parameters of a lambda expression, or the variables of a comprehension."""
+    if not isinstance(
+        node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+    ):
+        return set()
+    found = {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}
+    names = (each for each in ast.walk(node) if isinstance(each, ast.Name))
+    return found | {each.id for each in names if isinstance(each.ctx, ast.Store)}
+
+
 def _default(node: ast.expr) -> ast.expr:
-    return node if isinstance(node, (ast.Constant, ast.UnaryOp)) else _ELLIPSIS
+    match node:
+        case ast.Constant() | ast.UnaryOp(operand=ast.Constant()):
+            return node
+        case _:
+            return _ELLIPSIS
 
 
 def _is_type(value: object) -> bool:

@@ -44,6 +44,20 @@ def write_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
         del sys.modules[each]
 
 
+def _defined(stub: str) -> set[str]:
+    """Return the names that a stub defines itself."""
+    found: set[str] = set()
+    for node in ast.parse(stub).body:
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                found.add(name)
+            case ast.Assign(targets=[ast.Name(name)]) | ast.AnnAssign(target=ast.Name(name)):
+                found.add(name)
+            case _:
+                pass
+    return found
+
+
 class TestImported:
     """Names that a module imports for others, too."""
 
@@ -167,3 +181,85 @@ class TestImported:
         assert "from .core import AsyncClient as Refused\n" in stub
         assert "from .errors import Refused as errors_Refused\n" in stub
         assert "def why(self) -> errors_Refused: ..." in stub
+
+    def test_used_alone(self, write_package: WritePackage) -> None:
+        """What the stub needs is imported, even if it is for others no more."""
+        stub = write_package(
+            """
+            from aiofutures import sync_class
+            from . import core, errors
+            from .errors import Late
+            __all__ = ["Other", "Late", "wait"]
+            __all__.remove("Late")
+            Other = sync_class(core.AsyncClient)
+            def wait(late: errors.Late) -> None: ...
+            """,
+            errors="class Late: ...",
+        )
+
+        assert "from stall.errors import Late\n" in stub
+        assert '__all__ = ["Other", "wait"]\n' in stub
+        assert "def wait(late: Late) -> None: ..." in stub
+
+
+class TestPrivate:
+    """Private names of a module."""
+
+    def test_used_in_the_stub(self, write: Write) -> None:
+        """What the stub uses is in it, too, and what that uses; nothing else is."""
+        stub = write(
+            """
+            from collections.abc import Callable
+            from dataclasses import dataclass, field
+            from typing import NewType, TypeVar
+            from aiofutures import sync_class
+
+            F = TypeVar("F", bound=Callable[..., object])
+            Some = TypeVar("Some", "Late", str)
+            Name = NewType("Name", "list[Late]")
+            _FIRST = 1
+            _LIMIT = {"a": 1}
+            _SIZE = 3
+            _UNUSED = 4
+            _field = 5
+
+            class Late: ...
+            def _unused() -> None: ...
+            def _timed(fn: F) -> F: return fn
+            def _first(fn: F) -> F: return fn
+            @_first
+            def _tags() -> list[str]: return []
+            def _limited(*_: object, **__: object) -> Callable[[F], F]: return lambda fn: fn
+
+            @_timed
+            def total(n: int, *, by: int = -_UNUSED) -> int: return n
+            @_limited({"a": _LIMIT, **{}}, not _FIRST, [*(1, 2)], f"{1}", a=lambda field: field.x)
+            def most(n: int) -> int: return n
+            @_limited(dict[str, int], int | None, {x: x.real for x in (1, 2)}, "".strip())
+            def least(n: int) -> int: return n
+            @dataclass
+            class Order:
+                tags: list[str] = field(default_factory=_tags)
+                count: int = field(default_factory=lambda: _FIRST + 1)
+            class AsyncClient:
+                async def get(self, size: int = _SIZE) -> int: ...
+            Client = sync_class(AsyncClient)
+            """
+        )
+
+        assert _defined(stub) == {
+            *("AsyncClient", "Client", "F", "Late", "Name", "Order", "Some"),
+            *("_FIRST", "_LIMIT", "_SIZE", "_first", "_limited", "_tags", "_timed"),
+            *("least", "most", "total"),
+        }
+        assert 'F = TypeVar("F", bound=Callable[..., object])' in stub
+        assert 'Some = TypeVar("Some", Late, str)' in stub
+        assert 'Name = NewType("Name", list[Late])' in stub
+        assert "@_first\ndef _tags() -> list[str]: ..." in stub
+        assert "def total(n: int, *, by: int = ...) -> int: ..." in stub
+        called = '{"a": _LIMIT, **{}}, not _FIRST, [*(1, 2)], f"{1}", a=lambda field: field.x'
+        assert f"@_limited({called})\ndef most" in stub
+        called = 'dict[str, int], int | None, {x: x.real for x in (1, 2)}, "".strip()'
+        assert f"@_limited({called})\ndef least" in stub
+        assert "field(default_factory=lambda: _FIRST + 1)" in stub
+        assert "def get(self, size: int = _SIZE) -> int: ..." in stub
