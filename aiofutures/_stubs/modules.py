@@ -23,7 +23,11 @@ _CONDITIONS: Final = (
     *(ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.Compare, ast.cmpop, ast.Name),
     *(ast.Attribute, ast.Constant, ast.Tuple, ast.Subscript, ast.Slice, ast.Load),
 )
-
+# What Python itself sets in modules, and `__all__`, which says what is public.
+_OF_MODULES: Final = frozenset(
+    {"__all__", "__doc__", "__file__", "__loader__", "__name__", "__package__", "__path__"}
+    | {"__spec__"}
+)
 
 #: The beginning of a generated stub.
 MARK: Final = "# Made by `python -m aiofutures.twin"
@@ -141,9 +145,9 @@ class Module:
 
     def offers(self, name: str) -> bool:
         """Tell whether a name is for others, too, and not imported for the module itself."""
-        if self.listed:
+        if self.listed and not is_special(name):
             return name in self.listed
-        if name.startswith("_"):
+        if name.startswith("_") and not is_special(name):
             return False
         binding = self.scope.get(name)
         if not isinstance(binding, Imported) or binding.is_public:
@@ -154,6 +158,11 @@ class Module:
     def is_near(self, binding: Imported) -> bool:
         """Tell whether a name is imported from the same package."""
         return binding.module.partition(".")[0] == self.name.partition(".")[0]
+
+
+def is_special(name: str) -> bool:
+    """Tell whether a name is one like `__version__`, and not one that every module has."""
+    return name.startswith("__") and name.endswith("__") and name not in _OF_MODULES
 
 
 def _added(statement: ast.stmt) -> ast.expr | None:

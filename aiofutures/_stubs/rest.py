@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+import sys
+from collections.abc import Collection, Iterator
 from enum import Enum
 from itertools import zip_longest
+from pathlib import Path, PurePath
 from types import ModuleType
 from typing import Any
 
 from typing_extensions import get_original_bases
 
 from .classes import Class, Context, Member, class_of
-from .modules import Assigned, Binding, Defined, Function, Imported, Module, Target, overloads_in
-from .names import as_record, changed_arguments, docstring, last_part, value_of
+from .modules import (
+    Assigned,
+    Binding,
+    Defined,
+    Function,
+    Imported,
+    Module,
+    Target,
+    is_special,
+    load,
+    overloads_in,
+    public_place,
+    resolve,
+)
+from .names import as_record, changed_arguments, docstring, joined, last_part, subscript, value_of
 from .references import Reference
 from .types import Position, Types, is_record
 
 _ELLIPSIS = ast.Constant(...)
 _PLAIN = (bool, int, float, str, bytes)
+_CONTAINERS = (dict, frozenset, list, set, tuple)
+# Where the types of types are.
+_TYPING = frozenset({"collections.abc", "types", "typing", "typing_extensions"})
 # What makes a type of other types.
 _MAKERS = frozenset({"NewType", "TypeVar"})
 # What makes the fields of records, in dataclasses and attrs.
@@ -61,7 +79,7 @@ class Rest:
 
     def _is_public(self, name: str) -> bool:
         """Tell whether the stub must have a name because others may use it."""
-        if self._listed:
+        if self._listed and not is_special(name):
             return name in self._listed
         binding = self._module.scope[name]
         if isinstance(binding, Imported) and binding.is_star and not self._module.is_package:
@@ -211,23 +229,40 @@ class Rest:
             )
         if binding.annotation is not None:
             kind = self._translated(binding.annotation, context)
+            if last_part(binding.annotation) == "Final":
+                kind = subscript(kind, [self._type_of(value)])
             return ast.AnnAssign(target, kind, self._kept(binding, context), 1)
         if not isinstance(binding.node, ast.Assign):
             return self._alias(binding.node, context)
-        if (
-            isinstance(value, Enum)
-            and context.classes
-            and context.classes[-1].live() is type(value)
-        ):
+        is_member = context.classes and context.classes[-1].live() is type(value)
+        if isinstance(value, Enum) and is_member:
             return ast.Assign([target], value_of(name, type(value)), lineno=0)
-        is_type = _is_type(value)
-        if is_type and isinstance(
-            binding.value, (ast.Name, ast.Attribute, ast.Subscript, ast.BinOp)
-        ):
-            return ast.Assign([target], self._translated(binding.value, context), lineno=0)
-        if is_type and isinstance(binding.value, ast.Call):
+        said = _said(binding.value)
+        if said is not None:
+            return ast.AnnAssign(target, self._translated(said, context), None, 1)
+        is_exact = isinstance(binding.value, ast.Tuple)
+        kind = self._type_of(value, is_exact=is_exact)
+        if self._says_more(binding.value, context, value, kind):
             return ast.Assign([target], self._value(binding.value, context), lineno=0)
-        return ast.AnnAssign(target, self._type_of(value), None, 1)
+        return ast.AnnAssign(target, kind, None, 1)
+
+    def _says_more(
+        self, node: ast.expr | None, context: Context, value: object, kind: ast.expr
+    ) -> bool:
+        """Tell whether the value itself says more to a type checker than its type does."""
+        match node:
+            case ast.Subscript() | ast.BinOp():
+                return _is_type(value)
+            case ast.Name() | ast.Attribute():
+                target = None if context.classes else context.target(node)
+                is_function = target is not None and isinstance(target.binding, Defined)
+                return _is_type(value) or is_function
+            case ast.Call():
+                is_unknown = isinstance(kind, Reference) and kind.name == "Any"
+                is_simple = not context.classes and _is_simple(node, context)
+                return _is_type(value) or (is_unknown and is_simple)
+            case _:
+                return False
 
     def _kept(self, binding: Assigned, context: Context) -> ast.expr | None:
         """Return what an annotated name has as its value in the stub, if anything."""
@@ -247,17 +282,73 @@ class Rest:
         new: ast.stmt = type(node)(node.name, parameters, self._translated(node.value, context))
         return new
 
-    def _type_of(self, value: object) -> ast.expr:
+    def _type_of(self, value: object, *, is_exact: bool = True) -> ast.expr:
+        """Return the type of an object, `Any` if that is not known; `is_exact` is for tuples."""
         cls = type(value)
         if cls in _PLAIN:
             return Reference("builtins", cls.__name__)
+        if value and isinstance(value, _CONTAINERS) and cls in _CONTAINERS:
+            parts: list[Collection[object]] = [value]
+            if isinstance(value, dict):
+                parts = [value.keys(), value.values()]
+            kinds = [self._type_of_each(part) for part in parts]
+            if isinstance(value, tuple):
+                kinds = (
+                    [*map(self._type_of_each, zip(value, strict=True))]
+                    if is_exact
+                    else [*kinds, _ELLIPSIS]
+                )
+            return subscript(Reference("builtins", cls.__name__), kinds)
         known = self._types.known_twin(cls)
         if known is not None:
             return known
-        found = class_of(Target(cls.__module__, cls.__qualname__))
-        if found is None or found.parameters or cls.__module__ == "builtins":
+        # What another system has instead is a class of its own.
+        target = _place_of(
+            next((each for each in (Path, PurePath) if isinstance(value, each)), cls)
+        )
+        shown = class_of(target)
+        if shown is None or shown.parameters or cls.__module__ == "builtins":
             return Reference("typing", "Any")
-        return Reference(cls.__module__, cls.__qualname__)
+        return Reference(*public_place(target))
+
+    def _type_of_each(self, values: Collection[object]) -> ast.expr:
+        """Return the type of what is in a container."""
+        kinds = [self._type_of(each) for each in values if each is not None]
+        none = [ast.Constant(None)] if len(kinds) < len(values) else []
+        return joined([*sorted(kinds, key=ast.dump), *none])
+
+
+def _place_of(cls: type) -> Target:
+    """Return where a class is: in the package that shows it as its own, if there is one."""
+    parts = cls.__module__.split(".")
+    for count in range(1, len(parts)):
+        package = ".".join(parts[:count])
+        if inspect.getattr_static(sys.modules.get(package), cls.__qualname__, None) is cls:
+            return resolve(package, cls.__qualname__)
+    return Target(cls.__module__, cls.__qualname__)
+
+
+def _said(node: ast.expr | None) -> ast.expr | None:
+    """Return the type that an expression has by its own words."""
+    match node:
+        case ast.Call(func=ast.Subscript() as said):
+            return said
+        case ast.Call(func=func, args=[said, _]) if last_part(func) == "cast":
+            return said
+        case _:
+            return None
+
+
+def _is_simple(node: ast.Call, context: Context) -> bool:
+    """Tell whether this calls what type checkers know, with names and constants."""
+    given = [*node.args, *(each.value for each in node.keywords)]
+    if not all(isinstance(each, (ast.Attribute, ast.Constant, ast.Name)) for each in given):
+        return False
+    target = context.target(node.func)
+    if target is None or target.name is None:
+        return False
+    source = load(target.module)
+    return target.binding is not None or (source is not None and target.name in source.scope)
 
 
 def _walked(node: Any) -> Iterator[ast.AST]:
@@ -284,4 +375,4 @@ def _default(node: ast.expr) -> ast.expr:
 
 
 def _is_type(value: object) -> bool:
-    return isinstance(value, type) or type(value).__module__ in {"typing", "types"}
+    return isinstance(value, type) or type(value).__module__ in _TYPING

@@ -263,3 +263,128 @@ class TestPrivate:
         assert f"@_limited({called})\ndef least" in stub
         assert "field(default_factory=lambda: _FIRST + 1)" in stub
         assert "def get(self, size: int = _SIZE) -> int: ..." in stub
+
+
+class TestValues:
+    """The types of a module's objects."""
+
+    def test_objects(self, write: Write) -> None:
+        """They have the types that type checkers find in the source."""
+        stub = write(
+            f"""
+            import decimal, pathlib, re
+            from collections import ChainMap
+            from functools import partial
+            from typing import Final, cast
+            from aiofutures import AsyncExecutor, to_sync
+            from library import Parser, parse, made
+            {CLIENT.replace(chr(10), chr(10) + " " * 12)}
+            HERE = pathlib.Path("here")
+            PURE = pathlib.PurePath("here")
+            NAMES = ["a"]
+            SOME = [1, "a", None]
+            PAIRS = [(1, "a")]
+            EXACT = 1, "a", None
+            MANY = tuple(["a", "b"])
+            TABLE = dict(a=decimal.Decimal(1))
+            UNKNOWN = {{}}
+            FIXED: Final = {{"a"}}
+            SAID = cast("Client | None", None)
+            CHAIN = ChainMap[str, int]()
+            WORD = re.compile("x", flags=re.I)
+            executor = AsyncExecutor()
+            parser = Parser()
+            inner = made(parser)
+            async def load(n: int) -> str: return str(n)
+            load_sync = to_sync(load)
+            load_one = partial(load, 1)
+            load_two = partial(load, 1 + 1)
+            same = load
+            far = parse
+            told = "{{}}".format
+            text = "{{}}".join(["a", "b"])
+            late = (lambda: load)()
+            own = parser.parse(1)
+            class Plain:
+                make = load
+                made = partial(load, 1)
+            """,
+            **{
+                "library.__init__": "from library._impl import Parser, parse, made",
+                "library._impl": "class Parser:\n def parse(self, text): return self.parse\n"
+                "def parse(text: str) -> int: ...\ndef made(parser: Parser): return parser.parse\n",
+            },
+        )
+
+        lines = stub.splitlines()
+        for line in (
+            "HERE: Path",
+            "PURE: PurePath",
+            "NAMES: list[str]",
+            "SOME: list[int | str | None]",
+            "PAIRS: list[tuple[int, str]]",
+            "EXACT: tuple[int, str, None]",
+            "MANY: tuple[str, ...]",
+            "TABLE: dict[str, Decimal]",
+            "UNKNOWN: Any",
+            "FIXED: Final[set[str]]",
+            "SAID: Client | None",
+            "CHAIN: ChainMap[str, int]",
+            'WORD = re_compile("x", flags=I)',
+            "executor: AsyncExecutor",
+            "parser: Parser",
+            "inner = made(parser)",
+            "load_sync = to_sync(load)",
+            "load_one = partial(load, 1)",
+            "load_two: Any",
+            "same = load",
+            "far = parse",
+            "told: Any",
+            "text: str",
+            "late: Any",
+            "own: Any",
+            "    make: Any",
+            "    made: Any",
+            "from aiofutures import AsyncExecutor, to_sync",
+        ):
+            assert line in lines
+
+    def test_aliases(self, write: Write) -> None:
+        """Aliases stay types."""
+        stub = write(
+            f"""
+            import typing
+            from collections import abc
+            {CLIENT.replace(chr(10), chr(10) + " " * 12)}
+            Callback = abc.Callable[[int], str]
+            Older = typing.Callable[[int], str]
+            Either = int | None
+            """
+        )
+
+        assert "\nCallback = Callable[[int], str]\n" in stub
+        assert "\nOlder = Callable[[int], str]\n" in stub
+        assert "\nEither = int | None\n" in stub
+
+    def test_special_names(self, write_package: WritePackage) -> None:
+        """Names such as `__version__` are there, even where `__all__` does not list them."""
+        stub = write_package(
+            """
+            from aiofutures import sync_class
+            from ._version import __version__
+            from . import core
+            __all__ = ["Client"]
+            __author__ = "A"
+            __doc__ = "Text."
+            __path__ = list(__path__)
+            Client = sync_class(core.AsyncClient)
+            def __getattr__(name: str) -> int: ...
+            """,
+            _version='__version__ = "1"',
+        )
+
+        assert "from ._version import __version__ as __version__\n" in stub
+        assert "\n__author__: str\n" in stub
+        assert "\ndef __getattr__(name: str) -> int: ...\n" in stub
+        assert "__doc__" not in stub
+        assert "__path__" not in stub

@@ -256,7 +256,7 @@ class TestModule:
         assert 'Name = NewType("Name", str)' in body
         assert "ids: Ids" in body
         assert "nothing: Any" in body
-        assert "table: Any" in body
+        assert "table: OrderedDict[str, int]" in body
         assert "Picked: Any" in body
         assert "from os import path" in stub
         assert "separator" not in body.replace("sep: str = ...", "")
