@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
+import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -18,7 +20,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from ._stubs.generate import stub_of
-from ._stubs.modules import MARK, StubError, imported_names
+from ._stubs.modules import StubError, imported_names, is_nobodys_work
 from ._twins.base import Twin
 from ._twins.family import sync_name
 from ._twins.kinds import Kind, kind_of_class
@@ -63,7 +65,10 @@ def _run(options: argparse.Namespace) -> int:
     if path is None:
         print(stub, end="")
     elif not options.check:
-        _write(stub, path)
+        try:
+            _write(stub, path)
+        except OSError as error:
+            raise StubError(f"{path} cannot be written: {error.strerror}") from error
     elif not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != stub:
         print(
             f"{path} is out of date: run python -m aiofutures.twin {_command(options)}",
@@ -74,18 +79,28 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _write(stub: str, path: Path) -> None:
-    try:
-        known = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-        # An empty file, such as a temporary one, or one of comments is nobody's work.
-        is_work = any(line and not line.startswith("#") for line in known.splitlines())
-        if is_work and MARK not in known:
-            raise StubError(
-                f"{path} was not made by this command, and is left as it is: remove it, or choose "
-                "another file with -o"
-            )
+    # An empty file, such as a temporary one, or one of comments may be replaced, too.
+    if path.is_file() and not is_nobodys_work(path):
+        raise StubError(
+            f"{path} was not made by this command, and is left as it is: remove it, or choose "
+            "another file with -o"
+        )
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        # Such as a pipe.
         path.write_text(stub, encoding="utf-8")
-    except OSError as error:
-        raise StubError(f"{path} cannot be written: {error.strerror}") from error
+        return
+    # Where that cannot be written, the old stub stays.
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        new.write_text(stub, encoding="utf-8")
+        if path.is_file():
+            # Fails if it must not be written.
+            path.open("r+b").close()
+            shutil.copymode(path, new)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _parser() -> argparse.ArgumentParser:

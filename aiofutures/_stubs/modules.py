@@ -193,8 +193,8 @@ def load(name: str) -> Module | None:
     """Read a module; None if there is nothing to read."""
     path = _stub(name)
     # A generated stub shows what synchronous code sees, so it does not count.
-    if path is None or path.read_bytes().startswith(MARK.encode()):
-        path = _source(name)
+    if path is None or is_nobodys_work(path):
+        path = _source(name) or path
     if path is None:
         return None
     try:
@@ -205,6 +205,13 @@ def load(name: str) -> Module | None:
     module = Module(name, path, tree, path.stem == "__init__")
     module.scope.update(scope_of(tree.body, module))
     return module
+
+
+def is_nobodys_work(path: Path) -> bool:
+    """Tell whether a file is a generated stub, or has nothing but comments in it."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    is_made = any(line.startswith(MARK) for line in lines)
+    return is_made or not any(line and not line.startswith("#") for line in lines)
 
 
 def _source(name: str) -> Path | None:

@@ -2,6 +2,8 @@
 
 import ast
 import importlib
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -388,3 +390,58 @@ class TestValues:
         assert "\ndef __getattr__(name: str) -> int: ...\n" in stub
         assert "__doc__" not in stub
         assert "__path__" not in stub
+
+
+class TestFiles:
+    """The file of a stub."""
+
+    @pytest.mark.parametrize("text", ["", "# to be made\n", "# Licence: MIT\n\n"])
+    def test_nothing_of_a_source(self, write: Write, tmp_path: Path, text: str) -> None:
+        """An empty stub, or one with a licence above what was made, is no source."""
+        stub = write(CLIENT)
+        for before in (text, text + stub):
+            (tmp_path / "clients.pyi").write_text(before)
+            forget()
+
+            assert twin.main(["clients"]) == 0
+            assert (tmp_path / "clients.pyi").read_text() == stub
+
+    def test_permissions(self, write: Write, tmp_path: Path) -> None:
+        """A new stub has the permissions of the old one, and a link to it stays."""
+        stub = write(CLIENT)
+        path = tmp_path / "clients.pyi"
+        moved = path.rename(tmp_path / "moved.pyi")
+        path.symlink_to(moved)
+        moved.write_text("# to be made\n")
+        moved.chmod(0o640)
+
+        assert twin.main(["clients"]) == 0
+        assert path.is_symlink()
+        assert moved.read_text() == stub
+        assert moved.stat().st_mode & 0o777 == 0o640
+
+    def test_full_disk(self, write: Write, tmp_path: Path) -> None:
+        """Where a stub cannot be written, the old one stays, and an error says so."""
+        pytest.importorskip("resource")
+        stub = write(CLIENT)
+        (tmp_path / "clients.py").write_text(f"{CLIENT}a = 1\n")
+        limited = (
+            "import resource, sys; from aiofutures import twin\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (99, 99))\n"
+            "sys.exit(twin.main(['clients']))\n"
+        )
+
+        done = subprocess.run(
+            [sys.executable, "-c", limited], capture_output=True, text=True, check=False
+        )
+
+        assert done.returncode == 2
+        assert "clients.pyi cannot be written: File too large" in done.stderr
+        assert {each.name for each in tmp_path.glob("*.pyi*")} == {"clients.pyi"}
+        assert (tmp_path / "clients.pyi").read_text() == stub
+
+    def test_device(self, write: Write, tmp_path: Path) -> None:
+        """What is no file is written as it is."""
+        write(CLIENT)
+
+        assert twin.main(["clients", "-o", os.devnull]) == 0
