@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from io import UnsupportedOperation
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -63,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
         raise StubError(f"{path} is a directory: name a file")
     stub = stub_of(task.module, task.twins, _command(options), path, is_whole=task.is_whole)
     if path is None:
-        print(stub, end="")
+        _print(stub)
     elif not options.check:
         try:
             _write(stub, path)
@@ -76,6 +77,21 @@ def _run(options: argparse.Namespace) -> int:
         )
         return 1
     return 0
+
+
+def _print(stub: str) -> None:
+    try:
+        number = sys.stdout.fileno()
+    except UnsupportedOperation:
+        # It is replaced, by a test for example.
+        print(stub, end="")
+        return
+    try:
+        # Not `sys.stdout`, which may not be UTF-8, and would fail once more at exit.
+        with open(number, "w", encoding="utf-8", closefd=False) as screen:
+            screen.write(stub)
+    except OSError as error:
+        raise StubError(f"the stub cannot be printed: {error.strerror}") from error
 
 
 def _write(stub: str, path: Path) -> None:

@@ -445,3 +445,50 @@ class TestFiles:
         write(CLIENT)
 
         assert twin.main(["clients", "-o", os.devnull]) == 0
+
+
+class TestScreen:
+    """A stub on the standard output."""
+
+    COMMAND = (sys.executable, "-m", "aiofutures.twin", "clients:AsyncClient")
+
+    def test_encoding(self, write: Write) -> None:
+        """It is UTF-8 there, too."""
+        write(CLIENT.replace("self", "self, a='ä→'"))
+
+        done = subprocess.run(
+            self.COMMAND,
+            env=os.environ | {"PYTHONIOENCODING": "cp1250"},
+            capture_output=True,
+            check=False,
+        )
+
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert 'def get(self, a="ä→") -> int: ...' in done.stdout.decode("utf-8")
+
+    def test_nobody_reads(self, write: Write) -> None:
+        """Where nobody reads any more, an error says so."""
+        write(CLIENT)
+        read, written = os.pipe()
+        os.close(read)
+
+        done = subprocess.run(
+            self.COMMAND, stdout=written, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+        os.close(written)
+        assert done.stderr == "aiofutures.twin: the stub cannot be printed: Broken pipe\n"
+        assert done.returncode == 2
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device is always full")
+    def test_full_disk(self, write: Write) -> None:
+        """So it does on a full disk."""
+        write(CLIENT)
+
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                self.COMMAND, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            )
+
+        assert done.stderr.startswith("aiofutures.twin: the stub cannot be printed: No space left")
+        assert done.returncode == 2
