@@ -3,7 +3,8 @@
     python -m aiofutures.twin clients
 
 writes `clients.pyi` next to `clients.py`, which creates the twins with `sync_class`. With
-`--check`, it writes nothing and fails if the stub is out of date. It needs the extra `twin`.
+`--check`, it writes nothing and fails if the stub is out of date. `clients:Client` prints the stub
+of one class. It needs the extra `twin`.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "target",
         metavar="module[:Class]",
-        help="the module; or one of its classes, a twin or an async class",
+        help="the module; or one of its classes, a twin or an async class, for a look at its stub",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write the stub")
     parser.add_argument(
@@ -144,12 +145,9 @@ def _command(options: argparse.Namespace) -> str:
 def _task(target: str, output: Path | None) -> _Task:
     name, _, wanted = target.partition(":")
     module = _imported(name)
-    source = getattr(module, "__file__", None)
-    beside = Path(source).with_suffix(".pyi") if source else None
     if wanted:
-        twins = _one(module, wanted)
-        is_twin = isinstance(getattr(module, wanted), type) and wanted in twins
-        return _Task(module, twins, output or (beside if is_twin else None), is_whole=False)
+        # The file beside the module has all of it.
+        return _Task(module, _one(module, wanted), output, is_whole=False)
     twins = {
         name: vars(value)["_aiofutures_class"]
         for name, value in vars(module).items()
@@ -157,6 +155,8 @@ def _task(target: str, output: Path | None) -> _Task:
     }
     if not twins.keys() - imported_names(name):
         raise StubError(f"{name} has no class of its own made by sync_class()")
+    source = getattr(module, "__file__", None)
+    beside = Path(source).with_suffix(".pyi") if source else None
     return _Task(module, twins, output or beside, is_whole=True)
 
 
