@@ -238,7 +238,7 @@ def _found(name: str) -> Path | None:
 def _stub(name: str) -> Path | None:
     """Find the stub of a module: next to it, in a stub package, or in typeshed."""
     top, *rest = name.split(".")
-    if top in sys.stdlib_module_names:
+    if top in sys.stdlib_module_names or top == "_typeshed":
         # The extra installs it.
         try:
             from typeshed_client import get_stub_file  # noqa: PLC0415

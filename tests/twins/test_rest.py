@@ -204,6 +204,24 @@ class TestImported:
         assert "def wait(late: Late) -> None: ..." in stub
 
 
+class TestLanguage:
+    """What the language itself has."""
+
+    def test_type_variables_of_typeshed(self, write: Write) -> None:
+        """A class is generic in those that the stubs of the language share, too."""
+        stub = write(
+            """
+            from asyncio import PriorityQueue
+            from aiofutures import sync_class
+            Client = sync_class(PriorityQueue)
+            """
+        )
+
+        assert "from _typeshed import SupportsRichComparisonT\n" in stub
+        assert "class Client(Generic[SupportsRichComparisonT]):" in stub
+        assert "def get(self) -> SupportsRichComparisonT: ..." in stub
+
+
 class TestPrivate:
     """Private names of a module."""
 
