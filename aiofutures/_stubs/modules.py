@@ -476,6 +476,10 @@ def public_place(target: Target) -> tuple[str, str]:
     assert target.name is not None  # noqa: S101
     first, _, _ = target.name.partition(".")
     parts = target.module.split(".")
+    # Such as `io` for `_io`.
+    public = target.module.lstrip("_")
+    if public in sys.stdlib_module_names and _exports(public, first, target.module):
+        return public, target.name
     for count in range(1, len(parts)):
         package = ".".join(parts[:count])
         if package.startswith("_") or "._" in package:

@@ -221,6 +221,28 @@ class TestLanguage:
         assert "class Client(Generic[SupportsRichComparisonT]):" in stub
         assert "def get(self) -> SupportsRichComparisonT: ..." in stub
 
+    def test_public_places(self, write: Write) -> None:
+        """What is defined in a private module has the name of the public one."""
+        stub = write(
+            """
+            import asyncio, contextvars, io, _io, symtable
+            from aiofutures import sync_class
+            class AsyncClient:
+                async def get(self, a: asyncio.Task[int], b: io.BytesIO) -> io.StringIO: ...
+                async def put(self, a: contextvars.Context, b: "asyncio.Future[int]") -> None: ...
+                async def pop(self, a: _io._IOBase, b: symtable.Symbol) -> None: ...
+            Client = sync_class(AsyncClient)
+            """
+        )
+
+        assert sorted(line for line in stub.splitlines() if line.startswith("from")) == [
+            "from _io import _IOBase",
+            "from asyncio import Future, Task",
+            "from contextvars import Context",
+            "from io import BytesIO, StringIO",
+            "from symtable import Symbol",
+        ]
+
 
 class TestPrivate:
     """Private names of a module."""
