@@ -281,7 +281,7 @@ def scope_of(body: Sequence[ast.stmt], module: Module) -> dict[str, Binding]:
 def _after(known: Binding, new: Binding) -> Binding:
     """Return the binding of a name that was bound before."""
     match known, new:
-        case _, Imported() if _is_compiled(new):
+        case _, Imported() if _is_unreadable(new):
             return known
         case Defined(), Defined() if _belong_together(known.nodes, new.nodes[0]):
             return Defined([*known.nodes, *new.nodes])
@@ -291,10 +291,11 @@ def _after(known: Binding, new: Binding) -> Binding:
             return new
 
 
-def _is_compiled(binding: Imported) -> bool:
-    """Tell whether a name is imported from a compiled module that has no stub."""
-    path = _found(binding.module)
-    return path is not None and path.suffix not in {".py", ".pyi"} and _stub(binding.module) is None
+def _is_unreadable(binding: Imported) -> bool:
+    """Tell whether a name is imported from a module without source and stub, or from none."""
+    if _source(binding.module) is not None or _stub(binding.module) is not None:
+        return False
+    return _found(binding.module) is not None or binding.module not in sys.modules
 
 
 def _executed(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:

@@ -313,6 +313,8 @@ class Rest:
 
     def _type_of_each(self, values: Collection[object]) -> ast.expr:
         """Return the type of what is in a container."""
+        # An empty one may be of the same type as others.
+        values = [each for each in values if each or type(each) not in _CONTAINERS] or values
         kinds = [self._type_of(each) for each in values if each is not None]
         none = [ast.Constant(None)] if len(kinds) < len(values) else []
         return joined([*sorted(kinds, key=ast.dump), *none])

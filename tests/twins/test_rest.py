@@ -184,6 +184,25 @@ class TestImported:
         assert "from .errors import Refused as errors_Refused\n" in stub
         assert "def why(self) -> errors_Refused: ..." in stub
 
+    def test_instead_of_what_is_missing(self, write_package: WritePackage) -> None:
+        """What is there instead of a module that is missing is in the stub."""
+        stub = write_package(
+            """
+            from aiofutures import sync_class
+            from . import core
+            try:
+                from ._speed import fast, slow
+            except ImportError:
+                def fast(n: int) -> int: return n
+                from .core import AsyncClient as slow
+            Other = sync_class(core.AsyncClient)
+            """
+        )
+
+        assert "def fast(n: int) -> int: ..." in stub
+        assert "from .core import AsyncClient as slow" in stub
+        assert "_speed" not in stub
+
     def test_used_alone(self, write_package: WritePackage) -> None:
         """What the stub needs is imported, even if it is for others no more."""
         stub = write_package(
@@ -328,6 +347,7 @@ class TestValues:
             PAIRS = [(1, "a")]
             EXACT = 1, "a", None
             MANY = tuple(["a", "b"])
+            LISTS = {{"a": [1], "b": [], "c": None}}
             TABLE = dict(a=decimal.Decimal(1))
             UNKNOWN = {{}}
             FIXED: Final = {{"a"}}
@@ -367,6 +387,7 @@ class TestValues:
             "PAIRS: list[tuple[int, str]]",
             "EXACT: tuple[int, str, None]",
             "MANY: tuple[str, ...]",
+            "LISTS: dict[str, list[int] | None]",
             "TABLE: dict[str, Decimal]",
             "UNKNOWN: Any",
             "FIXED: Final[set[str]]",
