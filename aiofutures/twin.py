@@ -3,22 +3,26 @@
     python -m aiofutures.twin clients
 
 writes `clients.pyi` next to `clients.py`, which creates the twins with `sync_class`. With
-`--check`, it writes nothing and fails if the stub is out of date. It needs the extra `twin`.
+`--check`, it writes nothing and fails if the stub is out of date. `clients:Client` prints the stub
+of one class. It needs the extra `twin`.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import os
+import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from io import UnsupportedOperation
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 from ._stubs.generate import stub_of
-from ._stubs.modules import MARK, StubError, imported_names
+from ._stubs.modules import StubError, imported_names, is_nobodys_work
 from ._twins.base import Twin
 from ._twins.family import sync_name
 from ._twins.kinds import Kind, kind_of_class
@@ -61,9 +65,12 @@ def _run(options: argparse.Namespace) -> int:
         raise StubError(f"{path} is a directory: name a file")
     stub = stub_of(task.module, task.twins, _command(options), path, is_whole=task.is_whole)
     if path is None:
-        print(stub, end="")
+        _print(stub)
     elif not options.check:
-        _write(stub, path)
+        try:
+            _write(stub, path)
+        except OSError as error:
+            raise StubError(f"{path} cannot be written: {error.strerror}") from error
     elif not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != stub:
         print(
             f"{path} is out of date: run python -m aiofutures.twin {_command(options)}",
@@ -73,19 +80,44 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _write(stub: str, path: Path) -> None:
+def _print(stub: str) -> None:
     try:
-        known = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-        # An empty file, such as a temporary one, or one of comments is nobody's work.
-        is_work = any(line and not line.startswith("#") for line in known.splitlines())
-        if is_work and MARK not in known:
-            raise StubError(
-                f"{path} was not made by this command, and is left as it is: remove it, or choose "
-                "another file with -o"
-            )
-        path.write_text(stub, encoding="utf-8")
+        number = sys.stdout.fileno()
+    except UnsupportedOperation:
+        # It is replaced, by a test for example.
+        print(stub, end="")
+        return
+    try:
+        # Not `sys.stdout`, which may not be UTF-8, and would fail once more at exit.
+        with open(number, "w", encoding="utf-8", closefd=False) as screen:
+            screen.write(stub)
     except OSError as error:
-        raise StubError(f"{path} cannot be written: {error.strerror}") from error
+        raise StubError(f"the stub cannot be printed: {error.strerror}") from error
+
+
+def _write(stub: str, path: Path) -> None:
+    # An empty file, such as a temporary one, or one of comments may be replaced, too.
+    if path.is_file() and not is_nobodys_work(path):
+        raise StubError(
+            f"{path} was not made by this command, and is left as it is: remove it, or choose "
+            "another file with -o"
+        )
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        # Such as a pipe.
+        path.write_text(stub, encoding="utf-8")
+        return
+    # Where that cannot be written, the old stub stays.
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        new.write_text(stub, encoding="utf-8")
+        if path.is_file():
+            # Fails if it must not be written.
+            path.open("r+b").close()
+            shutil.copymode(path, new)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "target",
         metavar="module[:Class]",
-        help="the module; or one of its classes, a twin or an async class",
+        help="the module; or one of its classes, a twin or an async class, for a look at its stub",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write the stub")
     parser.add_argument(
@@ -113,12 +145,9 @@ def _command(options: argparse.Namespace) -> str:
 def _task(target: str, output: Path | None) -> _Task:
     name, _, wanted = target.partition(":")
     module = _imported(name)
-    source = getattr(module, "__file__", None)
-    beside = Path(source).with_suffix(".pyi") if source else None
     if wanted:
-        twins = _one(module, wanted)
-        is_twin = isinstance(getattr(module, wanted), type) and wanted in twins
-        return _Task(module, twins, output or (beside if is_twin else None), is_whole=False)
+        # The file beside the module has all of it.
+        return _Task(module, _one(module, wanted), output, is_whole=False)
     twins = {
         name: vars(value)["_aiofutures_class"]
         for name, value in vars(module).items()
@@ -126,6 +155,8 @@ def _task(target: str, output: Path | None) -> _Task:
     }
     if not twins.keys() - imported_names(name):
         raise StubError(f"{name} has no class of its own made by sync_class()")
+    source = getattr(module, "__file__", None)
+    beside = Path(source).with_suffix(".pyi") if source else None
     return _Task(module, twins, output or beside, is_whole=True)
 
 

@@ -35,14 +35,20 @@ def stub_of(
     classes = {name: _source_of(cls) for name, cls in twins.items() if name not in others}
     names: dict[Key, ast.Name] = {_source_of(twins[name]).key: each for name, each in lent.items()}
     names.update({cls.key: ast.Name(name) for name, cls in reversed(classes.items())})
-    body = _written(module, classes, names, frozenset(others), is_whole=is_whole)
-    body += [ast.Assign([ast.Name(new)], ast.Name(name), lineno=0) for new, name in same.items()]
+    body, rest = _written(module, classes, names, is_whole=is_whole)
+    lent = lent if rest is None else rest.lent() | lent
     own = _names_of(module) if is_whole else set()
     made = {each.id for each in names.values()}
     settled = Names(module.__name__ if is_whole else "", own | made, names, lent)
     statements = [settled.settled_statement(each) for each in body]
-    statements = [*settled.declarations(), *statements]
-    tree = ast.Module([*settled.imports(), *statements], [])
+    if rest is not None:
+        statements += _others(rest, settled, frozenset({*lent, *others, *classes}))
+    statements += [
+        ast.Assign([ast.Name(new)], ast.Name(name), lineno=0) for new, name in same.items()
+    ]
+    statements = [*settled.imports(), *settled.declarations(), *statements]
+    statements.sort(key=lambda each: not isinstance(each, (ast.Import, ast.ImportFrom)))
+    tree = ast.Module(statements, [])
     source = ast.unparse(ast.fix_missing_locations(tree))
     # Such as type variables; only in strict mode does pyright report them.
     setting = "# pyright: reportPrivateUsage=false\n" if _has_private_names(tree) else ""
@@ -95,14 +101,9 @@ def _names_of(module: ModuleType) -> set[str]:
 
 
 def _written(
-    module: ModuleType,
-    classes: dict[str, Class],
-    names: dict[Key, ast.Name],
-    others: frozenset[str],
-    *,
-    is_whole: bool,
-) -> list[ast.stmt]:
-    """Return the statements of the stub, without `others`; note further twins in `names`."""
+    module: ModuleType, classes: dict[str, Class], names: dict[Key, ast.Name], *, is_whole: bool
+) -> tuple[list[ast.stmt], Rest | None]:
+    """Return the twins, and what writes the rest of the module; note further twins in `names`."""
     found: list[Class] = []
     taken = _names_of(module) | imported_names(module.__name__) if is_whole else set()
 
@@ -120,13 +121,24 @@ def _written(
     written += ((cls, writer.written(cls, names[cls.key].id)) for cls in found)
     # A nested class comes before the outer one, which has it as an attribute.
     written.sort(key=lambda pair: -pair[0].name.count("."))
-    body: list[ast.stmt] = [node for _, node in written]
-    source = load(module.__name__)
-    if is_whole and source is not None:
-        body += Rest(source, module, Types(names, name_twin, frees=False)).written(
-            others | classes.keys()
-        )
-    return body
+    source = load(module.__name__) if is_whole else None
+    kept = Types(names, name_twin, frees=False)
+    rest = None if source is None else Rest(source, module, kept)
+    return [node for _, node in written], rest
+
+
+def _others(rest: Rest, settled: Names, known: frozenset[str]) -> list[ast.stmt]:
+    """Return the statements for all names of a module but these."""
+    others = [name for name in rest.names() if name not in known]
+    found: dict[str, list[ast.stmt]] = {}
+    new = [name for name in others if rest.is_wanted(name)]
+    new += [name for name in others if name in settled.used and name not in new]
+    while new:
+        for name in new:
+            found[name] = [settled.settled_statement(each) for each in rest.written(name)]
+        # What is written may use others: a decorator, for example, which is private.
+        new = [name for name in others if name in settled.used and name not in found]
+    return [*rest.listed(), *(each for name in others for each in found.get(name, []))]
 
 
 def _free_name(cls: Class, taken: set[str]) -> str:

@@ -8,7 +8,7 @@ import importlib.util
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
@@ -23,18 +23,30 @@ _CONDITIONS: Final = (
     *(ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.Compare, ast.cmpop, ast.Name),
     *(ast.Attribute, ast.Constant, ast.Tuple, ast.Subscript, ast.Slice, ast.Load),
 )
-
+# What Python itself sets in modules, and `__all__`, which says what is public.
+_OF_MODULES: Final = frozenset(
+    {"__all__", "__doc__", "__file__", "__loader__", "__name__", "__package__", "__path__"}
+    | {"__spec__"}
+)
 
 #: The beginning of a generated stub.
 MARK: Final = "# Made by `python -m aiofutures.twin"
 
 
 class Imported(NamedTuple):
-    """A name bound by an import statement, to a module or something in it."""
+    """A name bound by an import statement, to a module or something in it.
+
+    Attributes:
+        module: The name of the module.
+        name: The name in it; None for the module itself.
+        is_public: Whether it is for others, too, as `import x as x` and `import *` say.
+        is_star: Whether `import *` has bound it.
+    """
 
     module: str
     name: str | None
     is_public: bool
+    is_star: bool = False
 
 
 class Assigned(NamedTuple):
@@ -97,20 +109,76 @@ class Module:
 
     def exported(self) -> list[str]:
         """Return the names that `from module import *` binds."""
-        listed = [name for each in _executed(self.tree.body) for name in _listed(each)]
-        return listed or [name for name in self.scope if not name.startswith("_")]
+        return self.listed or [name for name in self.scope if not name.startswith("_")]
+
+    @cached_property
+    def listed(self) -> list[str]:
+        """The names in its `__all__`, in the forms that type checkers understand."""
+        added = map(_added, _executed(self.tree.body))
+        names = (name for each in added if each for name in self._names_in(each))
+        return [*dict.fromkeys(names)]
+
+    def _names_in(self, node: ast.expr) -> Iterator[str]:
+        """Iterate over the names in a part of `__all__`, which may be that of another module."""
+        match node:
+            case ast.Constant(value=str(name)):
+                yield name
+            case ast.List(elts=parts) | ast.Tuple(elts=parts):
+                for each in parts:
+                    yield from self._names_in(each)
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                yield from [*self._names_in(left), *self._names_in(right)]
+            case (
+                ast.Starred(value=value) | ast.Call(func=ast.Name("list" | "sorted"), args=[value])
+            ):
+                yield from self._names_in(value)
+            case ast.Name() | ast.Attribute():
+                first, *rest = ast.unparse(node).split(".")
+                binding = self.scope.get(first)
+                path = [*binding[:2], *rest] if isinstance(binding, Imported) else []
+                # Not resolved: the package that it is imported from may be the one being read.
+                name, _, last = ".".join(filter(None, path)).rpartition(".")
+                source = load(name) if last == "__all__" else None
+                yield from [] if source is None else source.listed
+            case _:
+                pass
+
+    def offers(self, name: str) -> bool:
+        """Tell whether a name is for others, too, and not imported for the module itself."""
+        if self.listed and not is_special(name):
+            return name in self.listed
+        if name.startswith("_") and not is_special(name):
+            return False
+        binding = self.scope.get(name)
+        if not isinstance(binding, Imported) or binding.is_public:
+            return True
+        # What a package imports from its own modules, others import from the package.
+        return self.is_package and self.is_near(binding) and not binding.is_star
+
+    def is_near(self, binding: Imported) -> bool:
+        """Tell whether a name is imported from the same package."""
+        return binding.module.partition(".")[0] == self.name.partition(".")[0]
 
 
-def _listed(statement: ast.stmt) -> list[str]:
-    """Return the names that a statement adds to `__all__`."""
+def is_special(name: str) -> bool:
+    """Tell whether a name is one like `__version__`, and not one that every module has."""
+    return name.startswith("__") and name.endswith("__") and name not in _OF_MODULES
+
+
+def _added(statement: ast.stmt) -> ast.expr | None:
+    """Return what a statement adds to `__all__`."""
     match statement:
-        case ast.Assign(targets=[ast.Name("__all__")], value=ast.List() | ast.Tuple() as value):
-            pass
-        case ast.AugAssign(target=ast.Name("__all__"), value=ast.List() | ast.Tuple() as value):
-            pass
+        case (
+            ast.Assign(targets=[ast.Name("__all__")], value=value)
+            | ast.AnnAssign(target=ast.Name("__all__"), value=value)
+            | ast.AugAssign(target=ast.Name("__all__"), value=value)
+            | ast.Expr(
+                ast.Call(ast.Attribute(ast.Name("__all__"), "append" | "extend"), args=[value])
+            )
+        ):
+            return value
         case _:
-            return []
-    return [ast.literal_eval(each) for each in value.elts if isinstance(each, ast.Constant)]
+            return None
 
 
 def imported_names(name: str) -> set[str]:
@@ -125,8 +193,8 @@ def load(name: str) -> Module | None:
     """Read a module; None if there is nothing to read."""
     path = _stub(name)
     # A generated stub shows what synchronous code sees, so it does not count.
-    if path is None or path.read_bytes().startswith(MARK.encode()):
-        path = _source(name)
+    if path is None or is_nobodys_work(path):
+        path = _source(name) or path
     if path is None:
         return None
     try:
@@ -137,6 +205,13 @@ def load(name: str) -> Module | None:
     module = Module(name, path, tree, path.stem == "__init__")
     module.scope.update(scope_of(tree.body, module))
     return module
+
+
+def is_nobodys_work(path: Path) -> bool:
+    """Tell whether a file is a generated stub, or has nothing but comments in it."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    is_made = any(line.startswith(MARK) for line in lines)
+    return is_made or not any(line and not line.startswith("#") for line in lines)
 
 
 def _source(name: str) -> Path | None:
@@ -163,7 +238,7 @@ def _found(name: str) -> Path | None:
 def _stub(name: str) -> Path | None:
     """Find the stub of a module: next to it, in a stub package, or in typeshed."""
     top, *rest = name.split(".")
-    if top in sys.stdlib_module_names:
+    if top in sys.stdlib_module_names or top == "_typeshed":
         # The extra installs it.
         try:
             from typeshed_client import get_stub_file  # noqa: PLC0415
@@ -206,7 +281,7 @@ def scope_of(body: Sequence[ast.stmt], module: Module) -> dict[str, Binding]:
 def _after(known: Binding, new: Binding) -> Binding:
     """Return the binding of a name that was bound before."""
     match known, new:
-        case _, Imported() if _is_compiled(new):
+        case _, Imported() if _is_unreadable(new):
             return known
         case Defined(), Defined() if _belong_together(known.nodes, new.nodes[0]):
             return Defined([*known.nodes, *new.nodes])
@@ -216,10 +291,11 @@ def _after(known: Binding, new: Binding) -> Binding:
             return new
 
 
-def _is_compiled(binding: Imported) -> bool:
-    """Tell whether a name is imported from a compiled module that has no stub."""
-    path = _found(binding.module)
-    return path is not None and path.suffix not in {".py", ".pyi"} and _stub(binding.module) is None
+def _is_unreadable(binding: Imported) -> bool:
+    """Tell whether a name is imported from a module without source and stub, or from none."""
+    if _source(binding.module) is not None or _stub(binding.module) is not None:
+        return False
+    return _found(binding.module) is not None or binding.module not in sys.modules
 
 
 def _executed(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
@@ -297,7 +373,8 @@ def assignments(statement: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr | No
 
 def _imported_module(alias: ast.alias) -> tuple[str, Binding]:
     local = alias.asname or alias.name.partition(".")[0]
-    return local, Imported(alias.name if alias.asname else local, None, is_public=False)
+    is_public = alias.asname == alias.name
+    return local, Imported(alias.name if alias.asname else local, None, is_public)
 
 
 def _imported(statement: ast.ImportFrom, module: Module) -> Iterator[tuple[str, Binding]]:
@@ -307,12 +384,9 @@ def _imported(statement: ast.ImportFrom, module: Module) -> Iterator[tuple[str, 
             is_public = alias.asname == alias.name
             yield alias.asname or alias.name, Imported(source, alias.name, is_public)
         elif (imported := load(source)) is not None:
-            listed = "__all__" in imported.scope
             for name in imported.exported():
-                known = imported.scope.get(name)
                 # Without a list, a star passes on nothing that the module itself only imports.
-                is_public = listed or not isinstance(known, Imported) or known.is_public
-                yield name, Imported(source, name, is_public)
+                yield name, Imported(source, name, imported.offers(name), is_star=True)
 
 
 def decorator_names(node: Function | ast.ClassDef) -> list[str]:
@@ -403,6 +477,10 @@ def public_place(target: Target) -> tuple[str, str]:
     assert target.name is not None  # noqa: S101
     first, _, _ = target.name.partition(".")
     parts = target.module.split(".")
+    # Such as `io` for `_io`.
+    public = target.module.lstrip("_")
+    if public in sys.stdlib_module_names and _exports(public, first, target.module):
+        return public, target.name
     for count in range(1, len(parts)):
         package = ".".join(parts[:count])
         if package.startswith("_") or "._" in package:
@@ -420,7 +498,7 @@ def _exports(package: str, name: str, definer: str) -> bool:
     binding = module.scope[name]
     if not isinstance(binding, Imported):
         return False
-    if not (binding.is_public or ("__all__" in module.scope and name in module.exported())):
+    if not (binding.is_public or name in module.listed):
         return False
     found = resolve(package, name)
     return found.module == definer and found.name == name

@@ -11,7 +11,7 @@ from keyword import iskeyword
 from typing import Any, Final
 
 from .classes import Key
-from .modules import load
+from .modules import load, public_place, resolve
 from .references import Declared, Reference, Unfinished
 
 # Names that are the same in `typing` and `collections.abc`, unlike Set.
@@ -58,7 +58,10 @@ class Names:
         module: The module that the stub is for, whose own names need no import.
         taken: Names already used in it.
         twins: The names of the classes of twins.
-        lent: Twins that others have made, by the names under which the module has them, too.
+        lent: What others have made, by the names under which the module offers it, too.
+
+    Attributes:
+        used: The names of the module itself that the stub uses.
     """
 
     def __init__(
@@ -68,9 +71,10 @@ class Names:
         twins: dict[Key, ast.Name],
         lent: dict[str, Reference],
     ) -> None:
+        self.used: set[str] = set()
         self._module = module
-        self._local = {(each.module, each.name, False): name for name, each in lent.items()}
-        self._lent = {*self._local}
+        self._lent = lent
+        self._local = {_key_of(each): name for name, each in reversed(lent.items())}
         self._taken = {*taken, *lent}
         self._twins = twins
         # As type expressions have them, unlike other names that are the same.
@@ -145,6 +149,7 @@ class Names:
         """Return an expression for a name defined in a module."""
         first, *rest = name.split(".")
         if module == self._module:
+            self.used.add(first)
             node: ast.expr = ast.Name(first)
         elif module == "builtins" and hasattr(builtins, first):
             is_hidden = first in self._members
@@ -157,13 +162,9 @@ class Names:
         return node
 
     def _imported(self, module: str, name: str) -> str:
-        if module in {"typing", "typing_extensions"} and name in _COLLECTIONS:
-            module = "collections.abc"
-        if module == "typing_extensions" and name in _IN_TYPING:
-            module = "typing"
-        key = module, name, name in self._members
+        key = *_best_place(module, name), name in self._members
         if key not in self._local:
-            self._local[key] = self._free(module, name)
+            self._local[key] = self._free(key[0], name)
             self._taken.add(self._local[key])
         return self._local[key]
 
@@ -208,15 +209,38 @@ class Names:
         if self._has_builtins:
             yield ast.Import([ast.alias("builtins")])
         here = load(self._module)
+        listed = [] if here is None else here.listed
+        for name, each in self._lent.items():
+            is_plain = name == each.name and name in listed
+            yield self._import(each.module, ast.alias(each.name, None if is_plain else name))
+        for (module, name, _), local in sorted(self._local.items()):
+            if local not in self._lent:
+                yield self._import(module, ast.alias(name, local if local != name else None))
+
+    def _import(self, module: str, alias: ast.alias) -> ast.stmt:
+        """Return the import of a name; from what is near as the package does it."""
+        here = load(self._module)
         is_package = here is not None and here.is_package
         package = self._module if is_package else self._module.rpartition(".")[0]
-        for key, local in sorted(self._local.items()):
-            module, name, _ = key
-            is_near = bool(package) and module.startswith(f"{package}.")
-            source = module.removeprefix(f"{package}.") if is_near else module
-            is_exported = key in self._lent
-            alias = ast.alias(name, local if is_exported or local != name else None)
-            yield ast.ImportFrom(source, [alias], int(is_near))
+        is_near = bool(package) and f"{module}.".startswith(f"{package}.")
+        source = module[len(package) + 1 :] if is_near else module
+        return ast.ImportFrom(source or None, [alias], int(is_near))
+
+
+def _key_of(node: Reference) -> tuple[str, str, bool]:
+    """Return where something is defined, as other names in a stub refer to it."""
+    target = resolve(node.module, node.name)
+    place = public_place(target) if target.name else (node.module, node.name)
+    return *_best_place(*place), False
+
+
+def _best_place(module: str, name: str) -> tuple[str, str]:
+    """Return where to import a name from that several modules of the language have."""
+    if module in {"typing", "typing_extensions"} and name in _COLLECTIONS:
+        return "collections.abc", name
+    if module == "typing_extensions" and name in _IN_TYPING:
+        return "typing", name
+    return module, name
 
 
 def member_name(statement: ast.stmt) -> str | None:
