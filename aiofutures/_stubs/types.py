@@ -79,6 +79,7 @@ _SPECIAL: Final = frozenset(
 _AWAITABLE: Final = {"Awaitable": 0, "Coroutine": 2}
 _ITERABLE: Final = frozenset({"AsyncGenerator", "AsyncIterator", "AsyncIterable"})
 _MANAGER: Final = frozenset({"AbstractAsyncContextManager", "AsyncContextManager"})
+_SYNC_MANAGER: Final = frozenset({"AbstractContextManager", "ContextManager"})
 # Containers and iterators whose items are given and taken as twins: those that are only read,
 # and those whose items have exactly one type.
 _READ: Final = frozenset(
@@ -257,32 +258,17 @@ class Types:
         sent = self.translate(args[1], context, Position.TAKEN) if len(args) > 1 else None
         return generator_type(item, sent)
 
-    def _manager(
-        self, args: list[ast.expr], context: Context, position: Position = Position.GIVEN
-    ) -> ast.expr:
-        entered = self._argument(args, 0, context, position)
+    def _manager(self, args: list[ast.expr], context: Context) -> ast.expr:
+        entered = self._argument(args, 0, context, Position.GIVEN)
         rest = [self.translate(each, context, Position.KEPT) for each in args[1:]]
         left = rest or [ast.BinOp(Reference("builtins", "bool"), ast.BitOr(), ast.Constant(None))]
         return subscript(Reference("contextlib", "AbstractContextManager"), [entered, *left])
 
-    def manager_of_generator(
-        self, node: ast.expr, context: Context, position: Position
-    ) -> ast.expr:
-        """Return the type of an `asynccontextmanager` function annotated with `node`.
-
-        Args:
-            node: The type of the generator, which may be quoted.
-            context: The meaning of the names in it.
-            position: That of what is yielded: a sync manager is handed through as it is.
-        """
+    def manager_of_generator(self, node: ast.expr, context: Context) -> ast.expr:
+        """Return the type of a context manager made of a generator annotated with `node`."""
         node = unquoted(node)
         args = arguments_of(node) if isinstance(node, ast.Subscript) else []
-        return self._manager(args[:1], context, position)
-
-    def for_originals(self, cls: Class, context: Context) -> Context:
-        """Return a context in which the class itself is the original one, not its twin."""
-        selves = dict.fromkeys({"Self", *context.is_self}, Bound(self.wrapped(cls), cls.context))
-        return replace(context, is_self=frozenset(), names=context.names | selves)
+        return self._manager(args[:1], context)
 
     def _import(self, target: Target) -> ast.expr:
         return Reference(*public_place(target))
@@ -452,28 +438,10 @@ class Types:
     def _class(
         self, cls: Class, args: list[ast.expr], context: Context, position: Position
     ) -> ast.expr:
-        given = [Bound(each, context) for each in args] or repeat(UNKNOWN)
-        known = dict(zip(cls.parameters, given, strict=False))
         if position in _GIVES:
-            kind = self.kind(cls)
-            awaited = self.awaited(cls, known) if position is Position.RESULT else None
-            if awaited is not None and (kind is not Kind.TWIN or "__aenter__" in members_of(cls)):
-                if self._is_itself(awaited):
-                    return self._twin(cls, args, context)
-                return self.bound(awaited, Position.GIVEN)
-            if cls.key in _FUTURE:
-                future = Reference("aiofutures", "Future")
-                return subscript(future, self._given(cls, args, context))
-            if kind in {Kind.TWIN, Kind.RECORD}:
-                return self._twin(cls, args, context)
-            if kind is Kind.ITERATOR:
-                return self._iterator(cls, known)
-            if is_record(cls):
-                return subscript(self.original(cls), self._given(cls, args, context))
-            if position is Position.ATTRIBUTE and self._is_callback(cls):
-                return self._twin(cls, args, context)
+            return self._class_given(cls, args, context, position)
         original = subscript(self.original(cls), self._kept(cls, args, context))
-        if position is not Position.TAKEN:
+        if position is Position.KEPT:
             return original
         self._name_protocol(cls)
         args = [self.translate(each, context, position) for each in args]
@@ -483,6 +451,28 @@ class Types:
         """Name the twin of a protocol, which the twin of any class with its members meets."""
         if is_protocol(cls) and cls.key not in self._twins and self.kind(cls) is Kind.TWIN:
             self._name_twin(cls)
+
+    def _class_given(
+        self, cls: Class, args: list[ast.expr], context: Context, position: Position
+    ) -> ast.expr:
+        given = [Bound(each, context) for each in args] or repeat(UNKNOWN)
+        known = dict(zip(cls.parameters, given, strict=False))
+        kind = self.kind(cls)
+        awaited = self.awaited(cls, known) if position is Position.RESULT else None
+        if awaited is not None and (kind is not Kind.TWIN or "__aenter__" in members_of(cls)):
+            if self._is_itself(awaited):
+                return self._twin(cls, args, context)
+            return self.bound(awaited, Position.GIVEN)
+        if kind is Kind.ITERATOR:
+            return self._iterator(cls, known)
+        is_callback = position is Position.ATTRIBUTE and self._is_callback(cls)
+        if kind in {Kind.TWIN, Kind.RECORD} or is_callback:
+            return self._twin(cls, args, context)
+        if cls.key in _FUTURE:
+            future = Reference("aiofutures", "Future")
+            return subscript(future, self._given(cls, args, context))
+        has_twins = self._given if is_record(cls) else self._kept
+        return subscript(self.original(cls), has_twins(cls, args, context))
 
     def _is_callback(self, cls: Class) -> bool:
         """Tell whether a class is a protocol of async functions, which an attribute may have."""
@@ -800,7 +790,7 @@ def _is_callable(node: ast.expr) -> bool:
 def _inside(name: str, position: Position) -> Position:
     """Return the position of the arguments of a special type."""
     if (name in {"type", "Type"} and position is Position.ATTRIBUTE) or (
-        name in _READ | _CHANGED and position in _GIVES
+        name in _READ | _CHANGED | _SYNC_MANAGER and position in _GIVES
     ):
         return Position.GIVEN
     if name in _QUALIFIERS or (name in _READ and position is Position.TAKEN):

@@ -471,11 +471,8 @@ class Writer:
             return self._types.bound(found.returns, Position.RESULT)
         if node.returns is None:
             return self._unsaid(node, context, member)
-        if "asynccontextmanager" in decorator_names(node):
-            return self._types.manager_of_generator(node.returns, context, Position.GIVEN)
-        if "contextmanager" in decorator_names(node):
-            inner = self._types.for_originals(cls, context)
-            return self._types.manager_of_generator(node.returns, inner, Position.KEPT)
+        if {"asynccontextmanager", "contextmanager"} & {*decorator_names(node)}:
+            return self._types.manager_of_generator(node.returns, context)
         position = Position.GIVEN if isinstance(node, ast.AsyncFunctionDef) else Position.RESULT
         return self._types.translate(node.returns, context, position)
 

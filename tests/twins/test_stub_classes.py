@@ -15,7 +15,7 @@ class TestManagers:
     """Methods that the standard library's `contextmanager` has made."""
 
     def test_sync(self, write: Write) -> None:
-        """A sync manager is handed through: what it yields is no twin."""
+        """What a sync manager yields is a twin, too."""
         stub = write(
             """
             from collections.abc import Generator, Iterator
@@ -59,15 +59,15 @@ class TestManagers:
 
         manager = "AbstractContextManager"
         members = methods(stub)
-        assert members["lock"].endswith(f"-> {manager}[AsyncPage, bool | None]")
-        assert members["quoted"] == f"quoted(self) -> {manager}[list[AsyncPage], bool | None]"
-        assert members["itself"] == f"itself(self) -> {manager}[AsyncClient, bool | None]"
-        assert members["old"] == f"old(self) -> {manager}[AsyncClient, bool | None]"
+        assert members["lock"].endswith(f"-> {manager}[Page, bool | None]")
+        assert members["quoted"] == f"quoted(self) -> {manager}[list[Page], bool | None]"
+        assert members["itself"] == f"itself(self) -> {manager}[Self, bool | None]"
+        assert members["old"] == f"old(self) -> {manager}[Self, bool | None]"
         assert members["bare"] == f"bare(self) -> {manager}[Any, bool | None]"
-        assert members["logged"] == f"logged(self) -> {manager}[AsyncPage, bool | None]"
-        assert members["paired"] == f"paired(self) -> list[{manager}[AsyncPage]]"
+        assert members["logged"] == f"logged(self) -> {manager}[Page, bool | None]"
+        assert members["paired"] == f"paired(self) -> list[{manager}[Page]]"
         itself = methods(stub, "Pool")["itself"]
-        assert itself == f"itself(self) -> {manager}[AsyncPool[T], bool | None]"
+        assert itself == f"itself(self) -> {manager}[Self, bool | None]"
 
 
 class TestBases:
