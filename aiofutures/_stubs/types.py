@@ -325,9 +325,17 @@ class Types:
             self._freed[key] = False
             limits, default = limits_of(key)
             self._freed[key] = self._frees and any(
-                self.changes(each.node, each.context) for each in (*limits, *default)
+                self.changes(each.node, each.context)
+                for each in (*limits, *default)
+                if not self._is_anything(each)
             )
         return self._freed[key]
+
+    def _is_anything(self, bound: Bound) -> bool:
+        """Tell whether a type is a union with `object` in it."""
+        everything = Reference("builtins", "object").id
+        kept = parts(self.bound(bound, Position.KEPT))
+        return any(isinstance(each, Reference) and each.id == everything for each in kept)
 
     def changes(self, node: ast.expr, context: Context) -> bool:
         """Tell whether anything in a type that is given becomes a twin."""

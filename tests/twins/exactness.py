@@ -200,7 +200,8 @@ def normalized(shown: str, names: dict[str, str]) -> str:
     for name, original in names.items():
         shown = re.sub(rf"\b(?:[\w.]+\.)?(?:{name}|{original})\b", original, shown)
     for original in {*names.values()}:
-        shown = re.sub(rf"\b{original}(?: \| {original}\b)+", original, shown)
+        arguments = r"(?:\[[^\[\]]*\])?"
+        shown = re.sub(rf"\b({original}{arguments})(?: \| \1(?![\w\[]))+", r"\1", shown)
     return shown
 
 

@@ -322,6 +322,26 @@ def test_kinds_of_the_source(write: Write) -> None:
     }
 
 
+def test_bound_that_is_anything(write: Write) -> None:
+    """A type variable whose bound has `object` in it accepts twins as it is."""
+    stub = write(
+        CLIENT,
+        library="""
+        from typing import TypeVar
+        class Page:
+            async def text(self) -> str: ...
+        T = TypeVar("T", bound="Page | object | None")
+        P = TypeVar("P", bound="Page")
+        class AsyncClient:
+            async def get(self, kind: type[T]) -> T: ...
+            async def page(self, page: P) -> P: ...
+        """,
+    )
+
+    assert "from library import AsyncClient, Page, T\n" in stub
+    assert 'P = TypeVar("P", bound=Page | SyncPage)' in stub
+
+
 def test_self_of_the_original(write: Write) -> None:
     """What is kept as it is has the original, not the twin: callbacks and plain generics."""
     stub = write(
