@@ -3,8 +3,7 @@
     python -m aiofutures.twin clients
 
 writes `clients.pyi` next to `clients.py`, which creates the twins with `sync_class`. With
-`--check`, it writes nothing and fails if the stub is out of date. `clients:Client` prints the stub
-of one class. It needs the extra `twin`.
+`--check`, it writes nothing and fails if the stub is out of date. It needs the extra `twin`.
 """
 
 from __future__ import annotations
@@ -33,6 +32,7 @@ __all__ = ["main"]
 class _Task(NamedTuple):
     """What to write, and where; None for the standard output."""
 
+    target: str
     module: ModuleType
     twins: dict[str, type]
     path: Path | None
@@ -63,7 +63,9 @@ def _run(options: argparse.Namespace) -> int:
         raise StubError(f"{options.target} has no file that could be checked: say which with -o")
     if path is not None and path.is_dir():
         raise StubError(f"{path} is a directory: name a file")
-    stub = stub_of(task.module, task.twins, _command(options), path, is_whole=task.is_whole)
+    output = f" -o {options.output.as_posix()}" if options.output else ""
+    command = f"{task.target}{output}"
+    stub = stub_of(task.module, task.twins, command, path, is_whole=task.is_whole)
     if path is None:
         _print(stub)
     elif not options.check:
@@ -72,10 +74,7 @@ def _run(options: argparse.Namespace) -> int:
         except OSError as error:
             raise StubError(f"{path} cannot be written: {error.strerror}") from error
     elif not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != stub:
-        print(
-            f"{path} is out of date: run python -m aiofutures.twin {_command(options)}",
-            file=sys.stderr,
-        )
+        print(f"{path} is out of date: run python -m aiofutures.twin {command}", file=sys.stderr)
         return 1
     return 0
 
@@ -128,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "target",
         metavar="module[:Class]",
-        help="the module; or one of its classes, a twin or an async class, for a look at its stub",
+        help="the module, also by one of its twins; or one class alone, to print it or with -o",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write the stub")
     parser.add_argument(
@@ -137,17 +136,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(options: argparse.Namespace) -> str:
-    output = f" -o {options.output.as_posix()}" if options.output else ""
-    return f"{options.target}{output}"
-
-
 def _task(target: str, output: Path | None) -> _Task:
     name, _, wanted = target.partition(":")
     module = _imported(name)
-    if wanted:
-        # The file beside the module has all of it.
-        return _Task(module, _one(module, wanted), output, is_whole=False)
+    one = _one(module, wanted) if wanted else {}
+    is_own = wanted in one and wanted not in imported_names(name)
+    # The file beside a module has all of it, also where only one of its twins is asked for.
+    if wanted and (output is not None or not is_own):
+        return _Task(target, module, one, output, is_whole=False)
     twins = {
         name: vars(value)["_aiofutures_class"]
         for name, value in vars(module).items()
@@ -157,7 +153,7 @@ def _task(target: str, output: Path | None) -> _Task:
         raise StubError(f"{name} has no class of its own made by sync_class()")
     source = getattr(module, "__file__", None)
     beside = Path(source).with_suffix(".pyi") if source else None
-    return _Task(module, twins, output or beside, is_whole=True)
+    return _Task(name, module, twins, output or beside, is_whole=True)
 
 
 def _imported(name: str) -> ModuleType:
