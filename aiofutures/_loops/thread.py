@@ -361,6 +361,9 @@ class LoopThread:
         A closing run accepts those of its own calls, and the end of the interpreter those of
         threads that it waits for.
         """
+        if sys.is_finalizing():
+            # In a `__del__`, for instance: only this thread still runs.
+            return True
         if run.is_over or run.closing:
             return run.is_over or not self.is_inside()
         thread = threading.current_thread()

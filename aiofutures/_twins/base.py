@@ -15,7 +15,7 @@ from .._sync.call import SubmitsCalls, SyncCall
 from .._typing import override
 from .containers import ATOMS, ITERATORS, Seen, mapped, passed_on
 from .entries import remove_dead
-from .replaced import is_method, plain, replace, restore
+from .replaced import is_method, plain, replace, replaced_in, restore
 
 if TYPE_CHECKING:
     from .family import Family
@@ -125,6 +125,11 @@ class Twin:
 
     def __getattr__(self, name: str) -> Any:
         # The `__dict__` of the original is not offered, as it may contain anything.
+        if name == "__dict__" and hasattr(self, "_aiofutures_origin"):
+            # That is where tools look for what they will have to put back.
+            replaced = replaced_in(self, original_of(self))
+            if replaced:
+                return replaced
         if name in _SLOTS or name == "__dict__":
             raise AttributeError(name)
         return self._aiofutures_family.attribute(self, name)
@@ -191,7 +196,12 @@ def _is_own(twin: Twin, name: str) -> bool:
     except AttributeError:
         return False
     is_made = hasattr(twin, "_aiofutures_origin")
-    return name in own or not is_made or not hasattr(original_of(twin), name)
+    if not is_made:
+        return True
+    if name in own:
+        # A replaced method is there for tools that look for it.
+        return not is_method(twin, name)
+    return not hasattr(original_of(twin), name)
 
 
 def origin_of(twin: Twin) -> tuple[Any, Home]:
@@ -280,7 +290,7 @@ def bare(value: Any, seen: Seen | None = None, _: None = None) -> Any:
     # Not isinstance: a mock claims to be a twin.
     if issubclass(type(value), Twin):
         return original_of(value)
-    if isinstance(value, type) and issubclass(value, Twin):
+    if issubclass(type(value), type) and issubclass(value, Twin):
         return vars(value).get("_aiofutures_class", value)
     if type(value) in ITERATORS:
         return passed_on(value, bare, bare)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from types import GeneratorType, MappingProxyType
 from typing import Any, Final, TypeAlias
+from weakref import ref
 
 from .._typing import T
 
@@ -119,7 +120,10 @@ def passed_on(
 ) -> Iterator[Any]:
     """Return an iterator over the changed items of another one; a generator for a generator."""
     if type(iterator) is GeneratorType:
-        return _delegated(iterator, change, change_sent)
+        itself: list[ref[Any]] = []
+        generator = _delegated(iterator, change, change_sent, itself)
+        itself.append(ref(generator))
+        return generator
     return map(change, iterator)
 
 
@@ -127,8 +131,12 @@ def _delegated(
     generator: Generator[Any, Any, Any],
     change: Callable[[Any], Any],
     change_sent: Callable[[Any], Any],
+    itself: list[ref[Any]],
 ) -> Generator[Any, Any, Any]:
-    """Do the same as `yield from generator`, with all values changed."""
+    """Do the same as `yield from generator`, with all values changed.
+
+    `itself` is dead when this generator is discarded: others may use the other one further.
+    """
     step: Callable[[], Any] = partial(next, generator)
     while True:
         try:
@@ -141,7 +149,8 @@ def _delegated(
         try:
             sent = yield change(item)
         except GeneratorExit:
-            generator.close()
+            if itself[0]() is not None:
+                generator.close()
             raise
         except BaseException as error:
             step = partial(generator.throw, error)

@@ -48,12 +48,14 @@ from .kinds import (
     settled,
 )
 from .members import lending_class, members_of
+from .outcomes import followed
+from .replaced import change_class
 
 # Types of attributes whose values are called as functions.
 _CALLED: Final = (FunctionType, MethodType, BuiltinFunctionType, MethodWrapperType, partial)
 
 # Types of values that are, or give, something else.
-_GIVING: Final = ITERATORS | {Lent, _GeneratorContextManager, asyncio.Future}
+_GIVING: Final = ITERATORS | {Lent, _GeneratorContextManager, asyncio.Future, asyncio.Task}
 
 
 # The event loop an original lives on, and a class that its twin may have.
@@ -204,7 +206,7 @@ class Family:
         cls = type(value)
         made = self._seen.get(cls)
         if made is None:
-            if cls in ATOMS or isinstance(value, Twin):
+            if cls in ATOMS or issubclass(cls, Twin):
                 return value
             # The most frequent container of twins, in a third of the time.
             if cls is list and value and seen is None and type(value[0]) in self._seen:
@@ -220,7 +222,7 @@ class Family:
             if kind is Kind.PLAIN:
                 return mapped(value, seen, self._wrap, place)
             if kind is not Kind.TWIN:
-                return self._viewed(kind, value, place[0])
+                return self._viewed(kind, value, *place)
             made = self._seen[cls] = self.twin_class(cls)
         return twin_of(value, made, *place)
 
@@ -232,36 +234,34 @@ class Family:
         if type(value) is _GeneratorContextManager:
             return _Manager(value, wrap)
         if isinstance(value, asyncio.Future):
-            return place[0].submit(self._outcome, value, wrap)
+            return followed(value, place[0], wrap)
         return passed_on(value, wrap, bare)
-
-    async def _outcome(self, future: asyncio.Future[Any], wrap: Callable[[Any], Any]) -> Any:
-        """Wait for a future that a method has returned, without cancelling it."""
-        return wrap(await asyncio.shield(future))
 
     def _lend(self, lent: Lent, place: _Place) -> Any:
         """Return the twin of an entered object, which a `with` block leaves."""
         twin = self._wrap(lent.value, None, place)
         if isinstance(twin, Twin):
-            cls = type(twin)
-            if not hasattr(cls, "__enter__"):
-                self._lending.setdefault(cls, lending_class(cls, self))
-                object.__setattr__(twin, "__class__", self._lending[cls])
+            if not hasattr(type(twin), "__enter__"):
+                change_class(twin, self._lending_class)
             twin._aiofutures_lent = lent.manager
         return twin
 
-    def _viewed(self, kind: Kind, value: Any, home: Home) -> Any:
+    def _lending_class(self, cls: type[Twin]) -> type[Twin]:
+        self._lending.setdefault(cls, lending_class(cls, self))
+        return self._lending[cls]
+
+    def _viewed(self, kind: Kind, value: Any, home: Home, like: type[Twin] | None) -> Any:
         """Return the synchronous view of an async iterator or context manager."""
         name = name_of(value)
         if kind is Kind.ITERATOR:
-            return self.generating(lambda: value, name, home)()
-        return ContextManager(self.opening(value, name, home))
+            return self.generating(lambda: value, name, home, like)()
+        return ContextManager(self.opening(value, name, home, like))
 
     def generating(
-        self, fn: Callable[..., Any], name: str, home: Home
+        self, fn: Callable[..., Any], name: str, home: Home, like: type[Twin] | None = None
     ) -> Callable[..., Generator[Any, Any, None]]:
         """Return a generator function for an async one, which yields twins."""
-        make_task = partial(_TwinTask, partial(self.wrap, home=home))
+        make_task = partial(_TwinTask, partial(self.wrap, home=home, like=like))
 
         def make_view(
             openable: Openable, host: Host | None, timeout: float | None, name: str
@@ -272,13 +272,15 @@ class Family:
 
         return _generating(fn, name, self.timeout, home, make_view)
 
-    def opening(self, manager: Any, name: str, home: Home) -> Callable[[], Any]:
+    def opening(
+        self, manager: Any, name: str, home: Home, like: type[Twin] | None = None
+    ) -> Callable[[], Any]:
         """Return the function that a view of an async context manager calls to enter it."""
 
         async def found() -> Openable:
             return Openable(manager, is_iterator=False)
 
-        make_task = partial(_TwinTask, partial(self.wrap, home=home))
+        make_task = partial(_TwinTask, partial(self.wrap, home=home, like=like))
         make_view = partial(opened, make_task=make_task)
         return _blocking(found, name, self.timeout, home, make_view, stacklevel=4)
 
@@ -298,9 +300,10 @@ class Family:
 
     def presented(self, value: Any, home: Home, like: type[Twin] | None) -> Any:
         """Return the synchronous counterpart of the value of an attribute."""
-        if isinstance(value, _CALLED):
+        # Not isinstance: the `__class__` of a proxy may raise.
+        if issubclass(type(value), _CALLED):
             return self._called(value, home, like)
-        if isinstance(value, type):
+        if issubclass(type(value), type):
             return self.twin_class(value) if kind_of_class(value) is Kind.TWIN else value
         return self.wrap(value, home, like)
 
@@ -308,7 +311,7 @@ class Family:
         """Return the synchronous counterpart of a function in an attribute of an object."""
         name = name_of(fn)
         if is_async_generator_function(fn):
-            return update_wrapper(self.generating(fn, name, home), fn)
+            return update_wrapper(self.generating(fn, name, home, like), fn)
         blocking = _blocking(fn, name, self.timeout, home, stacklevel=3)
 
         def call(*args: Any, **kwargs: Any) -> Any:

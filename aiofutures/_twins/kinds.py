@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import itertools
 import types
 import typing
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator
@@ -12,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from enum import Enum, auto
 from functools import cached_property, partial, partialmethod, singledispatchmethod
 from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeAlias
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from .. import _decorators
 from .._coroutines import is_async_generator_function
@@ -51,6 +52,8 @@ class Kind(Enum):
 
 
 _kinds: WeakKeyDictionary[type, Kind] = WeakKeyDictionary()
+# Classes that are plain, and lead to plain ones alone. Their objects may be async by attributes.
+_plain: WeakSet[type] = WeakSet()
 
 
 def kind_of(value: object) -> Kind:
@@ -58,16 +61,36 @@ def kind_of(value: object) -> Kind:
     cls = type(value)
     kind = _kinds.get(cls)
     if kind is None:
-        kind = kind_of_class(cls)
-        if kind is Kind.PLAIN and any(map(_is_async_attribute, _attributes(value))):
-            kind = Kind.TWIN
-        _kinds[cls] = kind
+        kind = _kinds[cls] = _kind_of_first(value)
     return kind
+
+
+def _kind_of_first(value: object) -> Kind:
+    """Return the kind of the first object of a class."""
+    cls = type(value)
+    if cls.__module__ == "unittest.mock" and _is_loose(value):
+        return Kind.PLAIN
+    reached = [cls]
+    kind = _kind_of_class(cls, reached)
+    if kind is not Kind.PLAIN:
+        return kind
+    # None of these is async, or this one would be.
+    _plain.update(reached)
+    is_async = any(map(_is_async_attribute, _attributes(value)))
+    return Kind.TWIN if is_async else Kind.PLAIN
+
+
+def _is_loose(mock: Any) -> bool:
+    """Tell whether a mock stands for no async object, although it may have all methods."""
+    specification = mock.__class__
+    if specification is not type(mock):
+        return kind_of_class(specification) is Kind.PLAIN
+    return all(each.__name__ != "AsyncMock" for each in type(mock).__mro__)
 
 
 def _attributes(value: object) -> list[Any]:
     """Return the values of an object's own public attributes."""
-    if isinstance(value, _PLAIN):
+    if issubclass(type(value), _PLAIN):
         return []
     # Without those that `__getattr__` makes up.
     try:
@@ -82,9 +105,9 @@ def _is_async_attribute(value: object) -> bool:
     return _comes_of_async(value) or kind_of_class(type(value)) is Kind.TWIN
 
 
-def _comes_of_async(value: object) -> bool:
+def _comes_of_async(value: Any) -> bool:
     """Tell whether it is an async function, or one decorated by others than this package."""
-    if not isinstance(value, (types.FunctionType, types.MethodType)):
+    if not issubclass(type(value), (types.FunctionType, types.MethodType)):
         return False
     # A bound method may be that of a callable object.
     code = getattr(value, "__code__", None)
@@ -94,17 +117,34 @@ def _comes_of_async(value: object) -> bool:
 
 def kind_of_class(cls: type) -> Kind:
     """Return the kind of a class's objects, as far as the class determines it."""
-    return _kind_of_class(cls, set())
+    return _kind_of_class(cls, [cls])
 
 
-def _kind_of_class(cls: type, seen: set[type]) -> Kind:
-    """Do the same as `kind_of_class`, where the classes `seen` are or were examined for another.
+def _kind_of_class(cls: type, reached: list[type]) -> Kind:
+    """Do the same as `kind_of_class`, and note all classes that members of the class lead to.
 
-    If one of those is async, the other has become so by it.
+    If one of those is async, so is the class. There is no recursion, as there may be hundreds.
     """
-    if cls in seen or issubclass(cls, _PLAIN) or cls.__module__.split(".")[0] == "aiofutures":
+    kind = _own_kind(cls, reached)
+    return Kind.TWIN if kind is Kind.PLAIN and _leads_to_async(reached, 1) else kind
+
+
+def _leads_to_async(reached: list[type], start: int) -> bool:
+    """Tell whether one of the classes `reached`, or one that they lead to, is async."""
+    seen = set(reached[:start])
+    # It grows.
+    for each in itertools.islice(reached, start, None):
+        if each not in seen and each not in _plain:
+            seen.add(each)
+            if _own_kind(each, reached) is not Kind.PLAIN:
+                return True
+    return False
+
+
+def _own_kind(cls: type, reached: list[type]) -> Kind:
+    """Return the kind of a class by itself, and note those that its members lead to."""
+    if issubclass(cls, _PLAIN) or cls.__module__.split(".")[0] == "aiofutures":
         return Kind.PLAIN
-    seen.add(cls)
     iterates = hasattr(cls, "__aiter__") or hasattr(cls, "__anext__")
     enters = hasattr(cls, "__aenter__") and hasattr(cls, "__aexit__")
     public = {name for base in mro(cls) for name in vars(base) if not name.startswith("_")}
@@ -112,7 +152,7 @@ def _kind_of_class(cls: type, seen: set[type]) -> Kind:
         return Kind.ITERATOR
     if cls is _GENERATED:
         return Kind.MANAGER
-    if iterates or enters or _has_async_member(cls, seen):
+    if iterates or enters or _has_async_member(cls, reached):
         return Kind.TWIN
     return Kind.PLAIN
 
@@ -122,15 +162,15 @@ def mro(cls: type) -> Iterator[type]:
     return (base for base in cls.__mro__ if base not in ROOTS)
 
 
-def _has_async_member(cls: type, seen: set[type]) -> bool:
+def _has_async_member(cls: type, reached: list[type]) -> bool:
     # A protocol with one stands for functions.
     called = None if getattr(cls, "_is_protocol", False) else "__call__"
     return any(
-        (name == called or not name.startswith("_")) and _is_async_member(raw, cls, seen)
+        (name == called or not name.startswith("_")) and _is_async_member(raw, cls, reached)
         for base in mro(cls)
         for name, raw in list(vars(base).items())
     ) or any(
-        not name.startswith("_") and _is_async_type(each, seen)
+        not name.startswith("_") and _is_async_type(each, reached)
         for name, each in _hints(cls).items()
     )
 
@@ -149,16 +189,17 @@ def _hints(cls: type) -> dict[str, Any]:
         return {}
 
 
-def _is_async_member(raw: object, cls: type, seen: set[type]) -> bool:
+def _is_async_member(raw: object, cls: type, reached: list[type]) -> bool:
     if isinstance(raw, (property, cached_property)):
         getter = getter_of(raw)
-        return getter is not None and (is_async_function(getter) or returns_async(getter, seen))
+        return getter is not None and (is_async_function(getter) or returns_async(getter, reached))
     if isinstance(raw, type):
         # What the methods make, such as the pages of a paginator.
-        return _kind_of_class(raw, seen) is not Kind.PLAIN
+        reached.append(raw)
+        return False
     function = function_of(raw)
     return function is not None and (
-        is_async_function(function) or _comes_of_async(function) or returns_async(function, seen)
+        is_async_function(function) or _comes_of_async(function) or returns_async(function, reached)
     )
 
 
@@ -186,29 +227,34 @@ def is_async_function(function: object) -> bool:
     )
 
 
-def returns_async(function: Function, seen: set[type] | None = None) -> bool:
+def returns_async(function: Function, reached: list[type] | None = None) -> bool:
     """Tell whether a sync function is annotated as returning something async."""
     kind = returned_type(function)
     if kind is not inspect.Signature.empty:
-        return _is_async_type(kind, set() if seen is None else seen)
+        if reached is not None:
+            return _is_async_type(kind, reached)
+        found: list[type] = []
+        return _is_async_type(kind, found) or _leads_to_async(found, 0)
     # Only type checkers may know the name, such as `chat.AsyncChatWithRawResponse` of openai.
     written = getattr(function, "__annotations__", {}).get("return")
     return isinstance(written, str) and written.rpartition(".")[2].startswith("Async")
 
 
-def _is_async_type(kind: Any, seen: set[type]) -> bool:
+def _is_async_type(kind: Any, reached: list[type]) -> bool:
     """Tell whether objects of a type, or of a member of a union, are async."""
     origin = typing.get_origin(kind)
     if origin in {typing.Union, types.UnionType}:
-        return any(_is_async_type(each, seen) for each in typing.get_args(kind))
+        return any(_is_async_type(each, reached) for each in typing.get_args(kind))
     if kind is Self:
         return False
     cls = kind if origin is None else origin
     if not isinstance(cls, type):
         return False
     # The async members of some exist on their objects alone.
-    is_named = cls.__name__.startswith("Async")
-    return is_named or issubclass(cls, _ASYNC) or _kind_of_class(cls, seen) is not Kind.PLAIN
+    if cls.__name__.startswith("Async") or issubclass(cls, _ASYNC):
+        return True
+    reached.append(cls)
+    return False
 
 
 _ASYNC: Final[Any] = (Awaitable, AsyncIterable, AsyncGenerator, AbstractAsyncContextManager)

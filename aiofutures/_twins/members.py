@@ -116,7 +116,7 @@ def _coroutine(name: str, title: str, family: Family, *, is_plain: bool) -> Call
 def _generator(name: str, title: str, family: Family) -> Callable[..., Any]:
     def generating(self: Twin, /, *args: Any, **kwargs: Any) -> Any:
         fn = getattr(original_of(self), name)
-        generator = family.generating(fn, title, home_of(self))(*args, **kwargs)
+        generator = family.generating(fn, title, home_of(self), type(self))(*args, **kwargs)
         # So that only the async generator keeps them alive.
         del args, kwargs
         yield from generator
@@ -130,7 +130,12 @@ def _on_loop(name: str, title: str, family: Family) -> Callable[..., Any]:
 
     blocking = _blocking(call, title, family.timeout, _homes, stacklevel=3)
 
+    as_it_is = _as_it_is(name, title, family)
+
     def method(self: Twin, /, *args: Any, **kwargs: Any) -> Any:
+        if home_of(self).host.is_current():
+            # For instance in a callback.
+            return as_it_is(self, *args, **kwargs)
         return family.wrap(blocking(self, *args, **kwargs), home_of(self), type(self))
 
     return method
@@ -170,7 +175,8 @@ def _class_member(
         return raw.__get__(None, cls if owner is None else owner._aiofutures_class)
 
     def generating(owner: type[Twin] | None, /, *args: Any, **kwargs: Any) -> Any:
-        yield from family.generating(bound(owner), title, family.home())(*args, **kwargs)
+        generate = family.generating(bound(owner), title, family.home(), owner)
+        yield from generate(*args, **kwargs)
 
     def calling(owner: type[Twin] | None, /, *args: Any, **kwargs: Any) -> Any:
         home, fn = family.home(), bound(owner)
@@ -239,7 +245,9 @@ def _enter(title: str, family: Family) -> Callable[..., Any]:
             leave = _blocking(lent.__aexit__, title, family.timeout, home_of(self))
             _entered(self).append(_Lease(leave))
             return self
-        manager = ContextManager(family.opening(original_of(self), title, home_of(self)))
+        manager = ContextManager(
+            family.opening(original_of(self), title, home_of(self), type(self))
+        )
         entered = manager.__enter__()
         # Atomic.
         _entered(self).append(manager)
@@ -292,7 +300,7 @@ def _iter(title: str, family: Family) -> Callable[..., Any]:
 
     def iterate(self: Twin) -> Any:
         fn = partial(iterated, original_of(self))
-        return family.generating(fn, title, home_of(self))()
+        return family.generating(fn, title, home_of(self), type(self))()
 
     return iterate
 

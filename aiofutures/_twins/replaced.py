@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import asynccontextmanager
 from inspect import getattr_static, iscoroutinefunction
+from threading import RLock
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
+from .._snapshot import snapshot
 from .kinds import function_of, is_async_function, is_for_loop_thread
 
 if TYPE_CHECKING:
     from .base import Twin
 
+# What `asynccontextmanager` makes of any function.
+_MANAGING: Final = asynccontextmanager(is_async_function).__code__  # type: ignore[arg-type]
+# Threads may replace different methods of one twin. Reentrant, as a finalizer may do so as well.
+_replacing: Final = RLock()
 _METHODS: Final = (FunctionType, classmethod, staticmethod)
 
 
@@ -39,29 +47,49 @@ def replace(twin: Twin, original: Any, name: str, value: Any) -> None:
     An async function fits, and so does any other if the method is sync there, too. The method
     itself is put back by tools that have replaced it.
     """
-    cls, replaced = _replaced_in(twin)
-    if _is_itself(value, getattr_static(cls, name), twin):
-        restore(twin, original, name)
-        return
-    is_async = iscoroutinefunction(value)
-    if is_async or not _is_async(twin._aiofutures_class, name):
-        setattr(original, name, value)
-    if is_async:
-        replaced.pop(name, None)
-    else:
-        replaced[name] = staticmethod(value)
-    _show(twin, cls, replaced)
+    with _replacing:
+        cls, replaced = _replaced_in(twin)
+        if _is_itself(value, getattr_static(cls, name), twin):
+            restore(twin, original, name)
+            return
+        is_async = _gives_async(value)
+        if is_async or not _is_async(twin._aiofutures_class, name):
+            setattr(original, name, value)
+        if is_async:
+            replaced.pop(name, None)
+        else:
+            replaced[name] = staticmethod(value)
+        _show(twin, cls, replaced)
 
 
 def restore(twin: Twin, original: Any, name: str) -> bool:
     """Undo the same; return False if there is nothing to undo."""
-    cls, replaced = _replaced_in(twin)
-    known = replaced.pop(name, None)
-    _show(twin, cls, replaced)
+    with _replacing:
+        cls, replaced = _replaced_in(twin)
+        known = replaced.pop(name, None)
+        _show(twin, cls, replaced)
     is_in_original = name in getattr(original, "__dict__", ())
     if is_in_original:
         delattr(original, name)
     return known is not None or is_in_original
+
+
+def _gives_async(function: Any) -> bool:
+    """Tell whether a function is async, or an async context manager's."""
+    called = type(function).__call__ if callable(function) else None
+    return (
+        is_async_function(function)
+        or iscoroutinefunction(called)
+        or getattr(function, "__code__", None) is _MANAGING
+    )
+
+
+def replaced_in(twin: Twin, original: Any) -> dict[str, Any]:
+    """Return what replaces methods of a twin or of its original, by name."""
+    _, replaced = _replaced_in(twin)
+    own = getattr(original, "__dict__", {})
+    in_original = {name: each for name, each in snapshot(own.items()) if is_method(twin, name)}
+    return in_original | {name: each.__func__ for name, each in replaced.items()}
 
 
 def _is_itself(value: Any, method: Any, twin: Twin) -> bool:
@@ -82,9 +110,24 @@ def _replaced_in(twin: Twin) -> tuple[type[Twin], dict[str, Any]]:
 
 def _show(twin: Twin, cls: type[Twin], replaced: dict[str, Any]) -> None:
     """Give a twin the methods of `cls` and those that replace some of them."""
+    try:
+        # Only objects of a user's subclass have one.
+        own = object.__getattribute__(twin, "__dict__")
+    except AttributeError:
+        own = {}
+    for name in vars(type(twin)).get("_aiofutures_replaced", ()):
+        own.pop(name, None)
+    own.update({name: each.__func__ for name, each in replaced.items()})
     # Only a class hides the methods of another one.
     more = {**replaced, "_aiofutures_replaced": replaced}
     object.__setattr__(twin, "__class__", variant(cls, more) if replaced else cls)
+
+
+def change_class(twin: Twin, change: Callable[[type[Twin]], type[Twin]]) -> None:
+    """Change the class of a twin, apart from the methods that are replaced."""
+    with _replacing:
+        cls, replaced = _replaced_in(twin)
+        _show(twin, change(cls), replaced)
 
 
 def _is_async(cls: type, name: str) -> bool:

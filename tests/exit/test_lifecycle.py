@@ -630,3 +630,31 @@ def test_strict_interpreter() -> None:
     )
 
     assert output == "0 1 2 3 4\nlost\n3 1 1\n"
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_call_in_a_finalizer_after_the_end(has_begun: bool) -> None:
+    """A call of an object that lives to the very end is refused: nobody could run it."""
+    output = run_python(
+        f"""
+        import asyncio
+        from aiofutures import to_sync
+
+        close = to_sync(lambda: asyncio.sleep(0))
+
+        class Holder:
+            def __del__(self):
+                try:
+                    close()
+                except Exception as error:
+                    print(type(error).__name__, flush=True)
+
+        holder = Holder()
+        if {has_begun}:
+            close()
+        print("end")
+        """
+    )
+
+    # The modules that the first call would import are gone.
+    assert output == f"end\n{'InvalidStateError' if has_begun else 'ImportError'}\n"

@@ -31,6 +31,7 @@ class AsyncBook:
     def __init__(self) -> None:
         self.pages = [Page(number) for number in range(3)]
         self.log: list[Any] = []
+        self.turning: Generator[Page, Any, Page] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -50,6 +51,10 @@ class AsyncBook:
     async def kinds(self, pages: Iterable[object]) -> list[str]:
         """Return the names of the classes of what arrives."""
         return [type(each).__name__ for each in pages]
+
+    async def first(self, items: Iterator[int], count: int) -> list[int]:
+        """Take the first items."""
+        return [next(items) for _ in range(count)]
 
     def turn(self) -> Generator[Page, Any, Page]:
         """A sync generator, which notes what happens to it."""
@@ -218,6 +223,16 @@ def test_generator_that_is_left(book: Any) -> None:
     turning.close()
 
     assert unwrap(book).log == ["closed"] * 3
+
+
+def test_generator_that_others_use(book: Any) -> None:
+    """What a method has dropped can be used further, also a generator in an attribute."""
+    rows = (number for number in range(5))
+
+    assert book.first(rows, 2) == [0, 1]
+    assert [*rows] == [2, 3, 4]
+    unwrap(book).turning = unwrap(book).turn()
+    assert [next(book.turning).text(), next(book.turning).text()] == ["page 0", "page 1"]
 
 
 def test_async_generator(book: Any) -> None:

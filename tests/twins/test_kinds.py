@@ -6,13 +6,15 @@ import asyncio
 import concurrent.futures
 import functools
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import LIMIT, MakeExecutor
+from support import LIMIT, MakeExecutor, run_python
 
-from aiofutures import AsyncExecutor, Future, sync_class, unwrap
+from aiofutures import AsyncExecutor, CancelledError, Future, sync_class, unwrap
 
 if TYPE_CHECKING:
     from nowhere import AsyncThings, Things  # type: ignore[import-not-found]
@@ -99,6 +101,7 @@ class Client:
 
     def __init__(self) -> None:
         self.group = Group()
+        self.sent: list[asyncio.Future[Pages]] = []
         self.waiting: asyncio.Future[Pages] | None = None
         self.closed_on = ""
 
@@ -117,7 +120,30 @@ class Client:
     async def send(self) -> asyncio.Future[Pages]:
         """Return what will be there later."""
         self.waiting = asyncio.get_running_loop().create_future()
+        self.sent.append(self.waiting)
         return self.waiting
+
+    async def fail(self, error: Exception) -> None:
+        """Let it fail."""
+        self.sent[0].set_exception(error)
+
+    def waits(self, number: int) -> asyncio.Future[Pages]:
+        """Return what was sent."""
+        return self.sent[number]
+
+    async def cancel_all(self) -> None:
+        """Cancel what was sent."""
+        for each in self.sent:
+            each.cancel()
+
+    async def call_back(self, callback: Callable[[], None]) -> str:
+        """Call it on the loop."""
+        callback()
+        return self.closed_on
+
+    async def echo(self, value: Any) -> Any:
+        """Return the same object."""
+        return value
 
     async def arrive(self) -> None:
         """Let it be there."""
@@ -174,6 +200,123 @@ def test_result_of_a_future(client: Any) -> None:
     client.arrive()
 
     assert future.result(LIMIT).count() == 3
+
+
+def test_future_that_nobody_finishes(make_executor: MakeExecutor) -> None:
+    """It takes no place, and the same one comes for the same future."""
+    client: Any = sync_class(Client, executor=make_executor(max_workers=1))()
+    future = client.send()
+
+    assert client.waiting is client.waiting is future
+    client.arrive()
+    assert future.result(LIMIT).count() == 3
+
+
+def test_future_that_fails(client: Any) -> None:
+    """Its error, or its cancellation, is that of the original."""
+    failed, cancelled = client.send(), client.send()
+    client.fail(ValueError("wrong"))
+    with pytest.raises(ValueError, match="wrong"):
+        client.waits(0).result(LIMIT)
+    assert failed is not cancelled
+    client.cancel_all()
+    with pytest.raises(CancelledError):
+        cancelled.result(LIMIT)
+
+
+def test_future_of_a_loop_that_ends(make_executor: MakeExecutor) -> None:
+    """It is cancelled where the event loop ends, which does not wait for it."""
+    executor = make_executor()
+    client: Any = sync_class(Client, executor=executor)()
+    future = client.send()
+
+    executor.shutdown()
+
+    assert future.cancelled()
+
+
+def test_future_after_a_fork() -> None:
+    """In a forked child it fails at once; nothing keeps the program from ending."""
+    output = run_python(
+        """
+        import asyncio, os
+        from aiofutures import sync_class
+
+        class Client:
+            async def send(self):
+                return asyncio.get_running_loop().create_future()
+
+        future = sync_class(Client)().send()
+        if os.fork() == 0:
+            print(type(future.exception(5)).__name__, flush=True)
+            os._exit(0)
+        os.wait()
+        print("end")
+        """
+    )
+
+    assert output == "BrokenExecutor\nend\n"
+
+
+def test_sync_method_in_a_callback(client: Any) -> None:
+    """On its own loop a method of such a name runs as it is."""
+    assert client.call_back(client.close).startswith("home")
+
+
+def test_objects_of_a_derived_class(executor: AsyncExecutor) -> None:
+    """What generators and managers give is of the user's class, as what methods return is."""
+
+    class AsyncMade:
+        @classmethod
+        @asynccontextmanager
+        async def connected(cls) -> AsyncIterator[Any]:
+            yield cls()
+
+        @classmethod
+        async def several(cls) -> AsyncIterator[Any]:
+            yield cls()
+
+        async def more(self) -> AsyncIterator[Any]:
+            yield type(self)()
+
+    class Mine(sync_class(AsyncMade, executor=executor)):  # type: ignore[misc]  # it is Any
+        pass
+
+    with Mine.connected() as mine:
+        found = [mine, *Mine.several(), *mine.more()]
+    assert [type(each) for each in found] == [Mine] * 3
+
+
+def test_proxies(client: Any) -> None:
+    """An object that does not even say what it is can be passed and returned."""
+
+    def outside(_: object) -> None:
+        raise RuntimeError
+
+    proxy = type("Proxy", (), {"__class__": property(outside)})()
+    assert client.echo(proxy) is proxy
+    unwrap(client).group = proxy
+    assert client.group is proxy
+
+
+def test_long_chains(executor: AsyncExecutor) -> None:
+    """Hundreds of classes that lead to each other are looked at in no time."""
+    chain: Any = int
+    for _ in range(400):
+
+        def get(self: object) -> int:
+            return 1
+
+        get.__annotations__["return"] = chain
+        chain = type("Chain", (), {f"get{number}": get for number in range(8)})
+
+    class Last:
+        async def chain(self) -> Any:
+            return chain()
+
+    begun = time.monotonic()
+    assert type(sync_class(Last, executor=executor)().chain()) is chain
+    assert time.monotonic() - begun < LIMIT
 
 
 def test_names_that_wake(client: Any) -> None:

@@ -1,12 +1,17 @@
 """Methods of twins that tests and users replace, for instance by mocks."""
 
+import sys
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any, Self
-from unittest.mock import AsyncMock, Mock, create_autospec, patch
+from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec, patch
 
 import pytest
 from support import MakeExecutor
 
 from aiofutures import sync_class, unwrap
+from twins import shop
 
 
 class AsyncClient:
@@ -35,6 +40,15 @@ class AsyncClient:
     def heading(self) -> str:
         """Call it."""
         return f"= {self.title()}"
+
+    async def pages(self) -> AsyncIterator[str]:
+        """Pages."""
+        yield "real"
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[str]:
+        """A manager."""
+        yield "real"
 
     async def other(self) -> "AsyncClient":
         """Return another client."""
@@ -114,8 +128,7 @@ def test_several(Client: Any, client: Any) -> None:
     assert (client.title(), client.heading()) == ("fake title", "= fake title")
     assert (client.named(), client.count()) == ("fake named", "fake count")
     with patch.object(client, "fetch") as fetch:
-        del client.title
-        assert (client.fetch, client.title(), client.get("x")) == (fetch, "real", "fake get")
+        assert (client.fetch, client.get("x")) == (fetch, "fake get")
 
     patches.undo()
 
@@ -123,6 +136,82 @@ def test_several(Client: Any, client: Any) -> None:
     assert (client.get("x"), client.heading()) == ("real x", "= real")
     assert (client.named(), client.count()) == ("AsyncClient", 1)
     assert vars(unwrap(client)) == {"names": ["a", "b"]}
+
+
+def test_nested(client: Any) -> None:
+    """The inner one of two patches leaves the outer one as it was."""
+    with patch.object(client, "get", return_value="outer") as outer:
+        with patch.object(client, "get", return_value="inner"):
+            assert client.get("x") == "inner"
+        assert client.get is outer
+    with patch.object(client, "get", AsyncMock(return_value="outer")):
+        with patch.object(client, "get", return_value="inner"):
+            assert client.get("x") == "inner"
+        assert client.get("x") == "outer"
+    assert client.get("x") == "real x"
+
+
+def test_async_functions_of_other_kinds(client: Any) -> None:
+    """Async generator functions, managers and callables replace those of the original, too."""
+
+    async def pages() -> AsyncIterator[str]:
+        yield "fake"
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[str]:
+        yield "fake"
+
+    class Fetcher:
+        async def __call__(self, name: str) -> str:
+            return f"fetched {name}"
+
+    client.pages, client.opened, client.get = pages, opened, Fetcher()
+
+    assert [*client.pages()] == ["fake"]
+    with client.opened() as entered:
+        assert entered == "fake"
+    assert client.get("x") == "fetched x"
+
+
+def test_mock_as_a_result(client: Any) -> None:
+    """A mock that a method returns is that mock."""
+    result = MagicMock()
+    client.get = AsyncMock(return_value=result)
+
+    assert client.get("x") is result
+    client.get = AsyncMock(return_value=create_autospec(AsyncClient, instance=True))
+    assert client.get("x").title() is not None
+
+
+def test_threads(client: Any) -> None:
+    """Threads that patch different methods of one twin do not disturb each other."""
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def patch_often(name: str) -> None:
+        for number in range(300):
+            with patch.object(client, name, return_value=number) as mock:
+                assert getattr(client, name) is mock
+
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(patch_often, ["get", "fetch", "title", "heading"]))
+    finally:
+        sys.setswitchinterval(switch)
+    assert client.get("x") == "real x"
+
+
+def test_object_that_is_lent(make_executor: MakeExecutor) -> None:
+    """An object that is lent while a method of it is replaced can be entered, before and after."""
+    pool: Any = sync_class(shop.Pool, executor=make_executor())()
+    connection = pool.take()
+    pool.release(connection)
+    with patch.object(connection, "number", return_value=7), pool.acquire() as lent:
+        assert lent is connection
+        assert lent.number() == 7
+    assert connection.number() == 1
+    with pool.acquire() as lent:
+        assert lent.number() == 1
 
 
 def test_replaced_in_turn(client: Any) -> None:
