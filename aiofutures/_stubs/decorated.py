@@ -145,8 +145,12 @@ def wrapped(maker: Target, made: Made) -> Made | None:
 def _signatures(decorator: ast.expr, context: Context) -> Iterator[_Signature]:
     """Yield what a decorator takes and gives, for each of its overloads with annotations."""
     is_called = isinstance(decorator, ast.Call)
-    target = context.target(decorator.func if isinstance(decorator, ast.Call) else decorator)
-    if target is None:
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    target = context.target(called)
+    method = _method(called, context)
+    if method is not None:
+        yield from _of_method(method, is_called=is_called)
+    if target is None or method is not None:
         return
     cls = class_of(target)
     if cls is None:
@@ -157,13 +161,30 @@ def _signatures(decorator: ast.expr, context: Context) -> Iterator[_Signature]:
         yield from _of_class(cls, Bound(decorator, context))
 
 
+def _class_of_object(target: Target) -> Class | None:
+    """Return the class of an object that a module has, if it calls the class for it."""
+    binding, context = target.binding, Context(target.module)
+    if not isinstance(binding, Assigned):
+        return None
+    named = binding.value.func if isinstance(binding.value, ast.Call) else binding.annotation
+    made_by = None if named is None else context.target(named)
+    return None if made_by is None else class_of(made_by)
+
+
+def _method(node: ast.expr, context: Context) -> Member | None:
+    """Return the method of an object of a module that an expression names."""
+    if not isinstance(node, ast.Attribute):
+        return None
+    target = context.target(node.value)
+    cls = None if target is None else _class_of_object(target)
+    return None if cls is None else members_of(cls).get(node.attr)
+
+
 def _of_functions(target: Target, *, is_called: bool) -> Iterator[_Signature]:
     binding, context = target.binding, Context(target.module)
-    if isinstance(binding, Assigned) and isinstance(binding.value, ast.Call):
-        made_by = context.target(binding.value.func)
-        cls = None if made_by is None else class_of(made_by)
-        if cls is not None:
-            yield from _of_objects(cls, is_called=is_called)
+    cls = _class_of_object(target)
+    if cls is not None:
+        yield from _of_objects(cls, is_called=is_called)
     if isinstance(binding, Defined):
         for node in overloads_in(binding.nodes) or binding.nodes:
             yield from _of_function(node, _context_of(node, context), 0, is_called=is_called)
@@ -172,11 +193,18 @@ def _of_functions(target: Target, *, is_called: bool) -> Iterator[_Signature]:
 def _of_objects(cls: Class, *, is_called: bool) -> Iterator[_Signature]:
     """Yield the signatures of the objects of a class."""
     member = members_of(cls).get("__call__")
-    if member is not None and isinstance(member.binding, Defined):
-        nodes = member.binding.nodes
-        for node in overloads_in(nodes) or nodes:
-            context = _context_of(node, member.context)
-            yield from _of_function(node, context, 1, is_called=is_called)
+    if member is not None:
+        yield from _of_method(member, is_called=is_called)
+
+
+def _of_method(member: Member, *, is_called: bool) -> Iterator[_Signature]:
+    """Yield the signatures of a method of an object."""
+    if not isinstance(member.binding, Defined):
+        return
+    for node in overloads_in(member.binding.nodes) or member.binding.nodes:
+        context = _context_of(node, member.context)
+        index = 0 if "staticmethod" in decorator_names(node) else 1
+        yield from _of_function(node, context, index, is_called=is_called)
 
 
 def _of_class(cls: Class, written: Bound) -> Iterator[_Signature]:

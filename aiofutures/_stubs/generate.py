@@ -52,6 +52,9 @@ def stub_of(
     source = ast.unparse(ast.fix_missing_locations(tree))
     # Such as type variables; only in strict mode does pyright report them.
     setting = "# pyright: reportPrivateUsage=false\n" if _has_private_names(tree) else ""
+    if any(getattr(each, "name", None) == "__getattr__" for each in statements):
+        # The module of the stub has it, too.
+        setting += "# pyright: reportIncompleteStub=false\n"
     return formatted(f"{MARK} {command}`: do not edit it.\n{setting}\n{source}\n", path)
 
 

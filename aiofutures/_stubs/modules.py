@@ -365,10 +365,15 @@ def assignments(statement: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr | No
     for target in statement.targets:
         if not isinstance(target, several):
             yield target, statement.value
-        elif isinstance(statement.value, several) and len(statement.value.elts) == len(target.elts):
+        elif (
+            isinstance(statement.value, several)
+            and len(statement.value.elts) == len(target.elts)
+            and not any(isinstance(each, ast.Starred) for each in target.elts)
+        ):
             yield from zip(target.elts, statement.value.elts, strict=True)
         else:
-            yield from ((each, None) for each in target.elts)
+            for each in target.elts:
+                yield (each.value if isinstance(each, ast.Starred) else each), None
 
 
 def _imported_module(alias: ast.alias) -> tuple[str, Binding]:

@@ -83,6 +83,8 @@ class Names:
         self._aliases: dict[str, str] = {}
         self._declarations: dict[tuple[str, str, bool, str], ast.Assign] = {}
         self._has_builtins = False
+        # What is imported under another name: an import in a stub does not pass that on.
+        self._renamed: dict[str, str] = {}
         # The members of the surrounding class, whose names hide others.
         self._members: frozenset[str] = frozenset()
 
@@ -127,6 +129,8 @@ class Names:
 
     def _twin(self, node: ast.expr) -> ast.expr:
         """Return a parameter type as it is for twins: with twins as type arguments, too."""
+        if isinstance(node, Alias) and self._takes_twins(node):
+            return self._twin(node.meaning)
         if isinstance(node, ast.BinOp):
             return joined(map(self._twin, parts(node)))
         if isinstance(node, Taken) and self._takes_twins(node):
@@ -194,7 +198,11 @@ class Names:
             ast.Assign([ast.Name(local)], ast.Name(name), lineno=0)
             for name, local in self._aliases.items()
         )
-        return [*self._declarations.values(), *aliases]
+        renamed = (
+            ast.Assign([ast.Name(name)], ast.Name(local), lineno=0)
+            for name, local in self._renamed.items()
+        )
+        return [*renamed, *self._declarations.values(), *aliases]
 
     def _free(self, module: str, name: str) -> str:
         long = f"{module.rpartition('.')[2].strip('_')}_{name}"
@@ -211,8 +219,13 @@ class Names:
         here = load(self._module)
         listed = [] if here is None else here.listed
         for name, each in self._lent.items():
-            is_plain = name == each.name and name in listed
-            yield self._import(each.module, ast.alias(each.name, None if is_plain else name))
+            local: str | None = name
+            if name in listed:
+                local = None if name == each.name else name
+            elif name != each.name and here is not None and here.is_package:
+                local = self._renamed[name] = self._free("", f"_{name}")
+                self._taken.add(local)
+            yield self._import(each.module, ast.alias(each.name, local))
         for (module, name, _), local in sorted(self._local.items()):
             if local not in self._lent:
                 yield self._import(module, ast.alias(name, local if local != name else None))

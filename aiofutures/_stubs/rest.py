@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Collection, Iterator
 from enum import Enum
 from itertools import zip_longest
@@ -35,7 +36,7 @@ from .types import Position, Types, is_record
 
 _ELLIPSIS = ast.Constant(...)
 _PLAIN = (bool, int, float, str, bytes)
-_CONTAINERS = (dict, frozenset, list, set, tuple)
+_CONTAINERS = (dict, frozenset, list, set, tuple, deque, defaultdict, OrderedDict)
 # Where the types of types are.
 _TYPING = frozenset({"collections.abc", "types", "typing", "typing_extensions"})
 # What makes a type of other types.
@@ -79,9 +80,12 @@ class Rest:
 
     def _is_public(self, name: str) -> bool:
         """Tell whether the stub must have a name because others may use it."""
-        if self._listed and not is_special(name):
-            return name in self._listed
         binding = self._module.scope[name]
+        if self._listed and not is_special(name):
+            # Others may import by its name what a star does not pass on.
+            is_own = not isinstance(binding, Imported) and not name.startswith("_")
+            is_lent = isinstance(binding, Imported) and binding.is_public and not binding.is_star
+            return name in self._listed or is_own or is_lent
         if isinstance(binding, Imported) and binding.is_star and not self._module.is_package:
             # Nobody looks for all that is in a library in a module that uses it.
             return self._module.is_near(binding) and binding.is_public
@@ -123,7 +127,7 @@ class Rest:
         for name, binding in cls.scope.items():
             if isinstance(binding, Defined):
                 body += [
-                    self._function(node, cls.context)
+                    self._function(node, cls.context, name)
                     for node in overloads_in(binding.nodes) or binding.nodes
                 ]
             elif isinstance(binding, Assigned) and name != "__slots__":
@@ -170,8 +174,11 @@ class Rest:
         kind = self._types.inferred(binding, member, Position.KEPT)
         return ast.AnnAssign(ast.Name(name), kind, None, 1)
 
-    def _function(self, node: Function, context: Context) -> ast.stmt:
-        """Return a function without its body, as a `yield` would change the function's kind."""
+    def _function(self, node: Function, context: Context, name: str | None = None) -> ast.stmt:
+        """Return a function without its body, as a `yield` would change the function's kind.
+
+        In the body of a class it may have another name, too.
+        """
         is_generator = any(isinstance(each, (ast.Yield, ast.YieldFrom)) for each in ast.walk(node))
         is_async = isinstance(node, ast.AsyncFunctionDef) and not is_generator
         make: Any = ast.AsyncFunctionDef if is_async else ast.FunctionDef
@@ -179,7 +186,7 @@ class Rest:
         decorators = [self._value(each, context) for each in node.decorator_list]
         body = docstring(node) or [ast.Expr(_ELLIPSIS)]
         arguments = self._arguments(node.args, context)
-        new: ast.stmt = make(node.name, arguments, body, decorators, returns, lineno=0)
+        new: ast.stmt = make(name or node.name, arguments, body, decorators, returns, lineno=0)
         self._types.add_brackets(new, node, context, Position.KEPT)
         return new
 
@@ -205,6 +212,8 @@ class Rest:
                 return ast.Call(self._value(func, context), [named, *kinds], keywords)
             case ast.Subscript() | ast.BinOp(op=ast.BitOr()) if not used & own:
                 return self._translated(node, context)
+            case ast.Attribute(value=value) if not used & own and self._is_object(value, context):
+                return ast.Attribute(self._value(value, context), node.attr)
             case ast.Name() | ast.Attribute() if not used & own and context.target(node):
                 return self._translated(node, context)
             case ast.Name():
@@ -219,6 +228,13 @@ class Rest:
                 return [self._value(each, context, own) for each in node]
             case _:
                 return node
+
+    def _is_object(self, node: ast.expr, context: Context) -> bool:
+        """Tell whether an expression names something that a module has assigned."""
+        target = context.target(node)
+        if target is None or not isinstance(target.binding, Assigned):
+            return False
+        return class_of(target) is None
 
     def _assigned(self, name: str, binding: Assigned, context: Context, value: object) -> ast.stmt:
         target = ast.Name(name)
@@ -256,7 +272,12 @@ class Rest:
             case ast.Name() | ast.Attribute():
                 target = None if context.classes else context.target(node)
                 is_function = target is not None and isinstance(target.binding, Defined)
-                return _is_type(value) or is_function
+                # Of an object that the module has.
+                is_method = (
+                    target is not None and isinstance(node, ast.Attribute) and callable(value)
+                )
+                is_unknown = isinstance(kind, Reference) and kind.name == "Any"
+                return _is_type(value) or is_function or (is_method and is_unknown)
             case ast.Call():
                 is_unknown = isinstance(kind, Reference) and kind.name == "Any"
                 is_simple = not context.classes and _is_simple(node, context)
@@ -298,7 +319,7 @@ class Rest:
                     if is_exact
                     else [*kinds, _ELLIPSIS]
                 )
-            return subscript(Reference("builtins", cls.__name__), kinds)
+            return subscript(Reference(cls.__module__, cls.__name__), kinds)
         known = self._types.known_twin(cls)
         if known is not None:
             return known
@@ -346,6 +367,8 @@ def _is_simple(node: ast.Call, context: Context) -> bool:
     given = [*node.args, *(each.value for each in node.keywords)]
     if not all(isinstance(each, (ast.Attribute, ast.Constant, ast.Name)) for each in given):
         return False
+    if isinstance(node.func, ast.Call):
+        return _is_simple(node.func, context)
     target = context.target(node.func)
     if target is None or target.name is None:
         return False

@@ -23,6 +23,7 @@ from .classes import (
     arguments_of,
     class_of,
     collection_of,
+    is_type_variable,
     members_of,
     type_parameters,
     unquoted,
@@ -59,6 +60,8 @@ _HIDDEN: Final = frozenset(
 )
 # What an enumeration has in another way, or does not show.
 _OF_ENUMERATIONS: Final = frozenset({"__init__", "__new__", "__format__"})
+
+_COMPARISONS: Final = ("__lt__", "__le__", "__gt__", "__ge__")
 
 
 class Writer:
@@ -128,6 +131,18 @@ class Writer:
             for name, member in members_of(cls).items()
             if _is_final(member.binding) and any(map(member.owner.descends, nearest))
         }
+        kept |= {
+            name
+            for name in _COMPARISONS
+            if name not in members_of(cls)
+            and any(isfunction(getattr(_live(each), name, None)) for each in nearest)
+        }
+        # Self is another class here, so this would not be what the base has.
+        kept |= {
+            SYNC_NAMES.get(name, name)
+            for name, member in members_of(cls).items()
+            if isinstance(member.binding, Defined) and any(map(member.owner.descends, nearest))
+        } & {*filter(None, map(_name_with_self_taken, written.body))}
         body = [each for each in written.body if member_name(each) not in kept]
         written.bases, written.body = [*bases, *written.bases], body or [_ELLIPSIS]
         return written
@@ -351,7 +366,8 @@ class Writer:
     def _is_known(self, context: Context, key: Key, arg: ast.expr) -> bool:
         """Tell whether the type argument that an overload requires is the known one."""
         known = context.known.get(key)
-        if known is None:
+        target = context.target(arg)
+        if known is None or (target is not None and is_type_variable(target)):
             return True
         has = self._types.bound(known, Position.KEPT)
         return ast.dump(self._types.translate(arg, context, Position.KEPT)) == ast.dump(has)
@@ -544,7 +560,7 @@ def _live(cls: Class) -> Any:
 def _ordering(cls: Class, members: dict[str, Member]) -> Iterator[ast.stmt]:
     """Yield the comparisons that a decorator such as `dataclass` creates."""
     live = _live(cls)
-    for name in ("__lt__", "__le__", "__gt__", "__ge__"):
+    for name in _COMPARISONS:
         if name not in members and isfunction(getattr(live, name, None)):
             arguments = _arguments(["self", "other"])
             arguments.args[1].annotation = Reference("typing", "Self")
@@ -558,6 +574,14 @@ def _property(name: str, given: ast.expr, taken: ast.expr) -> Iterator[ast.stmt]
     arguments.args[1].annotation = taken
     decorator = ast.Attribute(ast.Name(name), "setter")
     yield _function(name, arguments, ast.Constant(None), [decorator])
+
+
+def _name_with_self_taken(node: ast.stmt) -> str | None:
+    """Return the name of a method with a parameter whose type has Self in it."""
+    arguments = getattr(node, "args", None)
+    kinds = () if arguments is None else ast.walk(arguments)
+    has_self = any(isinstance(each, Reference) and each.name == "Self" for each in kinds)
+    return member_name(node) if has_self else None
 
 
 def _is_final(binding: Binding) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, ItemsView, Iterator, KeysView, ValuesView
 from functools import partial
 from types import GeneratorType, MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -18,7 +18,7 @@ ATOMS: Final = frozenset({str, type(None), int, bytes, bool, float, complex, byt
 _MAPPINGS: Final = frozenset({dict, OrderedDict, defaultdict, MappingProxyType})
 _DICTS: Final[tuple[dict[Any, Any], ...]] = ({}, OrderedDict())
 
-_VIEWS_OF_PAIRS: Final = frozenset(type(each.items()) for each in _DICTS)
+_VIEWS_OF_PAIRS: Final = frozenset({ItemsView, *(type(each.items()) for each in _DICTS)})
 
 # How to make a container like another one, from its new items; those of a mapping are pairs.
 _MAKERS: Final[dict[type, Callable[[Any, list[Any]], Any]]] = {
@@ -32,6 +32,9 @@ _MAKERS: Final[dict[type, Callable[[Any, list[Any]], Any]]] = {
     **{type(each.keys()): lambda _, new: dict.fromkeys(new).keys() for each in _DICTS},
     **{type(each.values()): lambda _, new: dict(enumerate(new)).values() for each in _DICTS},
     **{type(each.items()): lambda _, new: dict(new).items() for each in _DICTS},
+    KeysView: lambda _, new: dict.fromkeys(new).keys(),
+    ValuesView: lambda _, new: dict(enumerate(new)).values(),
+    ItemsView: lambda _, new: dict(new).items(),
 }
 
 #: The plain containers.

@@ -54,6 +54,14 @@ class Renewed:
 class Retry:
     def __init__(self, n: int = 3) -> None: ...
     def __call__(self, fn: F) -> F: return fn
+    def listed(self, fn: Method[P, R]) -> Method[P, list[R]]: return fn
+    def times(self, n: int) -> Callable[[Method[P, R]], Method[P, list[R]]]: return self.listed
+    @staticmethod
+    def static(fn: Method[P, R]) -> Method[P, list[R]]: return fn
+    number = staticmethod(lambda fn: fn)
+class Dynamic: ...
+setattr(Dynamic, "__call__", lambda self, fn: fn)
+dynamic = Dynamic()
 class Listing:
     def __call__(self, fn: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[list[R]]]: return fn
 class Nothing:
@@ -139,6 +147,15 @@ DECORATED = [
     ("@of_a_list\ndef get(self, a: int) -> int: ...", "get: Any"),
     ("@of_a_list\n@adds_list\ndef get(self, a: int) -> int: ...", "get(self, a: int) -> SyncPage"),
     ("@made\ndef get(self, a: int) -> int: ...", "get(self, a: int) -> int"),
+    ("@dynamic\nasync def get(self) -> int: ...", "get(self) -> int"),
+    ("@retry.listed\nasync def get(self) -> int: ...", "get(self) -> list[int]"),
+    ("@retry.times(2)\nasync def get(self) -> int: ...", "get(self) -> list[int]"),
+    ("@retry.static\nasync def get(self) -> int: ...", "get(self) -> list[int]"),
+    ("@retry.number\nasync def get(self) -> int: ...", "get(self) -> int"),
+    (
+        "@(retry.listed if True else retry.listed)\nasync def get(self) -> int: ...",
+        "get(self) -> int",
+    ),
     ("@Renewed\ndef get(self, a: int) -> int: ...", "get(self, a: int) -> int"),
     ("@Retry(4)\nasync def get(self, a: int) -> int: ...", "get(self, a: int) -> int"),
     ("@retry\nasync def get(self, a: int) -> int: ...", "get(self, a: int) -> int"),

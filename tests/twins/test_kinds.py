@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import LIMIT, MakeExecutor, run_python
 
-from aiofutures import AsyncExecutor, CancelledError, Future, sync_class, unwrap
+from aiofutures import (
+    AsyncExecutor,
+    BrokenExecutor,
+    CancelledError,
+    Future,
+    sync_class,
+    unwrap,
+)
+from aiofutures._twins import outcomes
 
 if TYPE_CHECKING:
     from nowhere import AsyncThings, Things  # type: ignore[import-not-found]
@@ -256,6 +264,19 @@ def test_future_after_a_fork() -> None:
     )
 
     assert output == "BrokenExecutor\nend\n"
+
+
+def test_future_that_is_abandoned(client: Any) -> None:
+    """That of a parent process fails in a forked child, but not one that is done."""
+    done = client.send()
+    client.arrive()
+    done.result(LIMIT)
+    future = client.send()
+
+    outcomes._abandons.abandon()
+
+    assert isinstance(future.exception(LIMIT), BrokenExecutor)
+    assert done.exception(LIMIT) is None
 
 
 def test_sync_method_in_a_callback(client: Any) -> None:

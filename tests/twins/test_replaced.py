@@ -176,11 +176,15 @@ def test_async_functions_of_other_kinds(client: Any) -> None:
 def test_mock_as_a_result(client: Any) -> None:
     """A mock that a method returns is that mock."""
     result = MagicMock()
-    client.get = AsyncMock(return_value=result)
+    client.other = AsyncMock(return_value=result)
 
-    assert client.get("x") is result
-    client.get = AsyncMock(return_value=create_autospec(AsyncClient, instance=True))
-    assert client.get("x").title() is not None
+    assert client.other() is result
+    client.other = AsyncMock(return_value=MagicMock(spec=list))
+    assert isinstance(client.other(), list)
+    client.other = AsyncMock(return_value=AsyncMock())
+    assert not isinstance(client.other(), AsyncMock)
+    client.other = AsyncMock(return_value=create_autospec(AsyncClient, instance=True))
+    assert isinstance(unwrap(client.other()), AsyncClient)
 
 
 def test_threads(client: Any) -> None:

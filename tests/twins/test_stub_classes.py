@@ -520,9 +520,42 @@ class TestMade:
 
         for name in ("__lt__", "__le__", "__gt__", "__ge__"):
             compared = f"{name}(self, other: Self) -> bool"
-            assert methods(stub, "Job")[name] == methods(stub, "Task")[name] == compared
+            assert methods(stub, "Job")[name] == compared
+            # It has that of its base.
+            assert name not in methods(stub, "Task")
         assert methods(stub, "One")["__lt__"] == "__lt__(self, other: AsyncOne | One) -> bool"
         assert methods(stub, "One")["__ge__"] == "__ge__(self, other: Self) -> bool"
+
+    def test_methods_that_take_self(self, write: Write) -> None:
+        """A derived twin leaves them to its base, where Self is the base."""
+        stub = write(
+            """
+            from typing import Self
+            from aiofutures import sync_class
+            class AsyncBase:
+                async def merge(self, other: Self) -> int: ...
+                async def get(self) -> Self: ...
+            class AsyncDerived(AsyncBase):
+                async def more(self, other: Self) -> int: ...
+            Base = sync_class(AsyncBase)
+            Derived = sync_class(AsyncDerived)
+            """
+        )
+
+        assert methods(stub, "Derived").keys() == {"__wrapped__", "get", "more"}
+
+    def test_sort(self, write: Write) -> None:
+        """An overload whose own type has a type variable applies to any argument."""
+        stub = write(
+            """
+            from aiofutures import sync_class
+            class AsyncRows(list[int]):
+                async def load(self) -> None: ...
+            Rows = sync_class(AsyncRows)
+            """
+        )
+
+        assert "@overload\ndef sort(self" in methods(stub, "Rows")["sort"]
 
     def test_alias(self, write: Write) -> None:
         """A field of attrs is taken under its alias, with its type."""

@@ -323,6 +323,64 @@ def test_kinds_of_the_source(write: Write) -> None:
     }
 
 
+def test_containers_through_aliases(write: Write) -> None:
+    """An alias inside of a container has either twins in it, or originals."""
+    stub = write(
+        CLIENT,
+        library="""
+        class Item:
+            async def get(self) -> int: ...
+        Items = list[Item]
+        class AsyncClient:
+            async def items(self) -> Items: ...
+            def add(self, items: dict[str, Items]) -> None: ...
+        """,
+    )
+
+    assert (
+        methods(stub)["add"]
+        == "add(self, items: dict[str, Items] | dict[str, list[SyncItem]]) -> None"
+    )
+
+
+def test_other_names(write: Write) -> None:
+    """Aliases of methods, calls of calls, methods of objects, and what is unpacked."""
+    stub = write(
+        """
+        from collections import OrderedDict, defaultdict, deque
+        from aiofutures import sync_class, to_sync
+        class AsyncClient:
+            async def get(self) -> int: ...
+            alias = get
+        Client = sync_class(AsyncClient)
+        class Plain:
+            def first(self) -> int: ...
+            second = first
+        async def fetch() -> int: ...
+        blocking = to_sync(timeout=3)(fetch)
+        plain = Plain()
+        first = plain.first
+        recent = deque([1])
+        table = defaultdict(list, a=[1])
+        one, *others = range(3)
+        ((*rest,), two) = ([1, 2], 3)
+        def __getattr__(name: str) -> object: ...
+        """,
+        target="clients",
+    )
+
+    assert methods(stub, "Plain").keys() == {"first", "second"}
+    for line in (
+        "blocking = to_sync(timeout=3)(fetch)",
+        "first = plain.first",
+        "recent: deque[int]",
+        "table: defaultdict[str, list[int]]",
+        "others: list[int]",
+        "# pyright: reportIncompleteStub=false",
+    ):
+        assert f"\n{line}\n" in stub
+
+
 def test_bound_that_is_anything(write: Write) -> None:
     """A type variable whose bound has `object` in it accepts twins as it is."""
     stub = write(
