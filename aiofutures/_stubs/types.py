@@ -655,9 +655,7 @@ class Types:
     def _of_iterable(self, cls: Class, known: Known) -> Bound:
         """Return the argument of the generic iterator or iterable that a class derives from."""
         for base, context in cls.ancestry(known):
-            if not isinstance(base, Class):
-                continue
-            for node in base.node.bases:
+            for node in base.node.bases if isinstance(base, Class) else ():
                 named = node.value if isinstance(node, ast.Subscript) else node
                 target = context.target(named)
                 if target is None or target.module not in _SPECIAL or target.name not in _ITERABLE:

@@ -1,5 +1,6 @@
 """The end of the interpreter, and forks: each in an interpreter of its own."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -8,6 +9,8 @@ from typing import Final
 
 import pytest
 from support import LIMIT, interpreter, run_python, starts_threads_at_exit
+
+from aiofutures import AsyncExecutor
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
@@ -658,3 +661,15 @@ def test_call_in_a_finalizer_after_the_end(has_begun: bool) -> None:
 
     # The modules that the first call would import are gone.
     assert output == f"end\n{'InvalidStateError' if has_begun else 'ImportError'}\n"
+
+
+def test_refused_at_the_very_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From then on nothing is accepted, whatever thread asks."""
+    with AsyncExecutor() as executor:
+        executor.submit(asyncio.sleep, 0).result(LIMIT)
+        loop_thread = executor._loop_thread
+
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "is_finalizing", lambda: True)
+            assert loop_thread._refuses(loop_thread.runs[0])
+        assert not loop_thread._refuses(loop_thread.runs[0])

@@ -46,6 +46,7 @@ def of_a_list(fn: Callable[Concatenate[S, list[R], P], Any]) -> Callable[Concate
     return fn
 def adds_list(fn: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, list[Page], P], R]:
     return fn
+def odd(fn: F) -> Callable[..., int]: return fn
 def make(): return lambda fn: fn
 made = make()
 UserId = NewType("UserId", int)
@@ -147,6 +148,7 @@ DECORATED = [
     ("@of_a_list\ndef get(self, a: int) -> int: ...", "get: Any"),
     ("@of_a_list\n@adds_list\ndef get(self, a: int) -> int: ...", "get(self, a: int) -> SyncPage"),
     ("@made\ndef get(self, a: int) -> int: ...", "get(self, a: int) -> int"),
+    ("@odd\nasync def get(self) -> int: ...", "get: Any"),
     ("@dynamic\nasync def get(self) -> int: ...", "get(self) -> int"),
     ("@retry.listed\nasync def get(self) -> int: ...", "get(self) -> list[int]"),
     ("@retry.times(2)\nasync def get(self) -> int: ...", "get(self) -> list[int]"),

@@ -381,6 +381,40 @@ def test_other_names(write: Write) -> None:
         assert f"\n{line}\n" in stub
 
 
+def test_names_of_nowhere(write: Write) -> None:
+    """A module that is not installed may have what a type says."""
+    stub = write(
+        CLIENT,
+        library="""
+        from __future__ import annotations
+        from typing import TYPE_CHECKING
+        if TYPE_CHECKING:
+            from nowhere import Missing
+        class AsyncClient:
+            async def get(self) -> Missing: ...
+        """,
+    )
+
+    assert "from nowhere import Missing" in stub
+
+
+def test_awaited_by_what_is_unknown(write: Write) -> None:
+    """What awaiting an object gives is unknown if nothing says what it awaits."""
+    stub = write(
+        CLIENT,
+        library="""
+        class Coming:
+            get = None
+            def __await__(self): return self.get().__await__()
+        class AsyncClient:
+            async def go(self) -> None: ...
+            def coming(self) -> Coming: ...
+        """,
+    )
+
+    assert methods(stub)["coming"] == "coming(self) -> Any"
+
+
 def test_bound_that_is_anything(write: Write) -> None:
     """A type variable whose bound has `object` in it accepts twins as it is."""
     stub = write(
