@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from time import monotonic
 from types import CodeType, FrameType
-from typing import Final
+from typing import Final, NamedTuple
 
 from .._logging import log_warning
 from .lifecycle import Thread
@@ -26,19 +26,29 @@ _LOOP: Final = (
 )
 
 
-class _Pulse:
-    """The time at which `loop` turned last, to within `interval` seconds while it turns."""
+class _Moment(NamedTuple):
+    """A time, and the CPU time that the loop thread had used by then, both in seconds."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, interval: float) -> None:
+    time: float
+    used: float
+
+
+class _Pulse:
+    """The moment at which `loop` turned last, to within `interval` seconds while it turns."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, interval: float, now: Callable[[], _Moment]
+    ) -> None:
         self._loop = loop
         self._interval = interval
         self._timer: asyncio.TimerHandle
-        self.last: float
+        self.now = now
+        self.last: _Moment
         self.beat()
 
     def beat(self) -> None:
-        """Note the time, from now on in each interval. Loop thread only."""
-        self.last = monotonic()
+        """Note the moment, from now on in each interval. Loop thread only."""
+        self.last = self.now()
         self._timer = self._loop.call_later(self._interval, self.beat)
 
     def stop(self) -> None:
@@ -62,8 +72,9 @@ class Watchdog:
     @contextmanager
     def watching(self, loop: asyncio.AbstractEventLoop) -> Generator[None]:
         """Watch `loop`, which the calling thread runs inside the block."""
-        pulse, stopped = _Pulse(loop, self._timeout / _LOOKS), threading.Event()
-        name, args = f"{self._name}-watchdog", (pulse, threading.get_ident(), stopped)
+        thread, stopped = threading.get_ident(), threading.Event()
+        pulse = _Pulse(loop, self._timeout / _LOOKS, _clock(thread))
+        name, args = f"{self._name}-watchdog", (pulse, thread, stopped)
         watching = Thread(self._watch, name, args)
         try:
             watching.start()
@@ -83,30 +94,32 @@ class Watchdog:
     def _watch(self, pulse: _Pulse, thread: int, stopped: threading.Event) -> None:
         callback: FrameType | None = None
         warned = False
-        cpu_time = _cpu_clock(thread)
-        looked = since = beaten = monotonic()
-        used = cpu_time()
+        looked = beaten = pulse.now()
+        since = looked.time
         while not stopped.wait(self._timeout / _LOOKS):
             # The stack first: the callback may continue as soon as this thread releases the GIL.
             stack = self._stack(sys._current_frames().get(thread))
-            now, used_before, used = monotonic(), used, cpu_time()
-            # A C function that holds the GIL stops this thread too. The callback found afterwards
-            # has been running since the loop turned last, unless the machine was just busy.
-            was_stopped = min(now - looked, 2 * (used - used_before)) >= self._timeout
+            now = pulse.now()
             if pulse.last != beaten:
                 beaten = pulse.last
-                callback, since, warned = None, now, False
+                callback, since, warned = None, now.time, False
             found = stack[-1][0] if stack else None
             if found is not callback:
-                callback, since = found, max(looked, beaten) if was_stopped else now
-            if now - since >= self._timeout and not warned:
-                self._warn(now - since, stack)
+                # A C function that holds the GIL stops this thread too. The callback found
+                # afterwards has been running since then, unless the machine was just busy.
+                then = max(looked, beaten)
+                was_stopped = min(now.time - then.time, 2 * (now.used - then.used)) >= self._timeout
+                callback, since = found, then.time if was_stopped else now.time
+            if stack is None:
+                since = now.time
+            elif now.time - since >= self._timeout and not warned:
+                self._warn(now.time - since, stack)
                 warned = True
             looked = now
             del stack, found
 
-    def _stack(self, frame: FrameType | None) -> list[tuple[FrameType, int]]:
-        """Return the frames and lines of the running callback, innermost first; none if idle.
+    def _stack(self, frame: FrameType | None) -> list[tuple[FrameType, int]] | None:
+        """Return the frames and lines of the running callback, innermost first; None if idle.
 
         Each run of a callback has its own outermost frame. With uvloop, that is the frame of the
         function or coroutine. A coroutine has the same frame in every step, but takes only one step
@@ -115,12 +128,13 @@ class Watchdog:
         stack: list[tuple[FrameType, int]] = []
         while frame is not None and frame.f_code not in _LOOP:
             if frame.f_code is self._entry:
+                # uvloop, which is idle or runs a callback in C.
                 return stack
             stack.append((frame, frame.f_lineno))
             if frame.f_code is _RUN_CALLBACK:
                 return stack
             frame = frame.f_back
-        return []
+        return None
 
     def _warn(self, seconds: float, stack: list[tuple[FrameType, int]]) -> None:
         ours = (_RUN_CALLBACK.co_filename, self._entry.co_filename)
@@ -134,8 +148,9 @@ class Watchdog:
         log_warning(message, self._name, seconds, where, "".join(summary.format()))
 
 
-def _cpu_clock(thread: int) -> Callable[[], float]:
-    """Return a clock of a thread's CPU time in seconds, or of real time if unavailable."""
+def _clock(thread: int) -> Callable[[], _Moment]:
+    """Return a clock of real time and a thread's CPU time, which is real time if unavailable."""
+    used: Callable[[], float] = monotonic
     if hasattr(time, "pthread_getcpuclockid"):
-        return functools.partial(time.clock_gettime, time.pthread_getcpuclockid(thread))
-    return monotonic
+        used = functools.partial(time.clock_gettime, time.pthread_getcpuclockid(thread))
+    return lambda: _Moment(monotonic(), used())
