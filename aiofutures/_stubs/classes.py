@@ -82,6 +82,12 @@ class Context:
                 return Target(cls.module.name, name, None if found is None else found.node)
         return resolve_expression(node, self.module)
 
+    def inside(self, function: Function) -> Context:
+        """Return the meaning of names in the annotations of a function or method."""
+        is_self = itself(function, self)
+        own = frozenset(each.name for each in type_parameters(function)) - is_self
+        return replace(self, own=own, is_self=is_self)
+
 
 Known: TypeAlias = dict[Key, Bound]
 
@@ -121,12 +127,15 @@ class Class:
         """Where it is defined."""
         return self.module.name, self.name
 
-    def live(self) -> Any:
-        """Return the actual class, if its module is imported and has it."""
+    def live(self) -> type | None:
+        """Return the actual class, if its module is imported and has it.
+
+        The original, where its twin has taken its name.
+        """
         live: Any = sys.modules.get(self.module.name)
         for part in self.name.split("."):
             live = getattr(live, part, None)
-        return live
+        return vars(live).get("_aiofutures_class", live) if isinstance(live, type) else None
 
     @cached_property
     def scope(self) -> dict[str, Binding]:
@@ -289,6 +298,24 @@ def through_alias(target: Target) -> tuple[Target, list[ast.expr]]:
         if found is not None and isinstance(found.binding, ast.ClassDef):
             return found, arguments_of(binding.value)
     return target, []
+
+
+def itself(function: Function, context: Context) -> frozenset[str]:
+    """Return the type variable, if any, that annotates the first parameter."""
+    parameters = function.args.posonlyargs + function.args.args
+    if not parameters or "staticmethod" in decorator_names(function):
+        return frozenset()
+    annotation = unquoted(parameters[0].annotation)
+    if isinstance(annotation, ast.Subscript):
+        target = context.target(annotation.value)
+        is_class = target is not None and target.name in {"type", "Type"}
+        annotation = unquoted(annotation.slice) if is_class else None
+    if not isinstance(annotation, ast.Name):
+        return frozenset()
+    target = context.target(annotation)
+    is_variable = target is not None and is_type_variable(target)
+    is_own = annotation.id in {each.name for each in type_parameters(function)}
+    return frozenset({annotation.id} if is_variable or is_own else ())
 
 
 @overload

@@ -54,19 +54,21 @@ _UNTOLD: Final = frozenset({"Any", "Callable", "object"})
 
 @dataclass(frozen=True)
 class Made:
-    """A function derived from another one.
+    """A function, perhaps derived from another one.
 
     Attributes:
         function: A function with the parameters of the derived one.
         context: The meaning of the names in it.
-        returns: What a call returns; None if nothing is known about what was made.
+        returns: What a call returns; None if the function itself says it.
         is_attribute: Whether it is no function, but a value that is computed as a property is.
+        is_opaque: Whether nothing is known about what was made.
     """
 
     function: Function
     context: Context
     returns: Bound | None
     is_attribute: bool = False
+    is_opaque: bool = False
 
 
 @dataclass
@@ -92,26 +94,27 @@ class _Signature:
     given: Bound
 
 
-def applied(node: Function, member: Member) -> Made | None:
-    """Return what its decorators turn a method into; None if they leave its type alone."""
-    plain = made = undecorated(node, member.context)
-    for decorator in reversed(node.decorator_list):
-        called = decorator.func if isinstance(decorator, ast.Call) else decorator
-        name = ast.unparse(called).rpartition(".")[2]
+def applied(node: Function, context: Context) -> Made:
+    """Return what its decorators turn a method into."""
+    plain = made = undecorated(node, context)
+    alone = replace(plain, returns=None)
+    names = decorator_names(node)
+    for decorator, name in zip(reversed(node.decorator_list), reversed(names), strict=True):
         if name in _MANAGERS:
-            made = plain = replace(made, returns=_manager(node, member.context, _MANAGERS[name]))
+            made = replace(made, returns=_manager(node, made.context, _MANAGERS[name]))
         if name in _KNOWN:
             continue
-        signatures = [*_signatures(decorator, member.context)]
+        signatures = [*_signatures(decorator, context)]
         found = [each for each in (_wrapped(one, made) for one in signatures) if each is not None]
         if signatures and not found:
-            return replace(made, returns=None)
+            return replace(alone, is_opaque=True)
         made = found[0] if found else made
-    return None if made is plain else made
+    return alone if made is plain else made
 
 
 def undecorated(node: Function, context: Context) -> Made:
     """Return a function as it is without its decorators."""
+    context = context.inside(node)
     returns = node.returns or Reference("typing", "Any")
     if isinstance(node, ast.AsyncFunctionDef) and not _is_generator(node):
         nothing = Reference("typing", "Any")
@@ -129,7 +132,8 @@ def _manager(node: Function, context: Context, kind: str) -> Bound:
     returns = unquoted(node.returns)
     args = arguments_of(returns) if isinstance(returns, ast.Subscript) else []
     item = args[0] if args else Reference("typing", "Any")
-    manager = ast.Subscript(Reference("contextlib", kind), item)
+    left = ast.BinOp(Reference("builtins", "bool"), ast.BitOr(), ast.Constant(None))
+    manager = ast.Subscript(Reference("contextlib", kind), ast.Tuple([item, left]))
     return Bound(manager, context)
 
 
@@ -187,7 +191,7 @@ def _of_functions(target: Target, *, is_called: bool) -> Iterator[_Signature]:
         yield from _of_objects(cls, is_called=is_called)
     if isinstance(binding, Defined):
         for node in overloads_in(binding.nodes) or binding.nodes:
-            yield from _of_function(node, _context_of(node, context), 0, is_called=is_called)
+            yield from _of_function(node, context.inside(node), 0, is_called=is_called)
 
 
 def _of_objects(cls: Class, *, is_called: bool) -> Iterator[_Signature]:
@@ -202,7 +206,7 @@ def _of_method(member: Member, *, is_called: bool) -> Iterator[_Signature]:
     if not isinstance(member.binding, Defined):
         return
     for node in overloads_in(member.binding.nodes) or member.binding.nodes:
-        context = _context_of(node, member.context)
+        context = member.context.inside(node)
         index = 0 if "staticmethod" in decorator_names(node) else 1
         yield from _of_function(node, context, index, is_called=is_called)
 
@@ -244,10 +248,6 @@ def _annotation(node: Function, index: int) -> ast.expr | None:
     """Return the type of a positional parameter."""
     positional = node.args.posonlyargs + node.args.args
     return positional[index].annotation if index < len(positional) else None
-
-
-def _context_of(node: Function, context: Context) -> Context:
-    return replace(context, own=frozenset(each.name for each in type_parameters(node)))
 
 
 # How they fit.

@@ -300,9 +300,8 @@ def changed_arguments(
     )
 
 
-def value_of(name: str, cls: type[Enum]) -> ast.expr:
+def value_of(name: str, member: Enum) -> ast.expr:
     """Return the value of a member of an enumeration, if it is a plain one."""
-    member = cls[name]
     if member.name != name:
         # An alias.
         return ast.Name(str(member.name))

@@ -252,7 +252,7 @@ class Rest:
             return self._alias(binding.node, context)
         is_member = context.classes and context.classes[-1].live() is type(value)
         if isinstance(value, Enum) and is_member:
-            return ast.Assign([target], value_of(name, type(value)), lineno=0)
+            return ast.Assign([target], value_of(name, value), lineno=0)
         said = _said(binding.value)
         if said is not None:
             return ast.AnnAssign(target, self._translated(said, context), None, 1)

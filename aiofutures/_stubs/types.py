@@ -25,6 +25,7 @@ from .classes import (
     call_of,
     class_of,
     is_type_variable,
+    itself,
     limits_of,
     members_of,
     parsed,
@@ -40,7 +41,6 @@ from .modules import (
     Defined,
     Function,
     Target,
-    decorator_names,
     load,
     public_place,
     resolve,
@@ -263,12 +263,6 @@ class Types:
         rest = [self.translate(each, context, Position.KEPT) for each in args[1:]]
         left = rest or [ast.BinOp(Reference("builtins", "bool"), ast.BitOr(), ast.Constant(None))]
         return subscript(Reference("contextlib", "AbstractContextManager"), [entered, *left])
-
-    def manager_of_generator(self, node: ast.expr, context: Context) -> ast.expr:
-        """Return the type of a context manager made of a generator annotated with `node`."""
-        node = unquoted(node)
-        args = arguments_of(node) if isinstance(node, ast.Subscript) else []
-        return self._manager(args[:1], context)
 
     def _import(self, target: Target) -> ast.expr:
         return Reference(*public_place(target))
@@ -707,11 +701,6 @@ class Types:
         is_async = any(self._is_async(members[name]) for name in sorted(public | called))
         return Kind.TWIN if iterates or enters or is_async else Kind.PLAIN
 
-    def _is_made_async(self, made: Made | None) -> bool:
-        """Tell whether decorators have made a function async."""
-        returns = None if made is None else made.returns
-        return returns is not None and self.is_async_type(returns.node, returns.context)
-
     def _holds_field(self, field: Member) -> bool:
         """Tell whether a field of a record may be, or contain, something async."""
         assert isinstance(field.binding, Assigned)  # noqa: S101
@@ -738,14 +727,18 @@ class Types:
                 return True
         return False
 
+    def _is_made_async(self, made: Made) -> bool:
+        """Tell whether decorators have made a function async."""
+        returns = made.returns
+        return returns is not None and self.is_async_type(returns.node, returns.context)
+
     def _is_async(self, member: Member) -> bool:
         binding, context = member.binding, member.context
         if isinstance(binding, Defined):
             return any(
                 isinstance(node, ast.AsyncFunctionDef)
-                or "asynccontextmanager" in decorator_names(node)
                 or (node.returns is not None and self.is_async_type(node.returns, context))
-                or self._is_made_async(applied(node, member))
+                or self._is_made_async(applied(node, context))
                 for node in binding.nodes
             )
         if not isinstance(binding, Assigned):
@@ -812,10 +805,9 @@ def is_protocol(cls: Class) -> bool:
 def _kind_at_run_time(cls: Class) -> Kind | None:
     """Return the kind of a class that exists at run time, as far as the class determines it."""
     live = cls.live()
-    if not isinstance(live, type):
+    if live is None:
         return None
-    # Its twin may have taken its name.
-    kind = kind_of_class(vars(live).get("_aiofutures_class", live))
+    kind = kind_of_class(live)
     return Kind[kind.name] if kind.name in Kind.__members__ else None
 
 
@@ -830,21 +822,3 @@ def is_record(cls: Class) -> bool:
     """Tell whether a class is a named tuple with known types, or a typed dictionary."""
     bases = (base for base, _ in cls.ancestry() if isinstance(base, Target))
     return any(base.module in _SPECIAL and base.name in _RECORDS for base in bases)
-
-
-def itself(function: Function, context: Context) -> frozenset[str]:
-    """Return the type variable, if any, that annotates the first parameter."""
-    parameters = function.args.posonlyargs + function.args.args
-    if not parameters or "staticmethod" in decorator_names(function):
-        return frozenset()
-    annotation = unquoted(parameters[0].annotation)
-    if isinstance(annotation, ast.Subscript):
-        target = context.target(annotation.value)
-        is_class = target is not None and target.name in {"type", "Type"}
-        annotation = unquoted(annotation.slice) if is_class else None
-    if not isinstance(annotation, ast.Name):
-        return frozenset()
-    target = context.target(annotation)
-    is_variable = target is not None and is_type_variable(target)
-    is_own = annotation.id in {each.name for each in type_parameters(function)}
-    return frozenset({annotation.id} if is_variable or is_own else ())

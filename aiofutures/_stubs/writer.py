@@ -6,10 +6,10 @@ import ast
 import builtins
 from collections.abc import Iterator
 from dataclasses import replace
-from enum import EnumMeta
+from enum import Enum, EnumMeta
 from functools import partial
 from inspect import isfunction, signature
-from typing import Any, Final
+from typing import Final
 
 from .._twins.base import SYNC_NAMES
 from .._twins.members import OWN
@@ -25,7 +25,6 @@ from .classes import (
     collection_of,
     is_type_variable,
     members_of,
-    type_parameters,
     unquoted,
     variables_in,
 )
@@ -53,7 +52,7 @@ from .names import (
     value_of,
 )
 from .references import Reference, Unfinished
-from .types import Kind, Position, Types, is_protocol, itself
+from .types import Kind, Position, Types, is_protocol
 
 _HIDDEN: Final = frozenset(
     {"__slots__", "__match_args__", "__doc__", "__module__", "__all__", "__orig_bases__", "__str__"}
@@ -135,7 +134,7 @@ class Writer:
             name
             for name in _COMPARISONS
             if name not in members_of(cls)
-            and any(isfunction(getattr(_live(each), name, None)) for each in nearest)
+            and any(isfunction(getattr(each.live(), name, None)) for each in nearest)
         }
         # Self is another class here, so this would not be what the base has.
         kept |= {
@@ -201,11 +200,12 @@ class Writer:
 
         A named tuple has a `__new__` instead.
         """
-        live = _live(cls)
+        live = cls.live()
         found = (getattr(live, name, None) for name in ("__init__", "__new__"))
         made = next(filter(isfunction, found), None)
         # A protocol has one that only refuses, and a deprecated class one that warns.
-        if made is None or made.__module__ in {"typing", "typing_extensions", "warnings"}:
+        refuses = {"typing", "typing_extensions", "warnings"}
+        if live is None or made is None or made.__module__ in refuses:
             return
         args = _arguments(["self"])
         # Those of attrs may have other names.
@@ -241,12 +241,8 @@ class Writer:
 
     def _member(self, name: str, member: Member, cls: Class) -> Iterator[ast.stmt]:
         binding = member.binding
-        if isinstance(binding, Defined) and _is_opaque(binding, member):
-            yield ast.AnnAssign(ast.Name(name), Reference("typing", "Any"), None, 1)
-        elif isinstance(binding, Defined):
+        if isinstance(binding, Defined):
             yield from self._functions(name, binding.nodes, member, cls)
-        elif isinstance(binding, Assigned) and _is_of_enumeration(name, member):
-            yield ast.Assign([ast.Name(name)], value_of(name, member.owner.live()), lineno=0)
         elif isinstance(binding, Assigned):
             yield from self._attribute(name, binding, member, cls)
         elif isinstance(binding, ast.ClassDef):
@@ -265,6 +261,10 @@ class Writer:
     def _attribute(
         self, name: str, binding: Assigned, member: Member, cls: Class
     ) -> Iterator[ast.stmt]:
+        enumerated = _enumerated(name, member)
+        if enumerated is not None:
+            yield ast.Assign([ast.Name(name)], value_of(name, enumerated), lineno=0)
+            return
         if binding.annotation is not None:
             kind, value = self._declared(binding, member)
             taken = self._types.of_setter(binding.annotation, member.context)
@@ -280,7 +280,8 @@ class Writer:
         types: list[ast.expr] = []
         for each in inferred(binding, member):
             if isinstance(each, Made):
-                yield self._written_function(name, each.function, member, cls, each)
+                context = self._context(each.function, each.context, member, cls)
+                yield self._function(name, member, cls, replace(each, context=context))
             else:
                 types.append(self._types.bound(each, Position.ATTRIBUTE))
         kind = joined(types) if types else Reference("typing", "Any")
@@ -325,24 +326,29 @@ class Writer:
     def _functions(
         self, name: str, nodes: list[Function], member: Member, cls: Class
     ) -> Iterator[ast.stmt]:
+        context = partial(self._context, member=member, cls=cls)
+        made = {node: applied(node, context(node, member.context)) for node in nodes}
+        if made[nodes[-1]].is_opaque:
+            yield ast.AnnAssign(ast.Name(name), Reference("typing", "Any"), None, 1)
+            return
         overloads = overloads_in(nodes)
         others = [node for node in nodes if node not in overloads]
         fitting = [node for node in overloads if self._fits(node, member, cls)]
         if not fitting:
             for node in others or nodes:
-                yield from self._function(name, node, member, cls)
+                yield self._function(name, member, cls, made[node])
             return
         for node in fitting:
-            for written in self._function(name, node, member, cls):
-                if len(fitting) == 1:
-                    written.decorator_list = [
-                        each
-                        for each in written.decorator_list
-                        if not (isinstance(each, Reference) and each.name == "overload")
-                    ]
-                if node is fitting[0] and others and not ast.get_docstring(node):
-                    written.body = docstring(others[-1]) or written.body
-                yield written
+            written = self._function(name, member, cls, made[node])
+            if len(fitting) == 1:
+                written.decorator_list = [
+                    each
+                    for each in written.decorator_list
+                    if not (isinstance(each, Reference) and each.name == "overload")
+                ]
+            if node is fitting[0] and others and not ast.get_docstring(node):
+                written.body = docstring(others[-1]) or written.body
+            yield written
 
     def _fits(self, node: Function, member: Member, cls: Class) -> bool:
         """Tell whether an overload applies to this class: the type of `self` may exclude it."""
@@ -372,45 +378,36 @@ class Writer:
         has = self._types.bound(known, Position.KEPT)
         return ast.dump(self._types.translate(arg, context, Position.KEPT)) == ast.dump(has)
 
-    def _function(
-        self, name: str, node: Function, member: Member, cls: Class
-    ) -> Iterator[ast.FunctionDef]:
-        made = applied(node, member)
-        node = node if made is None else made.function
-        written = self._written_function(name, node, member, cls, made)
-        if made is not None and made.is_attribute:
-            written.decorator_list = [Reference("builtins", "property")]
-        yield written
-
-    def _written_function(
-        self, name: str, node: Function, member: Member, cls: Class, found: Made | None
-    ) -> ast.FunctionDef:
-        context = self._context(node, found.context if found else member.context, member, cls)
+    def _function(self, name: str, member: Member, cls: Class, made: Made) -> ast.FunctionDef:
+        node, context = made.function, made.context
         arguments = self._parameters(node, context)
-        returns = self._returns(name, node, context, member, cls, found)
+        returns = self._returns(name, member, cls, made)
         decorators = [*self._decorators(name, node, context)]
+        if made.is_attribute:
+            decorators = [Reference("builtins", "property")]
         written = _function(name, arguments, returns, decorators, docstring(node))
         self._types.add_brackets(written, node, context, Position.TAKEN)
         return written
 
     def _context(self, node: Function, context: Context, member: Member, cls: Class) -> Context:
         """Return the meaning of names in a method."""
-        is_self = itself(node, context)
+        lost = self._unmatched(node, context, {member.owner, cls})
+        return replace(context.inside(node), known=lost | context.known)
+
+    def _unmatched(self, node: Function, context: Context, known: set[Class]) -> Known:
+        """Return type variables of the protocol that `self` has to match, if it is no known class.
+
+        The stub does not say what they are.
+        """
         positional = [*node.args.posonlyargs, *node.args.args]
         own = unquoted(positional[0].annotation) if positional else None
-        lost: Known = {}
-        if isinstance(own, ast.Subscript) and "staticmethod" not in decorator_names(node):
-            target = context.target(own.value)
-            wanted = None if target is None else class_of(target)
-            if wanted is not None and wanted not in (member.owner, cls):
-                # The stub does not say that `self` matches this protocol.
-                lost = dict.fromkeys(variables_in(own.slice, context), UNKNOWN)
-        return replace(
-            context,
-            known=lost | context.known,
-            own=frozenset(each.name for each in type_parameters(node)) - is_self,
-            is_self=is_self,
-        )
+        if not isinstance(own, ast.Subscript) or "staticmethod" in decorator_names(node):
+            return {}
+        target = context.target(own.value)
+        wanted = None if target is None else class_of(target)
+        if wanted is None or wanted in known:
+            return {}
+        return dict.fromkeys(variables_in(own.slice, context), UNKNOWN)
 
     def _parameters(self, node: Function, context: Context) -> ast.arguments:
         args = node.args
@@ -467,15 +464,8 @@ class Writer:
                 pass
         return _DOTS
 
-    def _returns(
-        self,
-        name: str,
-        node: Function,
-        context: Context,
-        member: Member,
-        cls: Class,
-        found: Made | None,
-    ) -> ast.expr | None:
+    def _returns(self, name: str, member: Member, cls: Class, made: Made) -> ast.expr | None:
+        node, context = made.function, made.context
         if name == "__init__":
             return ast.Constant(None)
         if name == "__iter__" and member.name == "__aiter__":
@@ -483,12 +473,10 @@ class Writer:
         if name == "__call__" and member.name == "__await__":
             awaited = self._types.awaited(cls, {})
             return None if awaited is None else self._types.bound(awaited, Position.GIVEN)
-        if found is not None and found.returns is not None:
-            return self._types.bound(found.returns, Position.RESULT)
+        if made.returns is not None:
+            return self._types.bound(made.returns, Position.RESULT)
         if node.returns is None:
             return self._unsaid(node, context, member)
-        if {"asynccontextmanager", "contextmanager"} & {*decorator_names(node)}:
-            return self._types.manager_of_generator(node.returns, context)
         position = Position.GIVEN if isinstance(node, ast.AsyncFunctionDef) else Position.RESULT
         return self._types.translate(node.returns, context, position)
 
@@ -545,21 +533,9 @@ class Writer:
         return Reference(*public_place(target))
 
 
-def _is_opaque(binding: Defined, member: Member) -> bool:
-    """Tell whether nothing is known about what decorators have made of a function."""
-    made = applied(binding.nodes[-1], member)
-    return made is not None and made.returns is None
-
-
-def _live(cls: Class) -> Any:
-    """Return the actual class, or None; its twin may have taken its name."""
-    live = cls.live()
-    return vars(live).get("_aiofutures_class", live) if isinstance(live, type) else None
-
-
 def _ordering(cls: Class, members: dict[str, Member]) -> Iterator[ast.stmt]:
     """Yield the comparisons that a decorator such as `dataclass` creates."""
-    live = _live(cls)
+    live = cls.live()
     for name in _COMPARISONS:
         if name not in members and isfunction(getattr(live, name, None)):
             arguments = _arguments(["self", "other"])
@@ -599,10 +575,11 @@ def _enumeration(cls: Class) -> str | None:
     return next((each for each in ("Flag", "Enum") if ("enum", each) in keys), None)
 
 
-def _is_of_enumeration(name: str, member: Member) -> bool:
-    """Tell whether an attribute is a member of an enumeration."""
+def _enumerated(name: str, member: Member) -> Enum | None:
+    """Return the member of an enumeration that an attribute is; None if it is none."""
     live = member.owner.live()
-    return isinstance(live, EnumMeta) and name in live.__members__
+    found: Enum | None = live.__members__.get(name) if isinstance(live, EnumMeta) else None
+    return found
 
 
 _DOTS: Final = ast.Constant(...)

@@ -1,6 +1,8 @@
 """The members of stubs that decorators have made."""
 
+import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -179,6 +181,20 @@ DECORATED = [
         "@classmethod\n@listed\nasync def get(cls) -> Self: ...",
         "@classmethod\ndef get(cls) -> list[Self]",
     ),
+    ("@listed\nasync def get(self: S, other: S) -> S: ...", "get(self, other: Self) -> list[Self]"),
+    ("@listed\nasync def get(self, a: type[R]) -> R: ...", "get(self, a: type[R]) -> list[R]"),
+]
+
+WITH_BRACKETS = [
+    (
+        "@listed\nasync def get[T](self, a: type[T]) -> T: ...",
+        "get[T](self, a: type[T]) -> list[T]",
+    ),
+    ("@listed\nasync def get[T](self: T) -> T: ...", "get(self) -> list[Self]"),
+    (
+        "@asynccontextmanager\nasync def get[T](self, a: T) -> AsyncIterator[T]: yield a",
+        "get[T](self, a: T) -> AbstractContextManager[T, bool | None]",
+    ),
 ]
 
 
@@ -193,3 +209,12 @@ def stub(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_method(stub: str, number: int, expected: str) -> None:
     """A method has the type that the decorators give it; Any if they do not tell."""
     assert methods(stub, f"Client{number}")["get"] == expected
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="is new syntax in Python 3.12")
+@pytest.mark.parametrize(("source", "expected"), WITH_BRACKETS)
+def test_brackets(tmp_path: Path, source: str, expected: str) -> None:
+    """The type parameters of a method are known in what decorators make of it."""
+    stub = stub_of_members(tmp_path, DECORATORS, [textwrap.indent(source, "    ").strip()])
+
+    assert methods(stub, "Client0")["get"] == expected

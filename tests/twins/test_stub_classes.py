@@ -65,7 +65,7 @@ class TestManagers:
         assert members["old"] == f"old(self) -> {manager}[Self, bool | None]"
         assert members["bare"] == f"bare(self) -> {manager}[Any, bool | None]"
         assert members["logged"] == f"logged(self) -> {manager}[Page, bool | None]"
-        assert members["paired"] == f"paired(self) -> list[{manager}[Page]]"
+        assert members["paired"] == f"paired(self) -> list[{manager}[Page, bool | None]]"
         itself = methods(stub, "Pool")["itself"]
         assert itself == f"itself(self) -> {manager}[Self, bool | None]"
 
