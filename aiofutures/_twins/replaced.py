@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
 from .._snapshot import snapshot
+from .._typing import override
 from .kinds import function_of, is_async_function, is_for_loop_thread
 
 if TYPE_CHECKING:
@@ -22,11 +23,22 @@ _replacing: Final = RLock()
 _METHODS: Final = (FunctionType, classmethod, staticmethod)
 
 
+class _Variant:
+    """A class that looks like another one, whose `__init_subclass__` it does not call."""
+
+    __slots__ = ()
+
+    @classmethod
+    @override
+    def __init_subclass__(cls) -> None: ...
+
+
 def variant(cls: type[Twin], namespace: dict[str, Any]) -> type[Twin]:
     """Return a subclass that looks the same, for those twins of a class that have more members."""
     looks = {name: getattr(cls, name) for name in ("__module__", "__qualname__")}
     kept = {"_aiofutures_class": cls._aiofutures_class, "_aiofutures_plain": plain(cls)}
-    return type(cls.__name__, (cls,), {"__slots__": (), **looks, **kept, **namespace})
+    bases = (cls,) if issubclass(cls, _Variant) else (_Variant, cls)
+    return type(cls.__name__, bases, {"__slots__": (), **looks, **kept, **namespace})
 
 
 def plain(cls: type[Twin]) -> type[Twin]:
@@ -47,14 +59,15 @@ def replace(twin: Twin, original: Any, name: str, value: Any) -> None:
     An async function fits, and so does any other if the method is sync there, too. The method
     itself is put back by tools that have replaced it.
     """
+    cls, _ = _replaced_in(twin)
+    if _is_itself(value, getattr_static(cls, name), twin):
+        restore(twin, original, name)
+        return
+    is_async = _gives_async(value)
+    if is_async or not _is_async(twin._aiofutures_class, name):
+        setattr(original, name, value)
     with _replacing:
         cls, replaced = _replaced_in(twin)
-        if _is_itself(value, getattr_static(cls, name), twin):
-            restore(twin, original, name)
-            return
-        is_async = _gives_async(value)
-        if is_async or not _is_async(twin._aiofutures_class, name):
-            setattr(original, name, value)
         if is_async:
             replaced.pop(name, None)
         else:
@@ -105,7 +118,7 @@ def _replaced_in(twin: Twin) -> tuple[type[Twin], dict[str, Any]]:
     """Return the class of a twin without what was replaced, and a copy of that, by name."""
     cls = type(twin)
     replaced = vars(cls).get("_aiofutures_replaced")
-    return (cls, {}) if replaced is None else (cls.__bases__[0], dict(replaced))
+    return (cls, {}) if replaced is None else (cls.__bases__[-1], dict(replaced))
 
 
 def _show(twin: Twin, cls: type[Twin], replaced: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Methods of twins that tests and users replace, for instance by mocks."""
 
 import sys
+import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -8,7 +9,8 @@ from typing import Any, Self
 from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec, patch
 
 import pytest
-from support import MakeExecutor
+from support import LIMIT, MakeExecutor
+from typing_extensions import override
 
 from aiofutures import sync_class, unwrap
 from twins import shop
@@ -255,6 +257,50 @@ def test_object_of_a_subclass(Client: Any) -> None:
     with patch.object(mine, "fetch", return_value="mocked"):
         assert mine.fetch("x") == "mocked"
         assert mine.get("x") == "mine real x"
+
+
+def test_class_that_is_told_of_subclasses(Client: Any) -> None:
+    """A class learns of the subclasses that users write, and of no others."""
+    told: list[str] = []
+
+    class Mine(Client):  # type: ignore[misc]  # it is Any
+        @override
+        def __init_subclass__(cls, *, tag: str) -> None:
+            told.append(tag)
+
+    class Yours(Mine, tag="yours"): ...
+
+    yours = Yours()
+    with patch.object(yours, "get", return_value="mocked"), yours:
+        assert yours.get("x") == "mocked"
+    assert yours.get("x") == "real x"
+    assert told == ["yours"]
+
+
+def test_original_that_waits(make_executor: MakeExecutor) -> None:
+    """While an original's `__setattr__` runs, methods of other twins can be replaced."""
+    entered, done = threading.Event(), threading.Event()
+
+    class Slow(AsyncClient):
+        @override
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "get":
+                entered.set()
+                assert done.wait(LIMIT)
+            super().__setattr__(name, value)
+
+    Client = sync_class(Slow, executor=make_executor())
+    slow, other = Client(), Client()
+    thread = threading.Thread(target=setattr, args=(slow, "get", AsyncMock(return_value="mocked")))
+    thread.start()
+    assert entered.wait(LIMIT)
+
+    other.fetch = lambda name: "replaced"
+
+    done.set()
+    thread.join(LIMIT)
+    assert slow.get("x") == "mocked"
+    assert other.fetch("x") == "replaced"
 
 
 def test_class(Client: Any, client: Any) -> None:
