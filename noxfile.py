@@ -93,7 +93,7 @@ def free_threaded(session: nox.Session) -> None:
 def asgiref(session: nox.Session) -> None:
     """Run the tests with the oldest asgiref; `tests` takes the newest."""
     session.install("-e", ".[test]", "asgiref==3.8.*")
-    session.run("python", "-m", "pytest", "tests/sync/test_asgiref.py", *session.posargs)
+    session.run("python", "-m", "pytest", "tests/common/test_asgiref.py", *session.posargs)
 
 
 @nox.session(python=TOOLS)

@@ -2,8 +2,13 @@
 
 from concurrent.futures import BrokenExecutor, CancelledError, TimeoutError
 
-from ._classes import sync_class, unwrap
 from ._combinators import first, gather
+from ._common.exceptions import (
+    AsyncExecutorError,
+    BlockingCallWarning,
+    DeadlockError,
+    InvalidStateError,
+)
 from ._decorators import in_executor, to_sync, to_sync_context, to_sync_iter
 from ._default import (
     get_default_executor,
@@ -13,11 +18,11 @@ from ._default import (
     shared,
     sync_to_async,
 )
-from ._exceptions import AsyncExecutorError, BlockingCallWarning, DeadlockError, InvalidStateError
 from ._executor import AsyncExecutor, ExecutorStatistics
 from ._futures.future import Future
-from ._results import Results
-from ._shared import Shared
+from ._futures.results import Results
+from ._sync.shared import Shared
+from ._twins.sync_class import sync_class, unwrap
 
 __all__ = [
     "AsyncExecutor",

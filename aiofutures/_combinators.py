@@ -8,9 +8,9 @@ from inspect import CORO_CREATED, getcoroutinestate, isawaitable
 from types import CoroutineType
 from typing import Any, overload
 
+from ._common.typing import A, B, C, D, E, F, T
 from ._default import get_default_executor
 from ._futures.future import Future, as_awaited
-from ._typing import A, B, C, D, E, F, T
 
 
 @overload

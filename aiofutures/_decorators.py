@@ -13,13 +13,14 @@ from functools import partial
 from inspect import Signature, iscoroutine
 from typing import Any, Final, Protocol, TypeVar, overload
 
-from ._contract import Host
-from ._coroutines import (
+from ._common.contract import Host
+from ._common.coroutines import (
     generating_codes,
     is_async_generator_function,
     name_of,
     passed_for_async,
 )
+from ._common.typing import P, T
 from ._default import get_default_executor
 from ._futures.future import Future
 from ._futures.future import _then as then_awaiting
@@ -28,7 +29,6 @@ from ._sync.call import UNWANTED, ContextChanges, Openable, SubmitsCalls, SyncCa
 from ._sync.openers import entering, iterating
 from ._sync.signatures import awaited, awaited_or_viewed, copy_signature, entered, iterated
 from ._sync.views import ContextManager, opened, view
-from ._typing import P, T
 
 Y = TypeVar("Y")
 S = TypeVar("S")

@@ -6,12 +6,12 @@ import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
+from ._common.typing import P, T
 from ._executor import AsyncExecutor, default_executor
 from ._futures.future import Future
 from ._loops.thread import LoopThread
-from ._shared import Shared
 from ._sync.call import run_in_caller
-from ._typing import P, T
+from ._sync.shared import Shared
 
 _default = default_executor
 

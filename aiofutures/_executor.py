@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ._asgiref import LOCAL
-from ._coroutines import not_callable
-from ._exceptions import DeadlockError
+from ._common.asgiref import LOCAL
+from ._common.coroutines import not_callable
+from ._common.exceptions import DeadlockError
+from ._common.typing import P, T, override
 from ._futures.future import Future
+from ._futures.results import MapsCalls
 from ._loops.caller import Caller, leave_caller, waiting_caller
 from ._loops.group import LoopGroup
 from ._loops.run import run_forever
@@ -25,9 +27,7 @@ from ._loops.thread import LoopOptions, LoopThread
 from ._loops.watchdog import Watchdog
 from ._loops.waves import is_cleaning_up
 from ._loops.workers import Workers
-from ._results import MapsCalls
-from ._shared import Shared
-from ._typing import P, T, override
+from ._sync.shared import Shared
 
 _number = itertools.count()
 

@@ -58,7 +58,7 @@ nitpick_ignore_regex = [
 ]
 
 # Shown with the one signature of their implementation.
-OVERLOADED = {"_results": ["MapsCalls.map"], "_combinators": ["gather", "first"]}
+OVERLOADED = {"_futures.results": ["MapsCalls.map"], "_combinators": ["gather", "first"]}
 
 
 def forget_overloads(app: Sphinx) -> None:

@@ -113,7 +113,7 @@ def test_spoiled_signatures(workspace: Path, spoiled: str, request: pytest.Fixtu
     """Parameters that are lost, a result that is Any and a method that is not bound are found."""
     replacements, uses = MUTATIONS[spoiled]
     counts = dict.fromkeys(replacements, 0)
-    for name in ("_decorators", "_default", "_executor", "_results"):
+    for name in ("_decorators", "_default", "_executor", "_futures/results"):
         path = workspace / "aiofutures" / f"{name}.py"
         source = path.read_text()
         request.addfinalizer(partial(path.write_text, source))

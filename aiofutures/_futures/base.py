@@ -18,13 +18,13 @@ from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from weakref import ref
 
-from .._contract import BoundCall, Host, Runnable, Starter
-from .._coroutines import name_of, traceback_of
-from .._exceptions import InvalidStateError
-from .._logging import log_error
+from .._common.contract import BoundCall, Host, Runnable, Starter
+from .._common.coroutines import name_of, traceback_of
+from .._common.exceptions import InvalidStateError
+from .._common.logging import log_error
+from .._common.snapshot import snapshot
+from .._common.typing import T, override
 from .._loops.waves import Cleanups
-from .._snapshot import snapshot
-from .._typing import T, override
 from .waiters import Awaiters, StdlibWaiters, UnfetchedException, Watchers
 
 #: Done, with an exception. The standard library's FINISHED means done with a result here.

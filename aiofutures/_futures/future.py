@@ -12,13 +12,13 @@ from time import monotonic
 from typing import Any, Final, TypeVar
 from weakref import ref
 
-from .._contract import Host, ignore
-from .._coroutines import name_of
-from .._exceptions import InvalidStateError
+from .._common.contract import Host, ignore
+from .._common.coroutines import name_of
+from .._common.exceptions import InvalidStateError
+from .._common.typing import T, override
 from .._loops.caller import leave_caller
 from .._loops.thread import LoopThread
 from .._loops.waves import Cleanups
-from .._typing import T, override
 from .base import DONE, BaseFuture
 from .waiters import (
     HAS_CALL_GRAPH,

@@ -16,16 +16,16 @@ from time import monotonic, sleep
 from types import FunctionType, MethodType
 from typing import Any, Final, Protocol, TypeAlias
 
-from .._contract import Host, LendsPlaces, Runnable
-from .._exceptions import DeadlockError
+from .._common.contract import Host, LendsPlaces, Runnable
+from .._common.exceptions import DeadlockError
+from .._common.snapshot import snapshot
+from .._common.typing import override
 from .._loops.blocking import Event, block, open_gate
 from .._loops.caller import Caller
 from .._loops.lifecycle import unfetched
 from .._loops.limit import lend, lends_nothing, lent
 from .._loops.pool import leave_slot_for
 from .._loops.waves import is_spared
-from .._snapshot import snapshot
-from .._typing import override
 
 
 class Awaited(Runnable, Protocol):

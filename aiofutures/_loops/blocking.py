@@ -10,8 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from .._snapshot import snapshot
-from .._typing import P, T
+from .._common.snapshot import snapshot
+from .._common.typing import P, T
 from .pool import WorkerPool
 
 # On Windows, signals do not interrupt a wait for a lock. There the main thread, the only one to

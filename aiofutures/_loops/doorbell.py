@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-from .._typing import override
+from .._common.typing import override
 
 
 class Doorbell:

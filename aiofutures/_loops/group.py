@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
-from .._contract import Runnable
-from .._snapshot import snapshot
-from .._typing import P, T, override
+from .._common.contract import Runnable
+from .._common.snapshot import snapshot
+from .._common.typing import P, T, override
 from .blocking import Event
 from .lifecycle import Thread, Whole
 from .places import Places, SharedLimit

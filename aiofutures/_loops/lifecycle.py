@@ -26,11 +26,11 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, Final, Protocol
 
-from .._contract import Runnable
-from .._exceptions import InvalidStateError
-from .._logging import log_warning
-from .._snapshot import snapshot
-from .._typing import override
+from .._common.contract import Runnable
+from .._common.exceptions import InvalidStateError
+from .._common.logging import log_warning
+from .._common.snapshot import snapshot
+from .._common.typing import override
 from .green import are_threads_real
 from .waves import CancelsCalls, cancel_all, is_cleaning_up, nobody
 

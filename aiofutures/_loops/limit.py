@@ -12,8 +12,8 @@ from time import monotonic
 from typing import Any, Protocol, TypeAlias
 from weakref import ref
 
-from .._contract import Host, LendsPlaces, Runnable, TakeBack
-from .._snapshot import snapshot
+from .._common.contract import Host, LendsPlaces, Runnable, TakeBack
+from .._common.snapshot import snapshot
 from .blocking import block
 
 _Resume: TypeAlias = Callable[[], object]

@@ -6,9 +6,9 @@ from collections import deque
 from threading import RLock
 from typing import Protocol
 
-from .._contract import TakeBack
-from .._snapshot import snapshot
-from .._typing import override
+from .._common.contract import TakeBack
+from .._common.snapshot import snapshot
+from .._common.typing import override
 from .limit import Limit, RunsCallbacks
 
 

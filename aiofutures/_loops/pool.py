@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from contextvars import Context
 from typing import Any, Final, Protocol
 
-from .._logging import log_error
-from .._snapshot import snapshot
+from .._common.logging import log_error
+from .._common.snapshot import snapshot
 from .lifecycle import Thread
 
 

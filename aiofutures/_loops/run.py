@@ -16,12 +16,12 @@ from types import CoroutineType
 from typing import Any, Final, TypeAlias
 from weakref import ref
 
-from .._asgiref import LOCAL, arrive
-from .._contract import Runnable, ignore
-from .._coroutines import drop_frame, ensure_coroutine
-from .._exceptions import InvalidStateError
-from .._logging import log_error
-from .._snapshot import snapshot
+from .._common.asgiref import LOCAL, arrive
+from .._common.contract import Runnable, ignore
+from .._common.coroutines import drop_frame, ensure_coroutine
+from .._common.exceptions import InvalidStateError
+from .._common.logging import log_error
+from .._common.snapshot import snapshot
 from .blocking import Event
 from .doorbell import Doorbell
 from .lifecycle import running_loop_threads

@@ -16,12 +16,12 @@ from types import FunctionType
 from typing import Any
 from weakref import ref
 
-from .. import _asgiref
-from .._asgiref import LOCAL
-from .._contract import Host, Runnable
-from .._exceptions import InvalidStateError
-from .._logging import handle_loop_error
-from .._typing import P, T
+from .._common import asgiref
+from .._common.asgiref import LOCAL
+from .._common.contract import Host, Runnable
+from .._common.exceptions import InvalidStateError
+from .._common.logging import handle_loop_error
+from .._common.typing import P, T
 from .blocking import locked
 from .caller import CallerFuture, waiting_caller
 from .doorbell import doorbell
@@ -313,7 +313,7 @@ class LoopThread:
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> CallerFuture[T]:
         """Do the same, in the nearest call of `to_sync` or of asgiref's `async_to_sync`."""
-        executor = _asgiref.executor_of_asgiref() if LOCAL in sys.modules else None
+        executor = asgiref.executor_of_asgiref() if LOCAL in sys.modules else None
         if executor is not None:
             future = CallerFuture(self._workers, asyncio.get_running_loop(), fn, args, kwargs)
             # It refuses what comes from the very thread that waits.

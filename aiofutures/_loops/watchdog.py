@@ -14,7 +14,7 @@ from time import monotonic
 from types import CodeType, FrameType
 from typing import Final, NamedTuple
 
-from .._logging import log_warning
+from .._common.logging import log_warning
 from .lifecycle import Thread
 
 # Samples per time-out: the warning is late by at most a fifth of it.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Final, Protocol
 
-from .._contract import Runnable
+from .._common.contract import Runnable
 
 
 class CancelsCalls(Protocol):

@@ -10,10 +10,10 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 
-from .._asgiref import LOCAL, rehome
-from .._contract import TakeBack
-from .._coroutines import drop_frame
-from .._typing import T, override
+from .._common.asgiref import LOCAL, rehome
+from .._common.contract import TakeBack
+from .._common.coroutines import drop_frame
+from .._common.typing import T, override
 from .limit import pause
 from .pool import leave_slot_for
 

@@ -12,8 +12,8 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final
 
-from .._snapshot import snapshot
-from .._typing import override
+from .._common.snapshot import snapshot
+from .._common.typing import override
 from .blocking import block, open_gate
 from .lifecycle import worker_pools
 from .pool import WorkerPool

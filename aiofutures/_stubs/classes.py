@@ -11,7 +11,7 @@ from functools import cache, cached_property
 from itertools import repeat
 from typing import Any, Final, TypeAlias, overload
 
-from .._typing import override
+from .._common.typing import override
 from .modules import (
     Assigned,
     Binding,

@@ -13,10 +13,11 @@ from inspect import isawaitable
 from types import CoroutineType
 from typing import Any, Final, NamedTuple, Protocol
 
-from .. import _asgiref
-from .._asgiref import LOCAL, executors_variable
-from .._coroutines import refuse_decorated
-from .._exceptions import BlockingCallWarning, DeadlockError
+from .._common import asgiref
+from .._common.asgiref import LOCAL, executors_variable
+from .._common.coroutines import refuse_decorated
+from .._common.exceptions import BlockingCallWarning, DeadlockError
+from .._common.typing import P, T, override
 from .._futures.base import DONE
 from .._futures.future import Future
 from .._futures.waiters import refuse_on_own_loop
@@ -25,7 +26,6 @@ from .._loops.blocking import Event
 from .._loops.caller import Caller, waiting_caller
 from .._loops.limit import running_call
 from .._loops.thread import LoopThread, refuse_if_async
-from .._typing import P, T, override
 
 # How long an interrupted call may take to clean up, and a loop to receive a cancellation.
 _CLEANUP_SECONDS: Final = 5.0
@@ -170,7 +170,7 @@ class SyncCall(Caller):
     async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function and await what it returns, or return it as `Openable`."""
         waiting_caller.set(self)
-        if LOCAL in sys.modules and _asgiref.use_caller(LoopThread.running):
+        if LOCAL in sys.modules and asgiref.use_caller(LoopThread.running):
             self.own_variables = 2
         try:
             result = self.fn(*args, **kwargs)
@@ -238,10 +238,10 @@ class ContextChanges:
             before = seen.get(variable, _UNSET)
             if before is value or variable in _OF_THE_TASK or variable is executors:
                 continue
-            if _asgiref.is_local(variable, value):
-                if not _asgiref.has_changed(value, before):
+            if asgiref.is_local(variable, value):
+                if not asgiref.has_changed(value, before):
                     continue
-                value = _asgiref.rehomed(value)  # noqa: PLW2901
+                value = asgiref.rehomed(value)  # noqa: PLW2901
             if variable.get(_UNSET) is not value:
                 self._tokens.setdefault(variable, variable.set(value))
         # A token of another thread's context raises ValueError.

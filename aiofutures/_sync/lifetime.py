@@ -12,15 +12,15 @@ from functools import partial
 from typing import Any, Generic
 from weakref import ref
 
-from .._asgiref import LOCAL, arrive, use, without_sensitive_context
-from .._contract import Turns
-from .._coroutines import drop_frame
-from .._exceptions import DeadlockError
+from .._common.asgiref import LOCAL, arrive, use, without_sensitive_context
+from .._common.contract import Turns
+from .._common.coroutines import drop_frame
+from .._common.exceptions import DeadlockError
+from .._common.typing import T
 from .._futures.future import Future
 from .._loops.caller import waiting_caller
 from .._loops.limit import running_call
 from .._loops.thread import LoopThread
-from .._typing import T
 
 # The lifetime of a task, which the tasks it creates inherit.
 _lifetime: ContextVar[ref[Lifetime[Any]] | None] = ContextVar("_lifetime", default=None)

@@ -26,7 +26,7 @@ from functools import partial
 from types import GenericAlias, MappingProxyType, NoneType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from .._typing import override
+from .._common.typing import override
 
 if sys.version_info >= (3, 14):
     from annotationlib import Format, annotations_to_string, get_annotations

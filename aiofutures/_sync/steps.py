@@ -14,15 +14,15 @@ from functools import partial
 from typing import Any, Final
 from weakref import ref
 
-from .._asgiref import LOCAL, arrive, leave_alone, use_caller
-from .._contract import BoundCall, Host, LendsPlaces, Runnable, Turns
-from .._coroutines import drop_frame
-from .._exceptions import InvalidStateError
+from .._common.asgiref import LOCAL, arrive, leave_alone, use_caller
+from .._common.contract import BoundCall, Host, LendsPlaces, Runnable, Turns
+from .._common.coroutines import drop_frame
+from .._common.exceptions import InvalidStateError
+from .._common.typing import override
 from .._futures.future import Future
 from .._loops.caller import Caller, waiting_caller
 from .._loops.limit import running_call
 from .._loops.thread import LoopThread
-from .._typing import override
 from .call import ContextChanges, wait
 
 

@@ -9,8 +9,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, TypeAlias
 
-from .._contract import Host
-from .._typing import override
+from .._common.contract import Host
+from .._common.typing import override
 from .call import Openable
 from .steps import EndedError, StepTask
 

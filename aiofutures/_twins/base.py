@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
+from typing import Any, ClassVar, Final, NoReturn, Protocol
 from weakref import ref
 
-from .._contract import Host
+from .._common.contract import Host
+from .._common.snapshot import snapshot
+from .._common.typing import override
 from .._futures.future import Future
-from .._snapshot import snapshot
 from .._sync.call import SubmitsCalls, SyncCall
-from .._typing import override
 from .containers import ATOMS, ITERATORS, Seen, mapped, passed_on
 from .entries import remove_dead
 from .replaced import is_method, plain, replace, replaced_in, restore
-
-if TYPE_CHECKING:
-    from .family import Family
 
 #: Twins by the id of their original, which stays valid because the twin keeps the original alive.
 #: Dead references are swept out when there are many, as a callback for each would cost as much as
@@ -87,6 +84,52 @@ class Homes:
         return future
 
 
+class Wraps(Protocol):
+    """A family of classes of twins, as these classes and their members see it."""
+
+    timeout: float | None
+
+    def home(self) -> Home:
+        """Return the event loop on which originals are created now."""
+        ...
+
+    def make(self, cls: type, home: Home, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Create an original on its event loop."""
+        ...
+
+    def attribute(self, twin: Twin, name: str) -> Any:
+        """Return the synchronous counterpart of an attribute of the original."""
+        ...
+
+    def presented(self, value: Any, home: Home, like: type[Twin] | None) -> Any:
+        """Return the synchronous counterpart of the value of an attribute."""
+        ...
+
+    def wrap(self, value: Any, home: Home, like: type[Twin] | None = None) -> Any:
+        """Return the synchronous counterpart of `value`."""
+        ...
+
+    def finish(self, value: Any, twin: Twin) -> Any:
+        """Return the synchronous counterpart of the result of a twin's method."""
+        ...
+
+    def delivered(self, result: Any, home: Home, like: type[Twin] | None, name: str) -> Any:
+        """Return the counterpart of a sync member's result, after awaiting it if needed."""
+        ...
+
+    def generating(
+        self, fn: Callable[..., Any], name: str, home: Home, like: type[Twin] | None = None
+    ) -> Callable[..., Generator[Any, Any, None]]:
+        """Return a generator function for an async one, which yields twins."""
+        ...
+
+    def opening(
+        self, manager: Any, name: str, home: Home, like: type[Twin] | None = None
+    ) -> Callable[[], Any]:
+        """Return the function that a view of an async context manager calls to enter it."""
+        ...
+
+
 class _Wrapped:
     """The original of a twin. Classes have none, as `inspect` would take it for theirs."""
 
@@ -104,7 +147,7 @@ class Twin:
 
     __slots__ = (*("__weakref__", "_aiofutures_entered", "_aiofutures_lent", "_aiofutures_origin"),)
 
-    _aiofutures_family: ClassVar[Family]
+    _aiofutures_family: ClassVar[Wraps]
     _aiofutures_class: ClassVar[type]
     _aiofutures_plain: ClassVar[type[Twin] | None] = None
 

@@ -10,7 +10,7 @@ from types import GeneratorType, MappingProxyType
 from typing import Any, Final, TypeAlias
 from weakref import ref
 
-from .._typing import T
+from .._common.typing import T
 
 #: Types whose values cannot contain a twin, the most common first.
 ATOMS: Final = frozenset({str, type(None), int, bytes, bool, float, complex, bytearray})

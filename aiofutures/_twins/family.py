@@ -17,15 +17,15 @@ from types import (
 )
 from typing import Any, Final, TypeAlias
 
-from .._contract import Host
-from .._coroutines import is_async_generator_function, name_of
+from .._common.contract import Host
+from .._common.coroutines import is_async_generator_function, name_of
+from .._common.typing import override
 from .._decorators import _blocking, _generating
 from .._default import get_default_executor
 from .._executor import AsyncExecutor
 from .._sync.call import Openable, SubmitsCalls
 from .._sync.steps import StepTask
 from .._sync.views import ContextManager, opened, view
-from .._typing import override
 from .base import (
     Home,
     Twin,

@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeAlias
 from weakref import WeakKeyDictionary, WeakSet
 
 from .. import _decorators
-from .._coroutines import is_async_generator_function
+from .._common.coroutines import is_async_generator_function
 from .._sync.call import can_be_entered
 from .._sync.signatures import returned_type
 from .containers import ATOMS, CONTAINERS

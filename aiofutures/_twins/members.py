@@ -7,19 +7,20 @@ from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from inspect import Signature, getattr_static, isasyncgen
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from .._coroutines import is_async_generator_function
+from .._common.coroutines import is_async_generator_function
+from .._common.typing import override
 from .._decorators import _blocking
 from .._sync.call import Openable
 from .._sync.signatures import awaited_or_viewed, copy_signature, returned_type
 from .._sync.views import ContextManager, not_entered
-from .._typing import override
 from .base import (
     SYNC_NAMES,
     Home,
     Homes,
     Twin,
+    Wraps,
     bare,
     bare_all,
     bare_named,
@@ -38,9 +39,6 @@ from .kinds import (
 )
 from .replaced import variant
 
-if TYPE_CHECKING:
-    from .family import Family
-
 # Names that Python or the twin itself defines.
 OWN: Final = frozenset(
     {
@@ -58,7 +56,7 @@ OWN: Final = frozenset(
 _homes: Final[Any] = Homes()
 
 
-def members_of(cls: type, family: Family) -> dict[str, Any]:
+def members_of(cls: type, family: Wraps) -> dict[str, Any]:
     """Return the members of the twin of a class, without those the twin inherits."""
     # A class that can be both awaited and called keeps its own `__call__`.
     replaced = {
@@ -93,7 +91,7 @@ def _init(cls: Any) -> Any:
     return copy_signature(__init__, makes, lambda _: Signature.empty)
 
 
-def _method(name: str, function: Callable[..., Any], cls: type, family: Family) -> Any:
+def _method(name: str, function: Callable[..., Any], cls: type, family: Wraps) -> Any:
     """Return the synchronous counterpart of a method."""
     title = f"{cls.__qualname__}.{name}"
     raw = getattr(cls, name)
@@ -107,13 +105,13 @@ def _method(name: str, function: Callable[..., Any], cls: type, family: Family) 
     return _signed(make(name, title, family), function)
 
 
-def _coroutine(name: str, title: str, family: Family, *, is_plain: bool) -> Callable[..., Any]:
+def _coroutine(name: str, title: str, family: Wraps, *, is_plain: bool) -> Callable[..., Any]:
     executor: Any = Homes(name)
     finish = None if is_plain else family.finish
     return _blocking(executor.submit, title, family.timeout, executor, finish=finish)
 
 
-def _generator(name: str, title: str, family: Family) -> Callable[..., Any]:
+def _generator(name: str, title: str, family: Wraps) -> Callable[..., Any]:
     def generating(self: Twin, /, *args: Any, **kwargs: Any) -> Any:
         fn = getattr(original_of(self), name)
         generator = family.generating(fn, title, home_of(self), type(self))(*args, **kwargs)
@@ -124,7 +122,7 @@ def _generator(name: str, title: str, family: Family) -> Callable[..., Any]:
     return generating
 
 
-def _on_loop(name: str, title: str, family: Family) -> Callable[..., Any]:
+def _on_loop(name: str, title: str, family: Wraps) -> Callable[..., Any]:
     def call(original: Any, /, *args: Any, **kwargs: Any) -> Any:
         return settled(getattr(original, name)(*args, **kwargs))
 
@@ -141,7 +139,7 @@ def _on_loop(name: str, title: str, family: Family) -> Callable[..., Any]:
     return method
 
 
-def _as_it_is(name: str, title: str, family: Family) -> Callable[..., Any]:
+def _as_it_is(name: str, title: str, family: Wraps) -> Callable[..., Any]:
     def method(self: Twin, /, *args: Any, **kwargs: Any) -> Any:
         fn = getattr(original_of(self), name)
         try:
@@ -159,7 +157,7 @@ def _as_it_is(name: str, title: str, family: Family) -> Callable[..., Any]:
 
 
 def _class_member(
-    name: str, raw: classmethod[Any, Any, Any] | staticmethod[Any, Any], cls: type, family: Family
+    name: str, raw: classmethod[Any, Any, Any] | staticmethod[Any, Any], cls: type, family: Wraps
 ) -> Any:
     """Return the synchronous counterpart of a class method or static method.
 
@@ -214,13 +212,13 @@ def _shown(fn: Callable[..., Any]) -> Any:
     return returned_type(fn) if kind is Signature.empty else kind
 
 
-def _renamed(name: str, cls: type, family: Family) -> Any:
+def _renamed(name: str, cls: type, family: Wraps) -> Any:
     """Return the synchronous counterpart of an async special method."""
     title = f"{cls.__qualname__}.{name}"
     return _signed(_RENAMED[name](title, family), getattr(cls, name))
 
 
-def lending_class(cls: type[Twin], family: Family) -> type[Twin]:
+def lending_class(cls: type[Twin], family: Wraps) -> type[Twin]:
     """Return a subclass of twins that can be entered while they are lent."""
     title = f"{cls.__qualname__}.__aexit__"
     return variant(cls, {"__enter__": _enter(title, family), "__exit__": _exit(title, family)})
@@ -237,7 +235,7 @@ class _Lease(AbstractContextManager[Any, Any]):
         return self._leave(*args)
 
 
-def _enter(title: str, family: Family) -> Callable[..., Any]:
+def _enter(title: str, family: Wraps) -> Callable[..., Any]:
     def enter(self: Twin) -> Any:
         if hasattr(self, "_aiofutures_lent"):
             lent = self._aiofutures_lent
@@ -269,7 +267,7 @@ def _entered(twin: Twin) -> list[AbstractContextManager[Any, Any]]:
     return twin._aiofutures_entered
 
 
-def _exit(title: str, family: Family) -> Callable[..., Any]:
+def _exit(title: str, family: Wraps) -> Callable[..., Any]:
     def leave(self: Twin, *args: Any) -> Any:
         entered = _entered(self)
         if not entered:
@@ -292,7 +290,7 @@ class _Kept:
         return anext(self._iterator)
 
 
-def _iter(title: str, family: Family) -> Callable[..., Any]:
+def _iter(title: str, family: Wraps) -> Callable[..., Any]:
     async def iterated(iterable: Any) -> Openable:
         iterator = aiter(iterable)
         is_kept = iterator is iterable and not isasyncgen(iterator)
@@ -305,7 +303,7 @@ def _iter(title: str, family: Family) -> Callable[..., Any]:
     return iterate
 
 
-def _next(title: str, family: Family) -> Callable[..., Any]:
+def _next(title: str, family: Wraps) -> Callable[..., Any]:
     step = _coroutine("__anext__", title, family, is_plain=False)
 
     def following(self: Twin) -> Any:
@@ -317,7 +315,7 @@ def _next(title: str, family: Family) -> Callable[..., Any]:
     return following
 
 
-def _await(title: str, family: Family) -> Callable[..., Any]:
+def _await(title: str, family: Wraps) -> Callable[..., Any]:
     async def awaited(original: Any) -> Any:
         return await original
 
@@ -341,7 +339,7 @@ _RENAMED: Final = {
 class Attribute:
     """A property, or any other attribute, of the originals."""
 
-    def __init__(self, name: str, raw: object, cls: type, family: Family) -> None:
+    def __init__(self, name: str, raw: object, cls: type, family: Wraps) -> None:
         self._name = name
         self._raw = raw
         self._family = family

@@ -9,9 +9,9 @@ from contextvars import copy_context
 from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
 
+from .._common.snapshot import snapshot
 from .._futures.future import Future
 from .._loops.lifecycle import abandonable
-from .._snapshot import snapshot
 from .base import Home
 
 _outcomes: Final[WeakKeyDictionary[asyncio.Future[Any], Future[Any]]] = WeakKeyDictionary()

@@ -7,20 +7,27 @@ from contextlib import asynccontextmanager
 from inspect import getattr_static, iscoroutinefunction
 from threading import RLock
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, ClassVar, Final, Protocol, TypeVar
 
-from .._snapshot import snapshot
-from .._typing import override
+from .._common.snapshot import snapshot
+from .._common.typing import override
 from .kinds import function_of, is_async_function, is_for_loop_thread
-
-if TYPE_CHECKING:
-    from .base import Twin
 
 # What `asynccontextmanager` makes of any function.
 _MANAGING: Final = asynccontextmanager(is_async_function).__code__  # type: ignore[arg-type]
 # Threads may replace different methods of one twin. Reentrant, as a finalizer may do so as well.
 _replacing: Final = RLock()
 _METHODS: Final = (FunctionType, classmethod, staticmethod)
+
+
+class HasVariants(Protocol):
+    """A twin, as this module sees it."""
+
+    _aiofutures_class: ClassVar[type]
+    _aiofutures_plain: ClassVar[type[Any] | None]
+
+
+T = TypeVar("T", bound=HasVariants)
 
 
 class _Variant:
@@ -33,27 +40,27 @@ class _Variant:
     def __init_subclass__(cls) -> None: ...
 
 
-def variant(cls: type[Twin], namespace: dict[str, Any]) -> type[Twin]:
+def variant(cls: type[T], namespace: dict[str, Any]) -> type[T]:
     """Return a subclass that looks the same, for those twins of a class that have more members."""
     looks = {name: getattr(cls, name) for name in ("__module__", "__qualname__")}
     kept = {"_aiofutures_class": cls._aiofutures_class, "_aiofutures_plain": plain(cls)}
-    bases = (cls,) if issubclass(cls, _Variant) else (_Variant, cls)
+    bases = (cls,) if _Variant in cls.__mro__ else (_Variant, cls)
     return type(cls.__name__, bases, {"__slots__": (), **looks, **kept, **namespace})
 
 
-def plain(cls: type[Twin]) -> type[Twin]:
+def plain(cls: type[T]) -> type[T]:
     """Return the class that this is a variant of, or the class itself."""
     return cls._aiofutures_plain or cls
 
 
-def is_method(twin: Twin, name: str) -> bool:
+def is_method(twin: HasVariants, name: str) -> bool:
     """Tell whether a twin has a method of this name, perhaps a replaced one."""
     # `getattr_static` takes ten times as long.
     names = (vars(cls) for cls in type(twin).__mro__)
     return isinstance(next((each[name] for each in names if name in each), None), _METHODS)
 
 
-def replace(twin: Twin, original: Any, name: str, value: Any) -> None:
+def replace(twin: HasVariants, original: Any, name: str, value: Any) -> None:
     """Replace a method of a twin by a sync function, and that of its original by what fits there.
 
     An async function fits, and so does any other if the method is sync there, too. The method
@@ -75,7 +82,7 @@ def replace(twin: Twin, original: Any, name: str, value: Any) -> None:
         _show(twin, cls, replaced)
 
 
-def restore(twin: Twin, original: Any, name: str) -> bool:
+def restore(twin: HasVariants, original: Any, name: str) -> bool:
     """Undo the same; return False if there is nothing to undo."""
     with _replacing:
         cls, replaced = _replaced_in(twin)
@@ -97,7 +104,7 @@ def _gives_async(function: Any) -> bool:
     )
 
 
-def replaced_in(twin: Twin, original: Any) -> dict[str, Any]:
+def replaced_in(twin: HasVariants, original: Any) -> dict[str, Any]:
     """Return what replaces methods of a twin or of its original, by name."""
     _, replaced = _replaced_in(twin)
     own = getattr(original, "__dict__", {})
@@ -105,7 +112,7 @@ def replaced_in(twin: Twin, original: Any) -> dict[str, Any]:
     return in_original | {name: each.__func__ for name, each in replaced.items()}
 
 
-def _is_itself(value: Any, method: Any, twin: Twin) -> bool:
+def _is_itself(value: Any, method: Any, twin: HasVariants) -> bool:
     """Tell whether a value was read from the method of a twin."""
     owner = getattr(value, "__self__", twin)
     function = getattr(method, "__func__", method)
@@ -114,14 +121,14 @@ def _is_itself(value: Any, method: Any, twin: Twin) -> bool:
     return is_own and getattr(value, "__func__", value) is function
 
 
-def _replaced_in(twin: Twin) -> tuple[type[Twin], dict[str, Any]]:
+def _replaced_in(twin: T) -> tuple[type[T], dict[str, Any]]:
     """Return the class of a twin without what was replaced, and a copy of that, by name."""
     cls = type(twin)
     replaced = vars(cls).get("_aiofutures_replaced")
     return (cls, {}) if replaced is None else (cls.__bases__[-1], dict(replaced))
 
 
-def _show(twin: Twin, cls: type[Twin], replaced: dict[str, Any]) -> None:
+def _show(twin: T, cls: type[T], replaced: dict[str, Any]) -> None:
     """Give a twin the methods of `cls` and those that replace some of them."""
     try:
         # Only objects of a user's subclass have one.
@@ -136,7 +143,7 @@ def _show(twin: Twin, cls: type[Twin], replaced: dict[str, Any]) -> None:
     object.__setattr__(twin, "__class__", variant(cls, more) if replaced else cls)
 
 
-def change_class(twin: Twin, change: Callable[[type[Twin]], type[Twin]]) -> None:
+def change_class(twin: T, change: Callable[[type[T]], type[T]]) -> None:
     """Change the class of a twin, apart from the methods that are replaced."""
     with _replacing:
         cls, replaced = _replaced_in(twin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .._contract import Runnable
+from .._common.contract import Runnable
 from ._packing import Packed
 
 

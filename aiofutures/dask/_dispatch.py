@@ -10,7 +10,7 @@ from math import ceil, inf
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import uuid4
 
-from .._contract import Runnable, ignore
+from .._common.contract import Runnable, ignore
 from .._loops.waves import nobody
 from ._calls import Batch, Call
 from ._cancels import Cancels

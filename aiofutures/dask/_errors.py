@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import BrokenExecutor
 
-from .._typing import override
+from .._common.typing import override
 
 
 class WorkerLostError(BrokenExecutor):

@@ -11,9 +11,9 @@ from typing import Any, Final
 from distributed import Client
 
 from .. import DeadlockError, ExecutorStatistics, Future
+from .._common.typing import P, T, override
+from .._futures.results import MapsCalls
 from .._loops.waves import is_cleaning_up
-from .._results import MapsCalls
-from .._typing import P, T, override
 from ._dispatch import Sizes
 from ._host import ClusterHost
 from ._packing import Packer

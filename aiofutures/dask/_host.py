@@ -11,12 +11,12 @@ from threading import Thread
 from typing import Any, Final
 
 from .. import AsyncExecutor, BrokenExecutor, Future
-from .._contract import Host, Runnable, ignore
+from .._common.contract import Host, Runnable, ignore
+from .._common.typing import override
 from .._loops.lifecycle import abandonable, in_words
 from .._loops.run import count
 from .._loops.thread import LoopThread
 from .._loops.waves import Cleanups, begin_wave, end_wave, nobody, numbers_of
-from .._typing import override
 from ._dispatch import Dispatch, Sizes
 from ._engine import Engine
 from ._errors import ClusterLostError

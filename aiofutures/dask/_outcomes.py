@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
-from .._contract import Runnable
+from .._common.contract import Runnable
 from ._errors import RemoteTraceback
 from ._packing import PLAIN
 from ._pickling import dumps, dumps_plain, loads

@@ -10,7 +10,7 @@ from inspect import iscoroutine
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
-from .._coroutines import is_async_generator_function, name_of, not_callable
+from .._common.coroutines import is_async_generator_function, name_of, not_callable
 from .._sync.call import SyncCall
 from ._pickling import dumps, dumps_plain, is_by_reference, is_importable, loads
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import cloudpickle
 import distributed
 
-from .._typing import override
+from .._common.typing import override
 
 _PROTOCOL: Final = 5
 _FUTURES: Final = (concurrent.futures.Future, asyncio.Future, distributed.Future)

@@ -8,7 +8,7 @@ from contextvars import Context
 from typing import Any
 
 from .. import Future
-from .._typing import override
+from .._common.typing import override
 from ._emitter import Emitter
 from ._outcomes import CANCELLED, Outcome, pack_error, pack_result
 from ._packing import UnpackedCall, unpack_batch

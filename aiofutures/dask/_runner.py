@@ -12,9 +12,9 @@ from weakref import WeakKeyDictionary
 from distributed import Reschedule, WorkerPlugin
 
 from .. import AsyncExecutor, Future
+from .._common.typing import override
 from .._loops.lifecycle import Thread
 from .._loops.thread import LoopThread
-from .._typing import override
 
 # Cancellations that a worker remembers, as they may arrive before their calls.
 _MOST_TOMBSTONES: Final = 100_000

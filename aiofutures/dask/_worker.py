@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import distributed
 
-from .._typing import override
+from .._common.typing import override
 from ._emitter import Emitter
 from ._outcomes import Outcome
 from ._pickling import dumps_plain

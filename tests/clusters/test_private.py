@@ -122,7 +122,7 @@ def test_where_they_are_missing() -> None:
         """
         import pickle
         from distributed import worker_state_machine
-        from aiofutures._coroutines import name_of
+        from aiofutures._common.coroutines import name_of
         kept = worker_state_machine.SecedeEvent
         import distributed
         del worker_state_machine.SecedeEvent

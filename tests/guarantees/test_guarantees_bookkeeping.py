@@ -27,8 +27,8 @@ from support import (
 from typing_extensions import override
 
 from aiofutures import AsyncExecutor, Future, first, gather
+from aiofutures._common.logging import LOGGER, log_warning
 from aiofutures._futures.waiters import OutcomeWaiter
-from aiofutures._logging import LOGGER, log_warning
 from aiofutures._loops import lifecycle
 from aiofutures._loops.caller import Caller
 from aiofutures._sync.call import _is_done_when_cancelled

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support import echo
 
-from aiofutures._coroutines import ensure_coroutine, name_of
+from aiofutures._common.coroutines import ensure_coroutine, name_of
 
 
 class Ready:

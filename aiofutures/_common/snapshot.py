@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-from ._typing import T
+from .typing import T
 
 _TRIES: Final = 10
 

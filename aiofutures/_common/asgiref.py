@@ -9,7 +9,7 @@ Nothing here imports asgiref. Where a program has loaded it:
   context that goes to another thread gets a copy that belongs to that one.
 
 This module has every private name of asgiref that the package uses, and
-`tests/sync/test_asgiref.py` fails if one of them disappears. Without them, asgiref works as if
+`tests/common/test_asgiref.py` fails if one of them disappears. Without them, asgiref works as if
 this package knew nothing about it.
 """
 

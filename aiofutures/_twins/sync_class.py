@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any, Final, Protocol, TypeVar, overload
 from weakref import WeakValueDictionary
 
-from ._sync.call import SubmitsCalls
-from ._twins.base import Twin, bare
-from ._twins.family import Family, sync_name
-from ._twins.kinds import Kind, kind_of_class
+from .._sync.call import SubmitsCalls
+from .base import Twin, bare
+from .family import Family, sync_name
+from .kinds import Kind, kind_of_class
 
 T_co = TypeVar("T_co", covariant=True)
 

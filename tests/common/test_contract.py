@@ -25,7 +25,7 @@ from aiofutures import (
     to_sync_context,
     to_sync_iter,
 )
-from aiofutures._contract import Host, Runnable
+from aiofutures._common.contract import Host, Runnable
 from aiofutures._loops.caller import Caller
 from aiofutures._sync.call import wait
 

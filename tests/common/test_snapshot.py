@@ -8,7 +8,7 @@ from support import echo
 from typing_extensions import override
 
 from aiofutures import AsyncExecutor, ExecutorStatistics, Future
-from aiofutures._snapshot import snapshot
+from aiofutures._common.snapshot import snapshot
 
 
 def test_garbage_collection_changes_the_container() -> None:

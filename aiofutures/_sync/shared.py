@@ -9,15 +9,15 @@ from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from typing import Any, Generic, NoReturn
 
-from ._coroutines import name_of, not_callable
-from ._exceptions import DeadlockError
-from ._futures.future import Future
-from ._loops.lifecycle import abandonable
-from ._loops.thread import LoopThread
-from ._sync.call import warn_of_blocked_loop
-from ._sync.lifetime import AskAgainError, Lifetime
-from ._sync.openers import entering
-from ._typing import T, override
+from .._common.coroutines import name_of, not_callable
+from .._common.exceptions import DeadlockError
+from .._common.typing import T, override
+from .._futures.future import Future
+from .._loops.lifecycle import abandonable
+from .._loops.thread import LoopThread
+from .call import warn_of_blocked_loop
+from .lifetime import AskAgainError, Lifetime
+from .openers import entering
 
 
 class Shared(Generic[T]):

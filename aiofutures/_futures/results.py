@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 from weakref import ref
 
-from ._exceptions import DeadlockError
-from ._futures.future import Future
-from ._futures.waiters import not_done, refuse_on_own_loop, wait
-from ._typing import A, B, C, D, E, F, P, T, override
+from .._common.exceptions import DeadlockError
+from .._common.typing import A, B, C, D, E, F, P, T, override
+from .future import Future
+from .waiters import not_done, refuse_on_own_loop, wait
 
 
 class MapsCalls(Executor):

@@ -8,8 +8,8 @@ from inspect import isasyncgen, isasyncgenfunction, isawaitable, iscoroutine, is
 from types import CodeType, CoroutineType, TracebackType
 from typing import Any, Final
 
-from ._exceptions import SyncFunctionError
-from ._typing import T
+from .exceptions import SyncFunctionError
+from .typing import T
 
 _TRACEBACK: Final[Any] = vars(BaseException)["__traceback__"]
 

@@ -1,0 +1,1 @@
+"""The ground that all other modules stand on."""
