@@ -51,6 +51,20 @@ class Alias(ast.Name):
         self.meaning = meaning
 
 
+class Options(ast.Name):
+    """A typed dictionary that describes keyword arguments; another one if those may be twins.
+
+    Args:
+        original: The typed dictionary.
+        fields: Its keys and their types, as parameter types.
+    """
+
+    def __init__(self, original: Reference, fields: dict[str, ast.expr]) -> None:
+        super().__init__(f"options:{original.id}")
+        self.original = original
+        self.fields = fields
+
+
 class Names:
     """Chooses the names of a stub.
 
@@ -82,6 +96,8 @@ class Names:
         # Further names of twins, whose own ones are hidden.
         self._aliases: dict[str, str] = {}
         self._declarations: dict[tuple[str, str, bool, str], ast.Assign] = {}
+        # Typed dictionaries for options, by the originals.
+        self._options: dict[str, tuple[str, ast.stmt]] = {}
         self._has_builtins = False
         # What is imported under another name: an import in a stub does not pass that on.
         self._renamed: dict[str, str] = {}
@@ -109,6 +125,9 @@ class Names:
                 return ast.Name(self._alias_of(name))
             case Taken():
                 return self._given(node)
+            case Options():
+                has_twins = self._takes_twins(node)
+                return self._options_with_twins(node) if has_twins else self.settled(node.original)
             case Alias():
                 return self.settled(node.meaning if self._takes_twins(node) else node.kept)
             case ast.BinOp(op=ast.BitOr()):
@@ -147,6 +166,8 @@ class Names:
             return node.named in self._twins
         if isinstance(node, Alias):
             return self._takes_twins(node.meaning)
+        if isinstance(node, Options):
+            return any(map(self._takes_twins, node.fields.values()))
         return any(map(self._takes_twins, ast.iter_child_nodes(node)))
 
     def _named(self, module: str, name: str) -> ast.expr:
@@ -185,6 +206,20 @@ class Names:
         assert isinstance(target, ast.Name)  # noqa: S101
         return target.id
 
+    def _options_with_twins(self, node: Options) -> ast.expr:
+        """Return the name of a typed dictionary that the stub declares for this."""
+        if node.id not in self._options:
+            local = self._free("", f"_Sync{node.original.name.rpartition('.')[2].lstrip('_')}")
+            self._taken.add(local)
+            body: list[ast.stmt] = [
+                ast.AnnAssign(ast.Name(name), self.settled(kind), None, simple=1)
+                for name, kind in node.fields.items()
+            ]
+            bases = [self._named("typing", "TypedDict")]
+            made = as_record(ast.ClassDef(local, bases, [], body, []))
+            self._options[node.id] = local, made
+        return ast.Name(self._options[node.id][0])
+
     def _alias_of(self, name: str) -> str:
         """Return another name of a twin, as a member of the class around has its own."""
         if name not in self._aliases:
@@ -193,7 +228,7 @@ class Names:
         return self._aliases[name]
 
     def declarations(self) -> list[ast.stmt]:
-        """Return the statements that declare type variables and further names of twins."""
+        """Return the declarations of type variables, options, and further names of twins."""
         aliases = (
             ast.Assign([ast.Name(local)], ast.Name(name), lineno=0)
             for name, local in self._aliases.items()
@@ -202,7 +237,8 @@ class Names:
             ast.Assign([ast.Name(name)], ast.Name(local), lineno=0)
             for name, local in self._renamed.items()
         )
-        return [*renamed, *self._declarations.values(), *aliases]
+        options = (made for _, made in self._options.values())
+        return [*renamed, *self._declarations.values(), *options, *aliases]
 
     def _free(self, module: str, name: str) -> str:
         long = f"{module.rpartition('.')[2].strip('_')}_{name}"

@@ -45,7 +45,7 @@ from .modules import (
     public_place,
     resolve,
 )
-from .names import Alias, Taken, generator_type, joined, parts, subscript
+from .names import Alias, Options, Taken, generator_type, joined, parts, subscript
 from .references import Declared, Reference
 
 
@@ -208,11 +208,10 @@ class Types:
             return self._union(nodes, context, position)
         if name == "Annotated" and args:
             return self.translate(args[0], context, position)
-        if name == "Literal":
-            inner = position if gives else Position.KEPT
-            return subscript(
-                self._import(target), [self._literal(each, context, inner) for each in args]
-            )
+        if name in {"Literal", "Unpack"}:
+            inside = self._literal if name == "Literal" else self._unpacked
+            kept = [inside(each, context, position) for each in args]
+            return subscript(self._import(target), kept)
         if name in _AWAITABLE and position is Position.RESULT:
             return self._argument(args, _AWAITABLE[name], context, Position.GIVEN)
         if name in _ITERABLE and gives:
@@ -240,11 +239,37 @@ class Types:
         is_same = [*map(ast.dump, kept)] == [*map(ast.dump, taken)]
         return original if is_same else Taken(original, self._import(target), taken)
 
+    def _unpacked(self, node: ast.expr, context: Context, position: Position) -> ast.expr:
+        """Return what describes several arguments, perhaps a typed dictionary of keywords."""
+        target = context.target(node)
+        cls = None if target is None or position is not Position.TAKEN else class_of(target)
+        if cls is None or cls.parameters or not is_record(cls):
+            return self.translate(node, context, Position.KEPT)
+        fields = {
+            name: self.field(member, Position.TAKEN)
+            for name, member in members_of(cls).items()
+            if isinstance(member.binding, Assigned)
+        }
+        kinds = {name: kind for name, kind in fields.items() if kind is not None}
+        return Options(Reference(*public_place(self._target(cls))), kinds)
+
+    def field(self, member: Member, position: Position) -> ast.expr | None:
+        """Return the type of a field of a named tuple or typed dictionary, if it is one."""
+        annotation = getattr(member.binding, "annotation", None)
+        if annotation is None:
+            return None
+        kind = self.translate(annotation, member.context, position)
+        is_said = "Required[" in ast.unparse(annotation)
+        if _is_partial(member.owner) and not is_said:
+            kind = subscript(Reference("typing", "NotRequired"), [kind])
+        return kind
+
     def _literal(self, node: ast.expr, context: Context, position: Position) -> ast.expr:
         """Return a literal; that of an enumeration has the name of its class in it."""
         if not isinstance(node, ast.Attribute):
             return node
-        return ast.Attribute(self.translate(node.value, context, position), node.attr)
+        inner = position if position in _GIVES else Position.KEPT
+        return ast.Attribute(self.translate(node.value, context, inner), node.attr)
 
     def _argument(
         self, args: list[ast.expr], index: int, context: Context, position: Position
@@ -504,7 +529,10 @@ class Types:
 
     def original(self, cls: Class) -> ast.expr:
         """Return an expression for the original class."""
-        return self._import(Target(cls.module.name, cls.name, cls.node))
+        return self._import(self._target(cls))
+
+    def _target(self, cls: Class) -> Target:
+        return Target(cls.module.name, cls.name, cls.node)
 
     def _is_itself(self, bound: Bound) -> bool:
         target = bound.context.target(bound.node)
@@ -795,6 +823,12 @@ def _inside(name: str, position: Position) -> Position:
     if name in _QUALIFIERS or (name in _READ and position is Position.TAKEN):
         return position
     return Position.KEPT
+
+
+def _is_partial(cls: Class) -> bool:
+    """Tell whether the keys that a class itself declares need not be there."""
+    keywords = {each.arg: ast.unparse(each.value) for each in cls.node.keywords}
+    return keywords.get("total") == "False"
 
 
 def is_protocol(cls: Class) -> bool:

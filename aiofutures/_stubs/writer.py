@@ -156,10 +156,8 @@ class Writer:
         body = docstring(cls.node)
         for each, member in shown:
             binding = member.binding
-            if isinstance(binding, Assigned) and binding.annotation is not None:
-                kind = self._types.translate(binding.annotation, member.context, Position.GIVEN)
-                if _is_partial(member.owner) and "Required[" not in ast.unparse(binding.annotation):
-                    kind = subscript(Reference("typing", "NotRequired"), [kind])
+            kind = self._types.field(member, Position.GIVEN)
+            if isinstance(binding, Assigned) and kind is not None:
                 body.append(ast.AnnAssign(ast.Name(each), kind, binding.value and _DOTS, simple=1))
             else:
                 body += self._member(each, member, cls)
@@ -631,12 +629,6 @@ def _function(
     body: list[ast.stmt] | None = None,
 ) -> ast.FunctionDef:
     return ast.FunctionDef(name, arguments, body or [_ELLIPSIS], decorators, returns, lineno=0)
-
-
-def _is_partial(cls: Class) -> bool:
-    """Tell whether the keys that a class itself declares need not be there."""
-    keywords = {each.arg: ast.unparse(each.value) for each in cls.node.keywords}
-    return keywords.get("total") == "False"
 
 
 def _method(name: str, kind: ast.expr) -> ast.FunctionDef | None:

@@ -1338,6 +1338,61 @@ class TestMembers:
         # It is assigned.
         assert _undefined(stub) == set()
 
+    def test_options(self, write: Write) -> None:
+        """Keyword arguments that a typed dictionary describes may be twins, if the stub has any."""
+        stub = write(
+            CLIENT,
+            library="""
+            from typing import Generic, Required, TypedDict, TypeVar
+            from typing_extensions import TypeVarTuple, Unpack
+            T = TypeVar("T")
+            Ts = TypeVarTuple("Ts")
+            class Item:
+                async def price(self) -> int: ...
+            class Unseen:
+                async def price(self) -> int: ...
+            class _Options(TypedDict, total=False):
+                item: "Item"
+                items: Required[list[Item]]
+            class More(_Options):
+                note: str
+            Odd = TypedDict("Odd", {"x-item": Item})
+            class Plain(TypedDict):
+                note: str
+            class Lone(TypedDict):
+                item: Unseen
+            class Of(TypedDict, Generic[T]):
+                item: T
+            class AsyncClient:
+                async def sell(self, **options: Unpack[_Options]) -> Item: ...
+                async def again(self, **options: "Unpack[_Options]") -> None: ...
+                async def more(self, **options: Unpack[More]) -> None: ...
+                async def odd(self, **options: Unpack[Odd]) -> None: ...
+                async def plain(self, **options: Unpack[Plain]) -> None: ...
+                async def lone(self, **options: Unpack[Lone]) -> None: ...
+                async def of(self, **options: Unpack[Of[int]]) -> None: ...
+                async def row(self, *args: Unpack[Ts]) -> tuple[Unpack[Ts]]: ...
+            """,
+        )
+
+        members = methods(stub)
+        assert members["sell"] == "sell(self, **options: Unpack[_SyncOptions]) -> SyncItem"
+        assert members["again"] == "again(self, **options: Unpack[_SyncOptions]) -> None"
+        assert members["more"] == "more(self, **options: Unpack[_SyncMore]) -> None"
+        assert members["odd"] == "odd(self, **options: Unpack[_SyncOdd]) -> None"
+        assert members["plain"] == "plain(self, **options: Unpack[Plain]) -> None"
+        assert members["lone"] == "lone(self, **options: Unpack[Lone]) -> None"
+        assert members["of"] == "of(self, **options: Unpack[Of[int]]) -> None"
+        assert members["row"] == "row(self, *args: Unpack[Ts]) -> tuple[Unpack[Ts]]"
+        fields = {
+            "item": "item: NotRequired[Item | SyncItem]",
+            "items": "items: Required[list[Item] | list[SyncItem]]",
+        }
+        assert methods(stub, "_SyncOptions") == fields
+        assert methods(stub, "_SyncMore") == fields | {"note": "note: str"}
+        assert '_SyncOdd = TypedDict("_SyncOdd", {"x-item": Item | SyncItem})' in stub
+        assert _undefined(stub) == set()
+
     def test_enumerations(self, write: Write) -> None:
         """An enumeration with async members stays one: its members are twins, with their values."""
         stub = write(
