@@ -87,7 +87,8 @@ _READ: Final = frozenset(
     | {"Sequence", "Tuple", "ValuesView", "frozenset", "tuple"}
 )
 _CHANGED: Final = frozenset(
-    {"DefaultDict", "Deque", "Dict", "ItemsView", "KeysView", "List", "MutableMapping"}
+    {"ChainMap", "Counter", "DefaultDict", "Deque", "Dict", "ItemsView", "KeysView", "List"}
+    | {"MutableMapping", "UserDict", "UserList"}
     | {"MutableSequence", "MutableSet", "OrderedDict", "Set", "defaultdict", "deque", "dict"}
     | {"list", "set"}
 )

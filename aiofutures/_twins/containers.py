@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import OrderedDict, defaultdict, deque
+from collections import ChainMap, Counter, OrderedDict, UserDict, UserList, defaultdict, deque
 from collections.abc import Callable, Generator, ItemsView, Iterator, KeysView, ValuesView
 from functools import partial
 from types import GeneratorType, MappingProxyType
@@ -15,7 +15,7 @@ from .._common.typing import T
 #: Types whose values cannot contain a twin, the most common first.
 ATOMS: Final = frozenset({str, type(None), int, bytes, bool, float, complex, bytearray})
 
-_MAPPINGS: Final = frozenset({dict, OrderedDict, defaultdict, MappingProxyType})
+_MAPPINGS: Final = frozenset({dict, OrderedDict, defaultdict, MappingProxyType, Counter, UserDict})
 _DICTS: Final[tuple[dict[Any, Any], ...]] = ({}, OrderedDict())
 
 _VIEWS_OF_PAIRS: Final = frozenset({ItemsView, *(type(each.items()) for each in _DICTS)})
@@ -26,6 +26,9 @@ _MAKERS: Final[dict[type, Callable[[Any, list[Any]], Any]]] = {
         kind: lambda old, new: type(old)(new) for kind in (dict, frozenset, OrderedDict, set, tuple)
     },
     list: lambda _, new: new,
+    **{kind: lambda old, new: type(old)(dict(new)) for kind in (Counter, UserDict)},
+    ChainMap: lambda _, new: ChainMap(*new),
+    UserList: lambda _, new: UserList(new),
     defaultdict: lambda old, new: defaultdict(old.default_factory, new),
     deque: lambda old, new: deque(new, old.maxlen),
     MappingProxyType: lambda _, new: MappingProxyType(dict(new)),
@@ -62,7 +65,9 @@ def holds_nothing(value: Any, depth: int = 0, seen: set[int] | None = None) -> b
         if id(value) in seen:
             return True
         seen.add(id(value))
-    if type(value) in _MAPPINGS:
+    if type(value) is ChainMap:
+        value = value.maps
+    elif type(value) in _MAPPINGS:
         if not ATOMS.issuperset(map(type, value)):
             return False
         value = value.values()
@@ -99,7 +104,8 @@ def mapped(value: Any, seen: Seen | None, change: Callable[[Any, Seen, T], Any],
     seen[id(value)] = value
     is_same, new = True, []
     is_of_pairs = kind in _MAPPINGS or kind in _VIEWS_OF_PAIRS
-    for item in _halves(value) if is_of_pairs else value:
+    items = value.maps if kind is ChainMap else value
+    for item in _halves(value) if is_of_pairs else items:
         changed = change(item, seen, for_)
         is_same = is_same and changed is item
         new.append(changed)

@@ -2,7 +2,7 @@
 
 import gc
 import itertools
-from collections import OrderedDict, defaultdict, deque
+from collections import ChainMap, Counter, OrderedDict, UserDict, UserList, defaultdict, deque
 from collections.abc import (
     AsyncGenerator,
     Generator,
@@ -116,6 +116,10 @@ CONTAINERS: Any = {
     "ordered": lambda pages: OrderedDict(a=pages[0]),
     "default": with_default,
     "read-only": lambda pages: MappingProxyType({"a": pages[0]}),
+    "chained": lambda pages: ChainMap({"b": 1}, {"a": pages[0]}),
+    "counted": lambda pages: Counter({pages[0]: 2}),
+    "wrapped": lambda pages: UserDict({"a": pages[0]}),
+    "wrapped list": lambda pages: UserList(pages),
     "keys": lambda pages: dict.fromkeys(pages).keys(),
     "values": lambda pages: dict(enumerate(pages)).values(),
     "items": lambda pages: dict(enumerate(pages)).items(),

@@ -1556,7 +1556,7 @@ class TestMembers:
         stub = write(
             CLIENT,
             library="""
-            from collections import OrderedDict, defaultdict, deque
+            from collections import Counter, OrderedDict, defaultdict, deque
             from collections.abc import Generator, Iterable, Iterator, ValuesView
             class Page:
                 async def text(self) -> str: ...
@@ -1564,6 +1564,7 @@ class TestMembers:
             class AsyncClient:
                 def __iter__(self) -> "Iterator[Page]": ...
                 async def last(self) -> deque[Page]: ...
+                async def counted(self) -> Counter[Page]: ...
                 def views(self) -> ValuesView[Page]: ...
                 def spin(self) -> Generator[Page, Page, Page]: ...
                 def add(self, a: Pages, b: dict[str, list[Page]], c: defaultdict[str, int]): ...
@@ -1573,6 +1574,7 @@ class TestMembers:
 
         assert methods(stub)["__iter__"] == "__iter__(self) -> Iterator[SyncPage]"
         assert methods(stub)["last"] == "last(self) -> deque[SyncPage]"
+        assert methods(stub)["counted"] == "counted(self) -> Counter[SyncPage]"
         assert methods(stub)["views"] == "views(self) -> ValuesView[SyncPage]"
         assert methods(stub)["spin"] == (
             "spin(self) -> Generator[SyncPage, Page | SyncPage, SyncPage]"
