@@ -27,28 +27,31 @@ _LOOP: Final = (
 
 
 class _Moment(NamedTuple):
-    """A time, and the CPU time that the loop thread had used by then, both in seconds."""
+    """A point in time, and the CPU time that the loop thread had used by then, in seconds."""
 
-    time: float
-    used: float
+    now: float
+    cpu: float
 
 
 class _Pulse:
-    """The moment at which `loop` turned last, to within `interval` seconds while it turns."""
+    """The moment at which `loop` turned last, to within `interval` seconds while it turns.
+
+    `clock` tells the moment.
+    """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, interval: float, now: Callable[[], _Moment]
+        self, loop: asyncio.AbstractEventLoop, interval: float, clock: Callable[[], _Moment]
     ) -> None:
+        self.clock = clock
+        self.last: _Moment
         self._loop = loop
         self._interval = interval
         self._timer: asyncio.TimerHandle
-        self.now = now
-        self.last: _Moment
         self.beat()
 
     def beat(self) -> None:
         """Note the moment, from now on in each interval. Loop thread only."""
-        self.last = self.now()
+        self.last = self.clock()
         self._timer = self._loop.call_later(self._interval, self.beat)
 
     def stop(self) -> None:
@@ -94,28 +97,30 @@ class Watchdog:
     def _watch(self, pulse: _Pulse, thread: int, stopped: threading.Event) -> None:
         callback: FrameType | None = None
         warned = False
-        looked = beaten = pulse.now()
-        since = looked.time
+        looked = beaten = pulse.clock()
+        since = looked.now
         while not stopped.wait(self._timeout / _LOOKS):
             # The stack first: the callback may continue as soon as this thread releases the GIL.
             stack = self._stack(sys._current_frames().get(thread))
-            now = pulse.now()
+            moment = pulse.clock()
             if pulse.last != beaten:
                 beaten = pulse.last
-                callback, since, warned = None, now.time, False
+                callback, since, warned = None, moment.now, False
             found = stack[-1][0] if stack else None
             if found is not callback:
                 # A C function that holds the GIL stops this thread too. The callback found
-                # afterwards has been running since then, unless the machine was just busy.
-                then = max(looked, beaten)
-                was_stopped = min(now.time - then.time, 2 * (now.used - then.used)) >= self._timeout
-                callback, since = found, then.time if was_stopped else now.time
+                # afterwards has been running since the last turn or look, unless the machine was
+                # just busy.
+                begin = max(looked, beaten)
+                cpu = moment.cpu - begin.cpu
+                was_stopped = min(moment.now - begin.now, 2 * cpu) >= self._timeout
+                callback, since = found, begin.now if was_stopped else moment.now
             if stack is None:
-                since = now.time
-            elif now.time - since >= self._timeout and not warned:
-                self._warn(now.time - since, stack)
+                since = moment.now
+            elif moment.now - since >= self._timeout and not warned:
+                self._warn(moment.now - since, stack)
                 warned = True
-            looked = now
+            looked = moment
             del stack, found
 
     def _stack(self, frame: FrameType | None) -> list[tuple[FrameType, int]] | None:
@@ -134,7 +139,9 @@ class Watchdog:
             if frame.f_code is _RUN_CALLBACK:
                 return stack
             frame = frame.f_back
-        return None
+        # Between two callbacks there are finalizers, for instance; only the selector is idle.
+        is_idle = frame is None or (bool(stack) and stack[-1][0].f_code.co_name == "select")
+        return None if is_idle else stack
 
     def _warn(self, seconds: float, stack: list[tuple[FrameType, int]]) -> None:
         ours = (_RUN_CALLBACK.co_filename, self._entry.co_filename)
@@ -149,8 +156,8 @@ class Watchdog:
 
 
 def _clock(thread: int) -> Callable[[], _Moment]:
-    """Return a clock of real time and a thread's CPU time, which is real time if unavailable."""
-    used: Callable[[], float] = monotonic
+    """Return a clock of real time and a thread's CPU time; real time, where it is unavailable."""
+    cpu: Callable[[], float] = monotonic
     if hasattr(time, "pthread_getcpuclockid"):
-        used = functools.partial(time.clock_gettime, time.pthread_getcpuclockid(thread))
-    return lambda: _Moment(monotonic(), used())
+        cpu = functools.partial(time.clock_gettime, time.pthread_getcpuclockid(thread))
+    return lambda: _Moment(monotonic(), cpu())
