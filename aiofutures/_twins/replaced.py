@@ -15,7 +15,8 @@ from .kinds import function_of, is_async_function, is_for_loop_thread
 
 # What `asynccontextmanager` makes of any function.
 _MANAGING: Final = asynccontextmanager(is_async_function).__code__  # type: ignore[arg-type]
-# Threads may replace different methods of one twin. Reentrant, as a finalizer may do so as well.
+# Threads may replace different methods of one twin. No code of users runs under it, except for
+# finalizers and signal handlers, which may replace others: hence reentrant.
 _replacing: Final = RLock()
 _METHODS: Final = (FunctionType, classmethod, staticmethod)
 
@@ -27,7 +28,7 @@ class HasVariants(Protocol):
     _aiofutures_plain: ClassVar[type[Any] | None]
 
 
-T = TypeVar("T", bound=HasVariants)
+TwinT = TypeVar("TwinT", bound=HasVariants)
 
 
 class _Variant:
@@ -40,15 +41,20 @@ class _Variant:
     def __init_subclass__(cls) -> None: ...
 
 
-def variant(cls: type[T], namespace: dict[str, Any]) -> type[T]:
-    """Return a subclass that looks the same, for those twins of a class that have more members."""
+def variant(cls: type[TwinT], namespace: dict[str, Any]) -> type[TwinT]:
+    """Return a subclass that looks the same, for those twins of a class that have more members.
+
+    No code of users learns of it, neither hooks nor a metaclass.
+    """
     looks = {name: getattr(cls, name) for name in ("__module__", "__qualname__")}
     kept = {"_aiofutures_class": cls._aiofutures_class, "_aiofutures_plain": plain(cls)}
     bases = (cls,) if _Variant in cls.__mro__ else (_Variant, cls)
-    return type(cls.__name__, bases, {"__slots__": (), **looks, **kept, **namespace})
+    new = {"__slots__": (), **looks, **kept, **namespace}
+    made: type[TwinT] = type.__new__(type(cls), cls.__name__, bases, new)
+    return made
 
 
-def plain(cls: type[T]) -> type[T]:
+def plain(cls: type[TwinT]) -> type[TwinT]:
     """Return the class that this is a variant of, or the class itself."""
     return cls._aiofutures_plain or cls
 
@@ -121,14 +127,14 @@ def _is_itself(value: Any, method: Any, twin: HasVariants) -> bool:
     return is_own and getattr(value, "__func__", value) is function
 
 
-def _replaced_in(twin: T) -> tuple[type[T], dict[str, Any]]:
+def _replaced_in(twin: TwinT) -> tuple[type[TwinT], dict[str, Any]]:
     """Return the class of a twin without what was replaced, and a copy of that, by name."""
     cls = type(twin)
     replaced = vars(cls).get("_aiofutures_replaced")
     return (cls, {}) if replaced is None else (cls.__bases__[-1], dict(replaced))
 
 
-def _show(twin: T, cls: type[T], replaced: dict[str, Any]) -> None:
+def _show(twin: TwinT, cls: type[TwinT], replaced: dict[str, Any]) -> None:
     """Give a twin the methods of `cls` and those that replace some of them."""
     try:
         # Only objects of a user's subclass have one.
@@ -143,7 +149,7 @@ def _show(twin: T, cls: type[T], replaced: dict[str, Any]) -> None:
     object.__setattr__(twin, "__class__", variant(cls, more) if replaced else cls)
 
 
-def change_class(twin: T, change: Callable[[type[T]], type[T]]) -> None:
+def change_class(twin: TwinT, change: Callable[[type[TwinT]], type[TwinT]]) -> None:
     """Change the class of a twin, apart from the methods that are replaced."""
     with _replacing:
         cls, replaced = _replaced_in(twin)

@@ -263,18 +263,28 @@ def test_class_that_is_told_of_subclasses(Client: Any) -> None:
     """A class learns of the subclasses that users write, and of no others."""
     told: list[str] = []
 
+    class Meta(type):
+        def __new__(
+            cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], *, tag: str
+        ) -> Any:
+            return super().__new__(cls, name, bases, namespace, tag=tag)
+
+        def __init__(cls, *args: Any, tag: str) -> None:
+            super().__init__(*args)
+            told.append(f"meta {tag}")
+
     class Mine(Client):  # type: ignore[misc]  # it is Any
         @override
         def __init_subclass__(cls, *, tag: str) -> None:
             told.append(tag)
 
-    class Yours(Mine, tag="yours"): ...
+    class Yours(Mine, metaclass=Meta, tag="yours"): ...
 
     yours = Yours()
     with patch.object(yours, "get", return_value="mocked"), yours:
         assert yours.get("x") == "mocked"
     assert yours.get("x") == "real x"
-    assert told == ["yours"]
+    assert told == ["yours", "meta yours"]
 
 
 def test_original_that_waits(make_executor: MakeExecutor) -> None:
