@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, overload
+from typing import Any, Final, Protocol, TypeVar, overload
 from weakref import WeakValueDictionary
 
 from .._sync.call import SubmitsCalls
-
-if TYPE_CHECKING:
-    from .base import Twin
-    from .family import Family
+from .base import Twin, bare
+from .family import Family, sync_name
+from .kinds import Kind, kind_of_class
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -97,14 +96,11 @@ def sync_class(
 def _made(
     executor: SubmitsCalls | None, timeout: float | None, name: str | None, cls: Any
 ) -> type[Twin]:
-    # Most programs make no twins.
-    from . import base, family, kinds  # noqa: PLC0415
-
     if not isinstance(cls, type):
         raise TypeError(f"sync_class() expects a class, got {cls!r}")
-    if issubclass(cls, base.Twin):
+    if issubclass(cls, Twin):
         raise TypeError(f"{cls!r} is already synchronous: pass the async class to sync_class()")
-    if kinds.kind_of_class(cls) is kinds.Kind.PLAIN:
+    if kind_of_class(cls) is Kind.PLAIN:
         raise TypeError(
             f"{cls!r} has no public async members: use it as it is, or to_sync() for functions"
         )
@@ -113,7 +109,7 @@ def _made(
         raise ValueError(f"name must be an identifier, as it is a class's, not {name!r}")
     key = id(executor), timeout
     # A family keeps its executor, and so its id.
-    found = _families.get(key) or _families.setdefault(key, family.Family(executor, timeout))
+    family = _families.get(key) or _families.setdefault(key, Family(executor, timeout))
     frame = sys._getframe(1)
     if frame.f_code is sync_class.__code__:
         frame = sys._getframe(2)
@@ -122,8 +118,8 @@ def _made(
         # A decorated class has no name yet.
         known = {**frame.f_globals, **frame.f_locals}
         is_decorated = cls.__module__ == module and known.get(cls.__name__) is not cls
-        name = cls.__name__ if is_decorated else family.sync_name(cls)
-    return found.named_class(cls, name, module)
+        name = cls.__name__ if is_decorated else sync_name(cls)
+    return family.named_class(cls, name, module)
 
 
 @overload
@@ -144,9 +140,7 @@ def unwrap(twin: Any, /) -> Any:
 
     .. versionadded:: 0.2.0
     """
-    from . import base  # noqa: PLC0415
-
-    original = base.bare(twin)
-    if original is twin or not isinstance(twin, (base.Twin, type)):
+    original = bare(twin)
+    if original is twin or not isinstance(twin, (Twin, type)):
         raise TypeError(f"expected a twin made by sync_class(), got {twin!r}")
     return original
