@@ -130,7 +130,7 @@ class Class:
     def live(self) -> type | None:
         """Return the actual class, if its module is imported and has it.
 
-        The original, where its twin has taken its name.
+        If a twin has taken its name, that is the twin's original.
         """
         live: Any = sys.modules.get(self.module.name)
         for part in self.name.split("."):

@@ -259,9 +259,9 @@ class Writer:
     def _attribute(
         self, name: str, binding: Assigned, member: Member, cls: Class
     ) -> Iterator[ast.stmt]:
-        enumerated = _enumerated(name, member)
-        if enumerated is not None:
-            yield ast.Assign([ast.Name(name)], value_of(name, enumerated), lineno=0)
+        enum_member = _enum_member(name, member)
+        if enum_member is not None:
+            yield ast.Assign([ast.Name(name)], value_of(name, enum_member), lineno=0)
             return
         if binding.annotation is not None:
             kind, value = self._declared(binding, member)
@@ -573,8 +573,8 @@ def _enumeration(cls: Class) -> str | None:
     return next((each for each in ("Flag", "Enum") if ("enum", each) in keys), None)
 
 
-def _enumerated(name: str, member: Member) -> Enum | None:
-    """Return the member of an enumeration that an attribute is; None if it is none."""
+def _enum_member(name: str, member: Member) -> Enum | None:
+    """Return the enumeration member that an attribute defines, or None."""
     live = member.owner.live()
     found: Enum | None = live.__members__.get(name) if isinstance(live, EnumMeta) else None
     return found
