@@ -181,6 +181,52 @@ class TestBases:
         assert bases["Several"] == []
 
 
+class TestLimits:
+    """What the page on twins says that a stub does not tell."""
+
+    def test_alias_of_itself(self, write: Write) -> None:
+        """The inner part of an alias that refers to itself has originals."""
+        stub = write(
+            """
+            from aiofutures import sync_class
+            class AsyncPage:
+                async def text(self) -> str: ...
+            Nest = AsyncPage | list["Nest"]
+            class AsyncClient:
+                async def get(self, nest: Nest) -> Nest: ...
+            Page = sync_class(AsyncPage)
+            Client = sync_class(AsyncClient)
+            """
+        )
+
+        get = "get(self, nest: AsyncPage | Page | list[Nest]) -> Page | list[Nest]"
+        assert methods(stub)["get"] == get
+
+    def test_base_with_an_async_argument(self, write: Write) -> None:
+        """Of a base with an async argument, a twin has the members, but does not derive."""
+        stub = write(
+            """
+            from typing import Generic, TypeVar
+            from aiofutures import sync_class
+            T = TypeVar("T")
+            class AsyncPage:
+                async def text(self) -> str: ...
+            class AsyncCollection(Generic[T]):
+                async def first(self) -> T: ...
+            class AsyncPages(AsyncCollection[AsyncPage]): ...
+            class AsyncNumbers(AsyncCollection[int]): ...
+            Page = sync_class(AsyncPage)
+            Collection = sync_class(AsyncCollection)
+            Pages = sync_class(AsyncPages)
+            Numbers = sync_class(AsyncNumbers)
+            """
+        )
+
+        assert methods(stub, "Pages")["first"] == "first(self) -> Page"
+        assert "class Pages:" in stub
+        assert "class Numbers(Collection[int]):" in stub
+
+
 class TestTypeVariables:
     """The type variables of methods."""
 
