@@ -255,6 +255,18 @@ def test_commands_of_the_readme_name_what_exists() -> None:
     assert (ROOT / "examples" / "fetch_many.py").is_file()
 
 
+def test_map() -> None:
+    """The map in CONTRIBUTING has each room of the package, and each module in it."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    rooms = {row.split("`")[1].rstrip("/"): row for row in rows}
+    package = ROOT / "aiofutures"
+    for folder in sorted(path.parent for path in package.rglob("__init__.py")):
+        modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "__main__"}
+        named = rooms["_executor" if folder == package else folder.name]
+        assert {name for name in modules if f"`{name}`" not in named} == set(), folder.name
+
+
 def test_sessions_that_contributors_are_told_of_exist() -> None:
     """Each session of nox in CONTRIBUTING is one of the noxfile."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
