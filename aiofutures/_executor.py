@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ._common.asgiref import LOCAL
+from ._common.asgiref_support import LOCAL
 from ._common.coroutines import not_callable
 from ._common.exceptions import DeadlockError
 from ._common.typing import P, T, override

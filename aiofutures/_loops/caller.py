@@ -11,8 +11,8 @@ from contextvars import Context, ContextVar
 from functools import partial
 from typing import Any, Final
 
-from .._common import asgiref
-from .._common.asgiref import LOCAL
+from .._common import asgiref_support
+from .._common.asgiref_support import LOCAL
 from .._common.exceptions import InvalidStateError
 from .._common.typing import T, override
 from .blocking import open_gate
@@ -125,11 +125,11 @@ def leave_caller(context: Context) -> Context:
     """Return the context of a call; if it comes from synchronous code, nobody waits for it."""
     if waiting_caller in context and asyncio._get_running_loop() not in running_loop_threads:
         context.run(waiting_caller.set, None)
-        context.run(asgiref.use, None)
+        context.run(asgiref_support.use, None)
     if LOCAL not in sys.modules:
         return context
-    asgiref.leave_alone()
-    return asgiref.without_sensitive_context(context)
+    asgiref_support.leave_alone()
+    return asgiref_support.without_sensitive_context(context)
 
 
 class CallerFuture(PausingFuture[T]):

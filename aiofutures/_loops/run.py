@@ -16,7 +16,7 @@ from types import CoroutineType
 from typing import Any, Final, TypeAlias
 from weakref import ref
 
-from .._common.asgiref import LOCAL, arrive
+from .._common.asgiref_support import LOCAL, arrive
 from .._common.contract import Runnable, ignore
 from .._common.coroutines import drop_frame, ensure_coroutine
 from .._common.exceptions import InvalidStateError

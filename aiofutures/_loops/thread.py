@@ -16,8 +16,8 @@ from types import FunctionType
 from typing import Any
 from weakref import ref
 
-from .._common import asgiref
-from .._common.asgiref import LOCAL
+from .._common import asgiref_support
+from .._common.asgiref_support import LOCAL
 from .._common.contract import Host, Runnable
 from .._common.exceptions import InvalidStateError
 from .._common.logging import handle_loop_error
@@ -313,7 +313,7 @@ class LoopThread:
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> CallerFuture[T]:
         """Do the same, in the nearest call of `to_sync` or of asgiref's `async_to_sync`."""
-        executor = asgiref.executor_of_asgiref() if LOCAL in sys.modules else None
+        executor = asgiref_support.executor_of_asgiref() if LOCAL in sys.modules else None
         if executor is not None:
             future = CallerFuture(self._workers, asyncio.get_running_loop(), fn, args, kwargs)
             # It refuses what comes from the very thread that waits.

@@ -10,7 +10,7 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 
-from .._common.asgiref import LOCAL, rehome
+from .._common.asgiref_support import LOCAL, rehome
 from .._common.contract import TakeBack
 from .._common.coroutines import drop_frame
 from .._common.typing import T, override

@@ -13,8 +13,8 @@ from inspect import isawaitable
 from types import CoroutineType
 from typing import Any, Final, NamedTuple, Protocol
 
-from .._common import asgiref
-from .._common.asgiref import LOCAL, executors_variable
+from .._common import asgiref_support
+from .._common.asgiref_support import LOCAL, executors_variable
 from .._common.coroutines import refuse_decorated
 from .._common.exceptions import BlockingCallWarning, DeadlockError
 from .._common.typing import P, T, override
@@ -170,7 +170,7 @@ class SyncCall(Caller):
     async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function and await what it returns, or return it as `Openable`."""
         waiting_caller.set(self)
-        if LOCAL in sys.modules and asgiref.use_caller(LoopThread.running):
+        if LOCAL in sys.modules and asgiref_support.use_caller(LoopThread.running):
             self.own_variables = 2
         try:
             result = self.fn(*args, **kwargs)
@@ -238,10 +238,10 @@ class ContextChanges:
             before = seen.get(variable, _UNSET)
             if before is value or variable in _OF_THE_TASK or variable is executors:
                 continue
-            if asgiref.is_local(variable, value):
-                if not asgiref.has_changed(value, before):
+            if asgiref_support.is_local(variable, value):
+                if not asgiref_support.has_changed(value, before):
                     continue
-                value = asgiref.rehomed(value)  # noqa: PLW2901
+                value = asgiref_support.rehomed(value)  # noqa: PLW2901
             if variable.get(_UNSET) is not value:
                 self._tokens.setdefault(variable, variable.set(value))
         # A token of another thread's context raises ValueError.

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Generic
 from weakref import ref
 
-from .._common.asgiref import LOCAL, arrive, use, without_sensitive_context
+from .._common.asgiref_support import LOCAL, arrive, use, without_sensitive_context
 from .._common.contract import Turns
 from .._common.coroutines import drop_frame
 from .._common.exceptions import DeadlockError

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final
 from weakref import ref
 
-from .._common.asgiref import LOCAL, arrive, leave_alone, use_caller
+from .._common.asgiref_support import LOCAL, arrive, leave_alone, use_caller
 from .._common.contract import BoundCall, Host, LendsPlaces, Runnable, Turns
 from .._common.coroutines import drop_frame
 from .._common.exceptions import InvalidStateError

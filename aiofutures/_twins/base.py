@@ -84,7 +84,7 @@ class Homes:
         return future
 
 
-class Wraps(Protocol):
+class WrapsOriginals(Protocol):
     """A family of classes of twins, as these classes and their members see it."""
 
     timeout: float | None
@@ -106,7 +106,14 @@ class Wraps(Protocol):
         ...
 
     def wrap(self, value: Any, home: Home, like: type[Twin] | None = None) -> Any:
-        """Return the synchronous counterpart of `value`."""
+        """Return the synchronous counterpart of `value`.
+
+        Args:
+            value: What a member returned.
+            home: The event loop that it lives on.
+            like: The class of the twin that returned it. If this is a user's subclass, it is also
+                used for other twins of such originals.
+        """
         ...
 
     def finish(self, value: Any, twin: Twin) -> Any:
@@ -147,7 +154,7 @@ class Twin:
 
     __slots__ = (*("__weakref__", "_aiofutures_entered", "_aiofutures_lent", "_aiofutures_origin"),)
 
-    _aiofutures_family: ClassVar[Wraps]
+    _aiofutures_family: ClassVar[WrapsOriginals]
     _aiofutures_class: ClassVar[type]
     _aiofutures_plain: ClassVar[type[Twin] | None] = None
 

@@ -29,6 +29,7 @@ from .._sync.views import ContextManager, opened, view
 from .base import (
     Home,
     Twin,
+    WrapsOriginals,
     bare,
     bare_all,
     bare_named,
@@ -141,7 +142,7 @@ class EnumType(type):
         return family.wrap(member, family.home())
 
 
-class Family:
+class Family(WrapsOriginals):
     """The classes of twins with the same options, each for one class of originals.
 
     Args:
@@ -158,8 +159,8 @@ class Family:
         # The classes of twins that can be entered only when they are lent.
         self._lending: dict[type[Twin], type[Twin]] = {}
 
+    @override
     def home(self) -> Home:
-        """Return the event loop on which originals are created now."""
         executor = get_default_executor() if self._executor is None else self._executor
         if isinstance(executor, AsyncExecutor):
             return Home(executor._loop_thread, executor)
@@ -171,9 +172,8 @@ class Family:
             )
         return Home(host, executor)
 
+    @override
     def make(self, cls: type, home: Home, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Create an original on its event loop."""
-
         async def make(*args: Any, **kwargs: Any) -> Any:
             return cls(*args, **kwargs)
 
@@ -182,23 +182,16 @@ class Family:
 
     # Values for the caller.
 
+    @override
     def finish(self, value: Any, twin: Twin) -> Any:
-        """Return the synchronous counterpart of the result of a twin's method."""
         made = self._seen.get(type(value))
         _, home = twin._aiofutures_origin
         if made is None:
             return self._wrap(value, None, (home, type(twin)))
         return twin_of(value, made, home, type(twin))
 
+    @override
     def wrap(self, value: Any, home: Home, like: type[Twin] | None = None) -> Any:
-        """Return the synchronous counterpart of `value`.
-
-        Args:
-            value: What a member returned.
-            home: The event loop that it lives on.
-            like: The class of the twin that returned it. If this is a user's subclass, it is also
-                used for other twins of such originals.
-        """
         return self._wrap(value, None, (home, like))
 
     def _wrap(self, value: Any, seen: Seen | None, place: _Place) -> Any:
@@ -257,10 +250,10 @@ class Family:
             return self.generating(lambda: value, name, home, like)()
         return ContextManager(self.opening(value, name, home, like))
 
+    @override
     def generating(
         self, fn: Callable[..., Any], name: str, home: Home, like: type[Twin] | None = None
     ) -> Callable[..., Generator[Any, Any, None]]:
-        """Return a generator function for an async one, which yields twins."""
         make_task = partial(_TwinTask, partial(self.wrap, home=home, like=like))
 
         def make_view(
@@ -272,11 +265,10 @@ class Family:
 
         return _generating(fn, name, self.timeout, home, make_view)
 
+    @override
     def opening(
         self, manager: Any, name: str, home: Home, like: type[Twin] | None = None
     ) -> Callable[[], Any]:
-        """Return the function that a view of an async context manager calls to enter it."""
-
         async def found() -> Openable:
             return Openable(manager, is_iterator=False)
 
@@ -284,8 +276,8 @@ class Family:
         make_view = partial(opened, make_task=make_task)
         return _blocking(found, name, self.timeout, home, make_view, stacklevel=4)
 
+    @override
     def delivered(self, result: Any, home: Home, like: type[Twin] | None, name: str) -> Any:
-        """Return the counterpart of a sync member's result, after awaiting it if needed."""
         if type(result) in ATOMS:
             return result
         if is_pending(result):
@@ -294,12 +286,12 @@ class Family:
 
     # Attributes.
 
+    @override
     def attribute(self, twin: Twin, name: str) -> Any:
-        """Return the synchronous counterpart of an attribute of the original."""
         return self.presented(getattr(original_of(twin), name), home_of(twin), type(twin))
 
+    @override
     def presented(self, value: Any, home: Home, like: type[Twin] | None) -> Any:
-        """Return the synchronous counterpart of the value of an attribute."""
         # Not isinstance: the `__class__` of a proxy may raise.
         if issubclass(type(value), _CALLED):
             return self._called(value, home, like)

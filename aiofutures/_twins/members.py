@@ -20,7 +20,7 @@ from .base import (
     Home,
     Homes,
     Twin,
-    Wraps,
+    WrapsOriginals,
     bare,
     bare_all,
     bare_named,
@@ -56,7 +56,7 @@ OWN: Final = frozenset(
 _homes: Final[Any] = Homes()
 
 
-def members_of(cls: type, family: Wraps) -> dict[str, Any]:
+def members_of(cls: type, family: WrapsOriginals) -> dict[str, Any]:
     """Return the members of the twin of a class, without those the twin inherits."""
     # A class that can be both awaited and called keeps its own `__call__`.
     replaced = {
@@ -91,7 +91,7 @@ def _init(cls: Any) -> Any:
     return copy_signature(__init__, makes, lambda _: Signature.empty)
 
 
-def _method(name: str, function: Callable[..., Any], cls: type, family: Wraps) -> Any:
+def _method(name: str, function: Callable[..., Any], cls: type, family: WrapsOriginals) -> Any:
     """Return the synchronous counterpart of a method."""
     title = f"{cls.__qualname__}.{name}"
     raw = getattr(cls, name)
@@ -105,13 +105,15 @@ def _method(name: str, function: Callable[..., Any], cls: type, family: Wraps) -
     return _signed(make(name, title, family), function)
 
 
-def _coroutine(name: str, title: str, family: Wraps, *, is_plain: bool) -> Callable[..., Any]:
+def _coroutine(
+    name: str, title: str, family: WrapsOriginals, *, is_plain: bool
+) -> Callable[..., Any]:
     executor: Any = Homes(name)
     finish = None if is_plain else family.finish
     return _blocking(executor.submit, title, family.timeout, executor, finish=finish)
 
 
-def _generator(name: str, title: str, family: Wraps) -> Callable[..., Any]:
+def _generator(name: str, title: str, family: WrapsOriginals) -> Callable[..., Any]:
     def generating(self: Twin, /, *args: Any, **kwargs: Any) -> Any:
         fn = getattr(original_of(self), name)
         generator = family.generating(fn, title, home_of(self), type(self))(*args, **kwargs)
@@ -122,7 +124,7 @@ def _generator(name: str, title: str, family: Wraps) -> Callable[..., Any]:
     return generating
 
 
-def _on_loop(name: str, title: str, family: Wraps) -> Callable[..., Any]:
+def _on_loop(name: str, title: str, family: WrapsOriginals) -> Callable[..., Any]:
     def call(original: Any, /, *args: Any, **kwargs: Any) -> Any:
         return settled(getattr(original, name)(*args, **kwargs))
 
@@ -139,7 +141,7 @@ def _on_loop(name: str, title: str, family: Wraps) -> Callable[..., Any]:
     return method
 
 
-def _as_it_is(name: str, title: str, family: Wraps) -> Callable[..., Any]:
+def _as_it_is(name: str, title: str, family: WrapsOriginals) -> Callable[..., Any]:
     def method(self: Twin, /, *args: Any, **kwargs: Any) -> Any:
         fn = getattr(original_of(self), name)
         try:
@@ -157,7 +159,10 @@ def _as_it_is(name: str, title: str, family: Wraps) -> Callable[..., Any]:
 
 
 def _class_member(
-    name: str, raw: classmethod[Any, Any, Any] | staticmethod[Any, Any], cls: type, family: Wraps
+    name: str,
+    raw: classmethod[Any, Any, Any] | staticmethod[Any, Any],
+    cls: type,
+    family: WrapsOriginals,
 ) -> Any:
     """Return the synchronous counterpart of a class method or static method.
 
@@ -212,13 +217,13 @@ def _shown(fn: Callable[..., Any]) -> Any:
     return returned_type(fn) if kind is Signature.empty else kind
 
 
-def _renamed(name: str, cls: type, family: Wraps) -> Any:
+def _renamed(name: str, cls: type, family: WrapsOriginals) -> Any:
     """Return the synchronous counterpart of an async special method."""
     title = f"{cls.__qualname__}.{name}"
     return _signed(_RENAMED[name](title, family), getattr(cls, name))
 
 
-def lending_class(cls: type[Twin], family: Wraps) -> type[Twin]:
+def lending_class(cls: type[Twin], family: WrapsOriginals) -> type[Twin]:
     """Return a subclass of twins that can be entered while they are lent."""
     title = f"{cls.__qualname__}.__aexit__"
     return variant(cls, {"__enter__": _enter(title, family), "__exit__": _exit(title, family)})
@@ -235,7 +240,7 @@ class _Lease(AbstractContextManager[Any, Any]):
         return self._leave(*args)
 
 
-def _enter(title: str, family: Wraps) -> Callable[..., Any]:
+def _enter(title: str, family: WrapsOriginals) -> Callable[..., Any]:
     def enter(self: Twin) -> Any:
         if hasattr(self, "_aiofutures_lent"):
             lent = self._aiofutures_lent
@@ -267,7 +272,7 @@ def _entered(twin: Twin) -> list[AbstractContextManager[Any, Any]]:
     return twin._aiofutures_entered
 
 
-def _exit(title: str, family: Wraps) -> Callable[..., Any]:
+def _exit(title: str, family: WrapsOriginals) -> Callable[..., Any]:
     def leave(self: Twin, *args: Any) -> Any:
         entered = _entered(self)
         if not entered:
@@ -290,7 +295,7 @@ class _Kept:
         return anext(self._iterator)
 
 
-def _iter(title: str, family: Wraps) -> Callable[..., Any]:
+def _iter(title: str, family: WrapsOriginals) -> Callable[..., Any]:
     async def iterated(iterable: Any) -> Openable:
         iterator = aiter(iterable)
         is_kept = iterator is iterable and not isasyncgen(iterator)
@@ -303,7 +308,7 @@ def _iter(title: str, family: Wraps) -> Callable[..., Any]:
     return iterate
 
 
-def _next(title: str, family: Wraps) -> Callable[..., Any]:
+def _next(title: str, family: WrapsOriginals) -> Callable[..., Any]:
     step = _coroutine("__anext__", title, family, is_plain=False)
 
     def following(self: Twin) -> Any:
@@ -315,7 +320,7 @@ def _next(title: str, family: Wraps) -> Callable[..., Any]:
     return following
 
 
-def _await(title: str, family: Wraps) -> Callable[..., Any]:
+def _await(title: str, family: WrapsOriginals) -> Callable[..., Any]:
     async def awaited(original: Any) -> Any:
         return await original
 
@@ -339,7 +344,7 @@ _RENAMED: Final = {
 class Attribute:
     """A property, or any other attribute, of the originals."""
 
-    def __init__(self, name: str, raw: object, cls: type, family: Wraps) -> None:
+    def __init__(self, name: str, raw: object, cls: type, family: WrapsOriginals) -> None:
         self._name = name
         self._raw = raw
         self._family = family

@@ -23,7 +23,7 @@ from aiofutures import (
     sync_to_async,
     to_sync,
 )
-from aiofutures._common import asgiref
+from aiofutures._common import asgiref_support
 from aiofutures._sync.call import SyncCall
 
 pytest.importorskip("asgiref")
@@ -61,16 +61,16 @@ class TestPrivateNames:
 
     def test_executors(self) -> None:
         """The executors are in the context variable of a `Local`."""
-        variable = asgiref.executors_variable()
+        variable = asgiref_support.executors_variable()
 
         assert variable is not None
-        assert variable.name == asgiref.LOCAL
+        assert variable.name == asgiref_support.LOCAL
         contextvars.Context().run(self._check, variable)
 
     def _check(self, variable: contextvars.ContextVar[Any]) -> None:
         asgiref_sync.AsyncToSync.executors.current = self
-        assert asgiref.is_local(variable, variable.get())
-        data = asgiref._data(variable.get())
+        assert asgiref_support.is_local(variable, variable.get())
+        data = asgiref_support._data(variable.get())
         assert data is not None
         assert data["current"] is self
 
@@ -81,10 +81,10 @@ class TestPrivateNames:
     def test_moved(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without them asgiref works as if this package did not know it."""
         monkeypatch.setitem(sys.modules, "asgiref.sync", ModuleType("asgiref.sync"))
-        monkeypatch.setattr(asgiref, "_executors", None)
+        monkeypatch.setattr(asgiref_support, "_executors", None)
 
-        assert asgiref.executors_variable() is None
-        asgiref.use(None)
+        assert asgiref_support.executors_variable() is None
+        asgiref_support.use(None)
         assert to_sync(in_caller_thread)(get_ident) == get_ident()
 
 
@@ -633,7 +633,9 @@ class TestLocal:
 
     def test_old_data(self) -> None:
         """Before asgiref 3.12 the data is a dict, which all contexts would share."""
-        variable: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar(asgiref.LOCAL)
+        variable: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar(
+            asgiref_support.LOCAL
+        )
 
         async def call(value: object) -> dict[str, Any]:
             data = variable.get()
@@ -665,7 +667,7 @@ class TestLocal:
 
     def test_foreign_variable(self) -> None:
         """A context variable of somebody else's that has the same name is one like others."""
-        variable: contextvars.ContextVar[Any] = contextvars.ContextVar(asgiref.LOCAL)
+        variable: contextvars.ContextVar[Any] = contextvars.ContextVar(asgiref_support.LOCAL)
         value = object()
 
         @to_sync
