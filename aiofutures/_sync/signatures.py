@@ -68,7 +68,7 @@ def copy_signature(
     functools.update_wrapper(wrapper, fn)
     _name(wrapper, fn)
     # Marks of coroutine functions.
-    for mark in ("_is_coroutine", "_is_coroutine_mark"):
+    for mark in ("_is_coroutine", "_is_coroutine_marker"):
         vars(wrapper).pop(mark, None)
     annotations_of_wrapper = partial(_wrapper_annotations, fn, shown)
     try:

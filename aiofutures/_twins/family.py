@@ -122,6 +122,9 @@ class EnumType(type):
     def __iter__(cls) -> Iterator[Any]:
         return map(cls._wrap, cls._original())
 
+    def __reversed__(cls) -> Iterator[Any]:
+        return map(cls._wrap, reversed(cls._original()))
+
     def __len__(cls) -> int:
         return len(cls._original())
 

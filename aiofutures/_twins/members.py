@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from inspect import Signature, getattr_static, isasyncgen
 from threading import RLock
+from types import MemberDescriptorType
 from typing import Any, Final
 
 from .._common.coroutines import is_async_generator_function
@@ -32,6 +33,7 @@ from .kinds import (
     function_of,
     is_async_function,
     is_for_loop_thread,
+    is_pending,
     may_return,
     mro,
     returns_atoms,
@@ -78,6 +80,8 @@ def members_of(cls: type, family: WrapsOriginals) -> dict[str, Any]:
             members[name] = _class_member(name, raw, cls, family)
         elif (function := function_of(raw)) is not None:
             members[name] = _method(name, function, cls, family)
+        elif name == "__match_args__":
+            members[name] = raw
         elif not is_special:
             members[name] = Attribute(name, raw, cls, family)
     return members
@@ -208,7 +212,10 @@ def _class_member(
 
 def _signed(wrapper: Callable[..., Any], fn: Callable[..., Any]) -> Callable[..., Any]:
     """Give a function the name, parameters and docstring of an async one."""
-    return copy_signature(wrapper, fn, _shown)
+    copy_signature(wrapper, fn, _shown)
+    # From Python 3.13 on, mocks of a class follow this, and would be async.
+    del vars(wrapper)["__wrapped__"]
+    return wrapper
 
 
 def _shown(fn: Callable[..., Any]) -> Any:
@@ -341,6 +348,9 @@ _RENAMED: Final = {
 }
 
 
+_PROPERTIES: Final = (property, cached_property)
+
+
 class Attribute:
     """A property, or any other attribute, of the originals."""
 
@@ -352,17 +362,19 @@ class Attribute:
         self._is_on_loop = is_for_loop_thread(name, None, cls)
         is_described = hasattr(type(raw), "__get__")
         self.__doc__ = getattr(raw, "__doc__", None) if is_described else None
+        # Slots are data.
+        self._is_computed = is_described and not isinstance(raw, MemberDescriptorType)
 
     def __get__(self, twin: Twin | None, owner: type[Twin]) -> Any:
         family = self._family
         if twin is None:
-            if isinstance(self._raw, (property, cached_property)):
+            if isinstance(self._raw, _PROPERTIES):
                 return self
             value = getattr(owner._aiofutures_class, self._name)
             return family.presented(value, family.home(), owner)
         home = home_of(twin)
         value = self._ran(partial(getattr, original_of(twin), self._name), home)
-        if isinstance(self._raw, (property, cached_property)):
+        if self._is_computed and (isinstance(self._raw, _PROPERTIES) or is_pending(value)):
             return family.delivered(value, home, owner, self._title)
         return family.presented(value, home, owner)
 

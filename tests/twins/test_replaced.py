@@ -103,6 +103,19 @@ def test_autospec(client: Any) -> None:
         get()
 
 
+def test_mock_of_the_class(Client: Any, client: Any) -> None:
+    """The members of a mock with the class or a twin as its specification are sync, too."""
+    for mock in (Mock(spec=client), MagicMock(spec=Client), create_autospec(Client)()):
+        mock.get.return_value = 7
+        assert mock.get("x") == 7
+    mocked = create_autospec(Client)()
+    mocked.__enter__.return_value.get.return_value = 7
+    with pytest.raises(KeyError), mocked as entered:
+        assert entered.get("x") == 7
+        mocked.__exit__.return_value = False
+        raise KeyError
+
+
 def test_async_mock(client: Any) -> None:
     """An async function replaces the method of the original, for other methods too."""
     with patch.object(client, "fetch", AsyncMock(return_value="mocked")) as fetch:
