@@ -6,14 +6,14 @@ import asyncio
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack
 from contextvars import Context
 from inspect import CORO_CREATED, getcoroutinestate
 from time import monotonic
 from types import CoroutineType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 from weakref import ref
 
 from .._common.asgiref_support import LOCAL, arrive
@@ -47,6 +47,13 @@ _SLICE: Final = 64
 _TURN: Final = 0.002
 # After so many seconds a wait for something on the loop looks whether the loop has ended.
 _LOOK: Final = 1.0
+
+
+class OpenClient(NamedTuple):
+    """A shared client: the task in which it is open, and the function that closes it."""
+
+    task: asyncio.Task[Any]
+    close: Callable[[], Coroutine[Any, Any, None]]
 
 
 class Run:
@@ -90,7 +97,10 @@ class Run:
         # The call that takes its first step now.
         self._starting: Runnable | None = None
         # Functions that close the open clients, by a future that is then done. Loop thread only.
-        self.closers: dict[Runnable, Callable[[], Coroutine[Any, Any, None]]] = {}
+        self.closers: dict[Runnable, OpenClient] = {}
+        # Those to be closed first. What is opened meanwhile comes after the background tasks, which
+        # could open it again. None until the first one is closed.
+        self._to_close: Sequence[Runnable] | None = None
         self.being_closed: Runnable | None = None
         self.awake = False
         self.closing = self.is_guarded = self.is_watched = closing
@@ -289,10 +299,10 @@ class Run:
             # Otherwise somebody called loop.stop().
             if not self.closing or self.has_work():
                 continue
-            if self.closers:
+            if self.must_close():
                 _run_until_complete(loop, self._close_last())
             else:
-                is_over = not self._end_background_tasks(loop)
+                is_over = not (self._end_background_tasks(loop) or self._must_close_more())
         self.is_over = True
         _run_until_complete(loop, loop.shutdown_asyncgens())
         while self._end_background_tasks(loop):
@@ -532,7 +542,8 @@ class Run:
 
         Tell whether there are any: their cleanup may submit more. Loop thread only.
         """
-        tasks = asyncio.all_tasks(loop).difference(self.unfinished, but)
+        living = [client.task for client in self.closers.values()]
+        tasks = asyncio.all_tasks(loop).difference(self.unfinished, but, living)
         for task in tasks.difference(self._ending):
             self._ending.add(task)
             task.add_done_callback(self._note_end)
@@ -556,21 +567,40 @@ class Run:
         if self.has_work():
             # Of another loop's background, meanwhile. Its tasks are nobody's background yet.
             had_tasks.append(True)
-        elif self.closers:
+        elif self.must_close():
             had_tasks.append(True)
             await self._close_last()
         elif self._end_background_tasks(loop, but=enders):
             had_tasks.append(True)
             await asyncio.wait(self._ending.difference(enders))
+        elif self._must_close_more():
+            had_tasks.append(True)
         else:
             await loop.shutdown_asyncgens()
 
+    def must_close(self) -> bool:
+        """Tell whether one of the clients to be closed next is open."""
+        if self._to_close is None:
+            return bool(self.closers)
+        return any(each in self.closers for each in self._to_close)
+
+    def _must_close_more(self) -> bool:
+        """Tell whether clients were opened meanwhile, and note that they are next.
+
+        Loop thread only.
+        """
+        self._to_close = [*self.closers]
+        return bool(self._to_close)
+
     async def _close_last(self) -> None:
-        """Close the most recently opened client, if one is open. Loop thread only."""
-        if not self.closers:
+        """Close the most recently opened of these clients, if one is open. Loop thread only."""
+        if not self.must_close():
             return
+        if self._to_close is None:
+            self._to_close = [*self.closers]
+        last = next(each for each in reversed(self._to_close) if each in self.closers)
         # Calls that closing it submits run before the next one is closed.
-        self.being_closed, close = self.closers.popitem()
+        self.being_closed, close = last, self.closers.pop(last).close
         # It ends as cancelled if the wait is interrupted.
         await asyncio.wait([asyncio.ensure_future(close())])
         self.being_closed = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from contextlib import nullcontext, suppress
 from contextvars import Context
@@ -36,7 +36,7 @@ from .lifecycle import (
 )
 from .limit import Limit
 from .pool import WorkerPool
-from .run import Run
+from .run import OpenClient, Run
 from .watchdog import Watchdog
 from .waves import Cleanups, cancel_all, cleanup_of, nobody
 from .worker_future import PausingFuture, WorkerFuture
@@ -331,8 +331,8 @@ class LoopThread:
     # For shared clients.
 
     @property
-    def closers(self) -> dict[Runnable, Callable[[], Coroutine[Any, Any, None]]]:
-        """Functions that close the open clients, for the loop thread."""
+    def closers(self) -> dict[Runnable, OpenClient]:
+        """The open clients, for the loop thread."""
         return self._run.closers
 
     def call_soon(self, callback: Callable[..., object], /, *args: Any) -> bool:

@@ -20,6 +20,7 @@ from .._common.typing import T
 from .._futures.future import Future
 from .._loops.caller import waiting_caller
 from .._loops.limit import running_call
+from .._loops.run import OpenClient
 from .._loops.thread import LoopThread
 
 # The lifetime of a task, which the tasks it creates inherit.
@@ -169,7 +170,8 @@ class Lifetime(Generic[T]):
         """Open the client, keep it open and close it, as the task. Loop thread only."""
         # An eager task begins before `turns` knows that it runs the opening.
         await asyncio.sleep(0)
-        self._task = asyncio.current_task()
+        self._task = task = asyncio.current_task()
+        assert task is not None  # noqa: S101
         _lifetime.set(ref(self))
         running_call.set(ref(self.opened))
         waiting_caller.set(None)
@@ -177,7 +179,7 @@ class Lifetime(Generic[T]):
             use(None)
         try:
             async with self._make() as value:
-                self.host.closers[self.closed] = self._close
+                self.host.closers[self.closed] = OpenClient(task, self._close)
                 self.opened.settle(value)
                 turns.end(self.opened)
                 await self._may_close.wait()
@@ -188,7 +190,7 @@ class Lifetime(Generic[T]):
             drop_frame(error)
             self._error = error
         finally:
-            del self
+            del self, task
 
     def _end(self, turns: Turns, task: asyncio.Task[None]) -> None:
         """Settle the futures at the end of the client. Loop thread only."""

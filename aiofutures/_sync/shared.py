@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator
 from concurrent.futures import wait
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, Generic, NoReturn
 
@@ -79,15 +79,20 @@ class Shared(Generic[T]):
             return lifetime.opened.result()
         # It may have an exception whose traceback will hold this frame.
         del lifetime
+        # `suppress` would take groups of exceptions apart.
         while True:
-            with suppress(AskAgainError):
+            try:
                 return self._wait(self._ask())
+            except AskAgainError:
+                pass
 
     def __await__(self) -> Generator[Any, None, T]:
         """Return the client as a call does, without blocking, on any event loop."""
         while True:
-            with suppress(AskAgainError):
+            try:
                 return (yield from self._ask().__await__())
+            except AskAgainError:
+                pass
 
     def close(self) -> None:
         """Close the client, if it is open or being opened, and wait until it is closed.

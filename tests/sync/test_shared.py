@@ -102,6 +102,27 @@ def until_crashed(client: Shared[Any]) -> None:
 class TestOpening:
     """The first who asks opens it."""
 
+    def test_group_of_exceptions(self, executor: AsyncExecutor) -> None:
+        """An exception of user code arrives as it is, a group too."""
+        error = ExceptionGroup("cannot connect", [OSError(), Special()])
+
+        async def find() -> int:
+            raise error
+
+        @asynccontextmanager
+        async def fail() -> AsyncGenerator[int, None]:
+            yield await find()
+
+        client = executor.shared(fail)
+
+        async def wait() -> int:
+            return await client
+
+        for fn in (client, executor.submit(wait).result):
+            with pytest.raises(ExceptionGroup) as caught:
+                fn()
+            assert caught.value is error
+
     def test_once(self, executor: AsyncExecutor, log: Log) -> None:
         """All get the same client, and nothing happens before the first asks."""
         client = executor.shared(connect, log)
@@ -811,6 +832,44 @@ class TestClosing:
         executor.shutdown()
 
         assert events(log) == ["close a", "close b"]
+
+    @pytest.mark.parametrize("owner", ["service", "task"])
+    def test_opened_again_meanwhile(self, executor: AsyncExecutor, log: Log, owner: str) -> None:
+        """What uses a client that is closed opens it again, and is ended before that is closed."""
+        client = executor.shared(connect, log)
+        uses = 0
+
+        async def use() -> None:
+            nonlocal uses
+            while True:
+                await client
+                await asyncio.sleep(0)
+                uses += 1
+
+        @asynccontextmanager
+        async def serve() -> AsyncGenerator[None, None]:
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(use())
+                yield
+                task.cancel()
+            log.append(("close service", None))
+
+        tasks: set[asyncio.Task[Any]] = set()
+
+        async def start() -> None:
+            tasks.add(asyncio.create_task(use()))
+
+        if owner == "service":
+            executor.shared(serve)()
+        else:
+            executor.submit(start).result(LIMIT)
+        until(lambda: uses > 2)
+        closing = in_thread(executor.shutdown)
+
+        closing.result(LIMIT)
+        closed = ["open client", "close client"]
+        between = ["close service"] if owner == "service" else []
+        assert events(log) == [*closed, "open client", *between, "close client"]
 
     def test_error(self, executor: AsyncExecutor) -> None:
         """What the closing raises is raised by `close`, and by nothing later."""
