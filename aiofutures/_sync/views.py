@@ -71,7 +71,12 @@ def _generate(iterator: AsyncIterator[Any], task: StepTask) -> Generator[Any, An
                 )
             del item
     except GeneratorExit:
-        task.close(closing)
+        try:
+            task.close(closing)
+        except BaseException:
+            # If only the wait failed, the iterator is not closed yet.
+            task.start_closing(closing)
+            raise
         raise
     except BaseException:
         # A signal handler may raise anywhere here, before the iterator is closed.

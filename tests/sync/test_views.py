@@ -1,6 +1,7 @@
 """The synchronous views of async generators, iterators and context managers."""
 
 import asyncio
+import concurrent.futures
 import gc
 import inspect
 import itertools
@@ -692,6 +693,47 @@ class TestEndOfAGenerator:
         with pytest.raises(Special) as caught:
             generator.close()
         assert caught.value is error
+
+    def test_group_of_exceptions(self, sync: ToSync) -> None:
+        """A group is not taken apart."""
+        error = BaseExceptionGroup("cleanup", [concurrent.futures.CancelledError(), Special()])
+
+        async def items() -> AsyncGenerator[int, None]:
+            try:
+                yield 1
+            finally:
+                raise error
+
+        generator = sync(items)()
+        next(generator)
+
+        with pytest.raises(ExceptionGroup) as caught:
+            generator.close()
+        assert caught.value is error
+
+    def test_close_that_takes_too_long_to_begin(self, make_executor: MakeExecutor) -> None:
+        """If the time limit passes in the queue, the generator is closed later."""
+        executor = make_executor(max_workers=1)
+        closed = threading.Event()
+
+        async def items() -> AsyncGenerator[int, None]:
+            try:
+                yield 1
+            finally:
+                closed.set()
+
+        generator = to_sync(executor=executor, timeout=0.1)(items)()
+        next(generator)
+        with Gate() as gate:
+            other = executor.submit(gate.wait)
+            gate.arrived()
+            with pytest.raises(TimeoutError):
+                generator.close()
+            assert not closed.is_set()
+        other.result(LIMIT)
+
+        assert closed.wait(LIMIT)
+        until(lambda: not executor.tasks)
 
     def test_close_that_is_ignored(
         self, executor: AsyncExecutor, sync: ToSync, logged_errors: list[logging.LogRecord]
