@@ -370,6 +370,8 @@ def _blocking(
         if blocks_loop:
             _refuse_as_async(name)
         call = SyncCall(fn, name)
+        if blocks_loop:
+            call.blocks_loop = True
         before = copy_context()
         runner = get_default_executor() if executor is None else executor
         future: Future[Any] | None = None

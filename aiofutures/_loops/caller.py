@@ -45,6 +45,8 @@ class Caller:
 
     #: None if the thread stopped waiting before the call was done.
     is_waiting: bool | None = True
+    #: Whether an event loop runs in the thread, where Django refuses synchronous calls.
+    blocks_loop: bool = False
     #: The lock that the thread waits for.
     gate: LockType | None = None
     items: deque[CallerFuture[Any]] | None = None

@@ -8,13 +8,12 @@ import os
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Final
 from weakref import ref
 
-from .._common.asgiref_support import LOCAL, arrive, leave_alone, use_caller
+from .._common.asgiref_support import LOCAL, arrive, leave_alone, use, use_caller
 from .._common.contract import BoundCall, Host, LendsPlaces, Runnable, Turns
 from .._common.coroutines import drop_frame
 from .._common.exceptions import InvalidStateError
@@ -243,6 +242,7 @@ class StepTask:
                 "AsyncExecutor, or use it in an async function and submit that function"
             )
         self._loop_host = host
+        self._caller.blocks_loop = asyncio._get_running_loop() is not None
         self._changes = ContextChanges()
         self._process = os.getpid()
 
@@ -255,8 +255,11 @@ class StepTask:
         if step is None or step._is_on_own_loop():
             self._caller.run_rest()
             return
-        with suppress(EndedError, concurrent.futures.CancelledError):
+        # `suppress` would take groups of exceptions apart.
+        try:  # noqa: SIM105
             self._receive(step)
+        except (EndedError, concurrent.futures.CancelledError):
+            pass
 
     def start_closing(self, fn: Callable[[], Awaitable[Any]]) -> Step | None:
         """Do the same as `close` without waiting, as an exception was raised here."""
@@ -376,7 +379,10 @@ class StepTask:
         """Run the steps, as the task. Loop thread only."""
         waiting_caller.set(self._caller)
         if LOCAL in sys.modules:
-            use_caller(LoopThread.running)
+            if self._caller.blocks_loop:
+                use(None)
+            else:
+                use_caller(LoopThread.running)
         changes, limit = ContextChanges(), self.limit
         self._next = _NextStep()
         is_over = False

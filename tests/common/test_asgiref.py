@@ -125,6 +125,23 @@ class TestThread:
 
         assert threads == [get_ident()] * 5
 
+    @pytest.mark.filterwarnings("ignore::aiofutures.BlockingCallWarning")
+    def test_thread_with_a_loop(self) -> None:
+        """Where an event loop runs already it does not: Django refuses synchronous code there."""
+
+        @to_sync
+        async def generate() -> AsyncGenerator[int, None]:
+            yield await where()
+            yield await where()
+
+        async def call() -> list[int]:
+            return [to_sync(where)(), *generate(), await where()]
+
+        threads = asyncio.run(call())
+
+        assert get_ident() not in threads
+        assert len({*threads}) == 1
+
     def test_many_threads(self) -> None:
         """Of many threads at once each runs its own: they do not share one."""
 
