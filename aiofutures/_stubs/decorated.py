@@ -156,6 +156,10 @@ def _signatures(decorator: ast.expr, context: Context) -> Iterator[_Signature]:
         yield from _of_method(method, is_called=is_called)
     if target is None or method is not None:
         return
+    made = None if is_called else _value_of(target)
+    if made is not None:
+        yield from _signatures(made.node, made.context)
+        return
     cls = class_of(target)
     if cls is None:
         yield from _of_functions(target, is_called=is_called)
@@ -163,6 +167,19 @@ def _signatures(decorator: ast.expr, context: Context) -> Iterator[_Signature]:
         yield from _of_objects(cls, is_called=False)
     else:
         yield from _of_class(cls, Bound(decorator, context))
+
+
+def _value_of(target: Target) -> Bound | None:
+    """Return the decorator, or the call that makes one, which a module assigns to a name.
+
+    None for the object of a class, and for what is made of itself.
+    """
+    value = target.binding.value if isinstance(target.binding, Assigned) else None
+    called = value.func if isinstance(value, ast.Call) else value
+    context = Context(target.module)
+    found = None if called is None else context.target(called)
+    is_other = found is not None and found != target and class_of(found) is None
+    return Bound(value, context) if value is not None and is_other else None
 
 
 def _class_of_object(target: Target) -> Class | None:

@@ -75,6 +75,10 @@ nothing = Nothing()
 partial = functools.partial(lambda fn: fn)
 def chosen(n: int) -> Listing: return Listing()
 def chosen_nothing(n: int) -> "Listing | None": return Listing()
+def times(n: int) -> Callable[[Method[P, R]], Method[P, list[R]]]: return listed
+twice = times(2)
+again = twice
+same = listed
 class Described(Generic[P, R]):
     def __init__(self, fn: Callable[P, Awaitable[R]]) -> None: ...
     def __get__(self, obj: Any, owner: Any) -> Any: ...
@@ -166,6 +170,9 @@ DECORATED = [
     ("@listing\nasync def get(self, a: int) -> int: ...", "get(self, a: int) -> list[int]"),
     ("@chosen(3)\nasync def get(self, a: int) -> int: ...", "get(self, a: int) -> list[int]"),
     ("@chosen_nothing(3)\nasync def get(self, a: int) -> int: ...", "get(self, a: int) -> int"),
+    ("@twice\nasync def get(self, a: int) -> int: ...", "get(self, a: int) -> list[int]"),
+    ("@again\nasync def get(self, a: int) -> int: ...", "get(self, a: int) -> list[int]"),
+    ("@same\nasync def get(self, a: int) -> int: ...", "get(self, a: int) -> list[int]"),
     ("@nothing\nasync def get(self, a: int) -> int: ...", "get(self, a: int) -> int"),
     ("@partial\nasync def get(self, a: int) -> int: ...", "get(self, a: int) -> int"),
     ("@silent(3)\nasync def get(self, a: int) -> int: ...", "get(self, a: int) -> int"),
