@@ -6,7 +6,18 @@ import ast
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from .classes import SELF, Bound, Class, Context, Member, class_of, members_of, variables_in
+from .classes import (
+    SELF,
+    Bound,
+    Class,
+    Context,
+    Member,
+    class_of,
+    members_of,
+    type_parameters,
+    unquoted,
+    variables_in,
+)
 from .decorated import Made, undecorated, wrapped
 from .modules import Assigned, Defined, Function, assignments, overloads_in, resolve
 
@@ -20,7 +31,10 @@ def inferred(binding: Assigned, member: Member) -> list[Made] | list[Bound]:
     if is_none and _is_assigned_again(member):
         return []
     made = _made(binding.value, method, member.context)
-    return made or _types_of(binding.value, method, member.context)
+    if made or method is None:
+        return made or _types_of(binding.value, method, member.context)
+    found = _types_of(binding.value, method, member.context)
+    return [] if any(_has_own_variables(each, method) for each in found) else found
 
 
 def _is_assigned_again(member: Member) -> bool:
@@ -33,6 +47,16 @@ def _is_assigned_again(member: Member) -> bool:
     ]
     names = [each.attr for each in targets if isinstance(each, ast.Attribute)]
     return names.count(member.name) > 1
+
+
+def _has_own_variables(bound: Bound, method: Function) -> bool:
+    """Tell whether a type has type variables of a method, which mean nothing outside of it."""
+    node, context = unquoted(bound.node), bound.context
+    own = {each.name for each in type_parameters(method)}
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    of_classes = {key for cls in context.classes for key in cls.parameters}
+    free = {*variables_in(node, context)} - of_classes - context.known.keys()
+    return bool(own & names or free)
 
 
 def default_of(arg: ast.arg, function: Function) -> ast.expr | None:
