@@ -339,8 +339,9 @@ def parsed(text: str) -> ast.expr:
 
 
 def arguments_of(node: ast.Subscript) -> list[ast.expr]:
-    """Return the expressions in the brackets."""
-    return [*node.slice.elts] if isinstance(node.slice, ast.Tuple) else [node.slice]
+    """Return the expressions in the brackets; an empty tuple for `[()]`."""
+    elements = node.slice.elts if isinstance(node.slice, ast.Tuple) else []
+    return [*elements] or [node.slice]
 
 
 def class_of(target: Target) -> Class | None:
@@ -420,9 +421,29 @@ def _made_by(binding: Binding | None, module: str) -> str | None:
 
 def _context_of(base: Class, arguments: list[ast.expr], context: Context) -> Context:
     """Return the meaning of names in a base class that has these type arguments."""
-    given = [Bound(each, context) for each in arguments]
-    known = dict(zip(base.parameters, given or repeat(UNKNOWN), strict=False))
+    known = matched(base.parameters, [Bound(each, context) for each in arguments])
     return Context(base.module.name, base.context.classes, known)
+
+
+def matched(parameters: list[Key], given: list[Bound]) -> Known:
+    """Return what type variables stand for, given type arguments; without any, they are unknown.
+
+    A variable for several types stands for a tuple of them.
+    """
+    several = next((n for n, key in enumerate(parameters) if variable_of(key)[1]), None)
+    if several is None:
+        return dict(zip(parameters, given or repeat(UNKNOWN), strict=False))
+    inner: list[ast.expr] = [ast.Name("Any"), ast.Constant(...)]
+    after = len(parameters) - several - 1
+    end = len(given) - after
+    if given:
+        one_each = [each for each in given[several:end] if not isinstance(each.node, ast.Tuple)]
+        inner = [*map(Elsewhere, one_each)]
+    else:
+        given, end = [UNKNOWN] * (several + after), several
+    made = ast.Subscript(Reference("builtins", "tuple"), ast.Tuple(inner))
+    rest = [*given[:several], Bound(made, Context("typing")), *given[end:]]
+    return dict(zip(parameters, rest, strict=False))
 
 
 def _linearized(cls: Class, seen: tuple[Key, ...]) -> list[Class | Target]:
@@ -487,10 +508,28 @@ def _members_of(cls: Class, known: Known | None) -> dict[str, Member]:
             found.setdefault(name, Member(name, assigned, context, base, is_of_instances=True))
         for name, member in found.items():
             first = members.setdefault(name, member)
+            members[name] = first = _with_getter(first, member)
             # A declaration in a base class applies to an assignment in this class.
             if _is_undeclared(first) and not _is_undeclared(member):
                 members[name] = member
     return members
+
+
+def _with_getter(member: Member, of_base: Member) -> Member:
+    """Return a property that has only a setter of its own along with the getter of a base's."""
+    own, inherited = member.binding, of_base.binding
+    if not (isinstance(own, Defined) and isinstance(inherited, Defined)):
+        return member
+    kinds = {name for node in own.nodes for name in decorator_names(node)}
+    if not kinds & {"setter", "deleter"} or "property" in kinds:
+        return member
+    getters: list[Function] = []
+    for node in inherited.nodes:
+        fields = dict(ast.iter_fields(node))
+        if "property" in decorator_names(node) and node.returns is not None:
+            fields["returns"] = Elsewhere(Bound(node.returns, of_base.context))
+            getters.append(type(node)(**fields))
+    return replace(member, binding=Defined([*getters, *own.nodes]))
 
 
 def collection_of(target: Target) -> Class | None:

@@ -46,6 +46,7 @@ _MANAGERS: Final = {
 # Those whose effect is known without their annotations.
 _KNOWN: Final = KEPT_DECORATORS | {
     *("override", "abstractmethod", "setter", "deleter", "wraps", "cache", "lru_cache"),
+    "singledispatchmethod",
     *_MANAGERS,
 }
 _ITERATED: Final = frozenset({"AsyncGenerator", "AsyncIterable", "AsyncIterator"})

@@ -27,6 +27,7 @@ from .classes import (
     is_type_variable,
     itself,
     limits_of,
+    matched,
     members_of,
     parsed,
     type_parameters,
@@ -92,6 +93,7 @@ _CHANGED: Final = frozenset(
     | {"MutableSequence", "MutableSet", "OrderedDict", "Set", "defaultdict", "deque", "dict"}
     | {"list", "set"}
 )
+_CLASS: Final = frozenset({"type", "Type"})
 #: What becomes another one of its kind, with twins in it.
 _RECORDS: Final = frozenset({"NamedTuple", "TypedDict"})
 _QUALIFIERS: Final = frozenset({"ClassVar", "Final", "NotRequired", "ReadOnly", "Required"})
@@ -229,7 +231,7 @@ class Types:
             return subscript(self._import(target), kept)
         inner = _inside(name, position)
         kept = [self.translate(each, context, inner) for each in args]
-        if name in _CHANGED and position is Position.TAKEN:
+        if name in _CHANGED | _CLASS and position is Position.TAKEN:
             given = [self.translate(each, context, position) for each in args]
             return self._container(target, kept, given)
         return subscript(self._import(target), kept)
@@ -483,8 +485,7 @@ class Types:
     def _class_given(
         self, cls: Class, args: list[ast.expr], context: Context, position: Position
     ) -> ast.expr:
-        given = [Bound(each, context) for each in args] or repeat(UNKNOWN)
-        known = dict(zip(cls.parameters, given, strict=False))
+        known = matched(cls.parameters, [Bound(each, context) for each in args])
         kind = self.kind(cls)
         awaited = self.awaited(cls, known) if position is Position.RESULT else None
         if awaited is not None and (kind is not Kind.TWIN or "__aenter__" in members_of(cls)):
@@ -817,7 +818,7 @@ def _is_callable(node: ast.expr) -> bool:
 
 def _inside(name: str, position: Position) -> Position:
     """Return the position of the arguments of a special type."""
-    if (name in {"type", "Type"} and position is Position.ATTRIBUTE) or (
+    if (name in _CLASS and position is Position.ATTRIBUTE) or (
         name in _READ | _CHANGED | _SYNC_MANAGER and position in _GIVES
     ):
         return Position.GIVEN

@@ -231,7 +231,7 @@ class Writer:
         """Return the parameter type for an attribute."""
         binding = member.binding
         node = unquoted(binding.annotation) if isinstance(binding, Assigned) else None
-        if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("InitVar"):
+        if isinstance(node, ast.Subscript) and last_part(node.value) in {"Final", "InitVar"}:
             node = node.slice
         return node and self._types.translate(node, member.context, Position.TAKEN)
 
@@ -476,6 +476,8 @@ class Writer:
         if node.returns is None:
             return self._unsaid(node, context, member)
         position = Position.GIVEN if isinstance(node, ast.AsyncFunctionDef) else Position.RESULT
+        if name == "__getattr__":
+            position = Position.ATTRIBUTE
         return self._types.translate(node.returns, context, position)
 
     def _unsaid(self, node: Function, context: Context, member: Member) -> ast.expr | None:

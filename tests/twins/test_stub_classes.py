@@ -179,6 +179,99 @@ class TestBases:
             assert bases[name] == ["Root"]
         assert "SyncUnnamed" not in stub
         assert bases["Several"] == []
+        rows = "row(self) -> tuple[Unpack[tuple[int, str]]]"
+        assert methods(stub, "IntRows")["row"] == rows
+
+    def test_variables_for_several_types(self, write: Write) -> None:
+        """Type arguments are those of the variables at their places."""
+        stub = write(
+            """
+            from typing import Generic, TypeVar, TypeVarTuple
+            from aiofutures import sync_class
+            S = TypeVar("S")
+            T = TypeVar("T")
+            Ts = TypeVarTuple("Ts")
+            class AsyncTable(Generic[S, *Ts, T]):
+                async def row(self, *cells: *Ts) -> tuple[*Ts]: ...
+                async def ends(self) -> tuple[S, T]: ...
+                async def nothing(self, key: tuple[()]) -> tuple[()]: ...
+            class AsyncUsers(AsyncTable[int, str, bytes, float]): ...
+            class AsyncBare(AsyncTable): ...
+            class AsyncRows(Generic[*Ts]):
+                async def row(self) -> tuple[*Ts]: ...
+            class AsyncEmpty(AsyncRows[()]): ...
+            Users = sync_class(AsyncUsers)
+            Bare = sync_class(AsyncBare)
+            Empty = sync_class(AsyncEmpty)
+            """
+        )
+
+        users = methods(stub, "Users")
+        assert "def row(self, *cells: *tuple[str, bytes]) -> tuple[*tuple[str, bytes]]: ..." in stub
+        assert users["ends"] == "ends(self) -> tuple[int, float]"
+        assert users["nothing"] == "nothing(self, key: tuple[()]) -> tuple[()]"
+        assert "def row(self, *cells: *tuple[Any, ...]) -> tuple[*tuple[Any, ...]]: ..." in stub
+        assert methods(stub, "Bare")["ends"] == "ends(self) -> tuple[Any, Any]"
+        assert "def row(self) -> tuple[*tuple[()]]: ..." in stub
+
+
+class TestKinds:
+    """Members of unusual kinds."""
+
+    def test_members(self, write: Write) -> None:
+        """Each has the type that its twin's has."""
+        stub = write(
+            """
+            from collections.abc import Awaitable, Callable
+            from dataclasses import dataclass
+            from functools import singledispatchmethod
+            from typing import Any, Final, ParamSpec, TypeVar
+            from aiofutures import sync_class
+            import library
+            P = ParamSpec("P")
+            T = TypeVar("T")
+            class AsyncPart:
+                async def go(self) -> int: ...
+            @dataclass
+            class AsyncClient(library.Base):
+                number: Final[int] = 3
+                def keep(self, fn: Callable[P, Any], value: T, *args: P.args) -> T:
+                    self.fn = fn
+                    self.value = value
+                    self.args = args
+                    return value
+                async def make(self, kind: type[AsyncPart]) -> AsyncPart: ...
+                @library.Base.limit.setter
+                def limit(self, value: int) -> None: ...
+                @library.Base.bare.deleter
+                def bare(self) -> None: ...
+                @singledispatchmethod
+                async def find(self, key: object) -> str: ...
+                def __getattr__(self, name: str) -> Callable[..., Awaitable[int]]: ...
+            Part = sync_class(AsyncPart)
+            Client = sync_class(AsyncClient)
+            """,
+            library="""
+            class Limit: ...
+            class Base:
+                @property
+                def limit(self) -> Limit: ...
+                @property
+                def bare(self): ...
+            """,
+        )
+
+        members = methods(stub)
+        assert members["__init__"] == "__init__(self, number: int=...) -> None"
+        assert members["fn"] == "fn: Any"
+        assert members["value"] == "value: Any"
+        assert members["make"] == "make(self, kind: type[AsyncPart] | type[Part]) -> Part"
+        assert members["limit"] == (
+            "@property\ndef limit(self) -> Limit; "
+            "@limit.setter\ndef limit(self, value: int) -> None"
+        )
+        assert members["find"] == "find(self, key: object) -> str"
+        assert members["__getattr__"] == "__getattr__(self, name: str) -> Callable[..., int]"
 
 
 class TestLimits:
