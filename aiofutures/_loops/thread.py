@@ -11,7 +11,7 @@ from contextlib import nullcontext, suppress
 from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
-from inspect import CO_COROUTINE, iscoroutinefunction
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, isasyncgenfunction, iscoroutinefunction
 from types import FunctionType
 from typing import Any
 from weakref import ref
@@ -496,11 +496,12 @@ def refuse_if_async(fn: object) -> None:
     """Raise TypeError for a function that should be awaited instead of run in a thread."""
     # `iscoroutinefunction` takes half as long as a call.
     if type(fn) is FunctionType and not fn.__dict__:
-        is_async = fn.__code__.co_flags & CO_COROUTINE
+        is_async = fn.__code__.co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR)
     else:
-        is_async = iscoroutinefunction(fn)
+        is_async = iscoroutinefunction(fn) or isasyncgenfunction(fn)
     if is_async:
-        raise TypeError(f"{fn!r} is already async: await it instead")
+        instead = "loop over it with 'async for'" if isasyncgenfunction(fn) else "await it"
+        raise TypeError(f"{fn!r} is already async: {instead} instead")
 
 
 def _refuse_if_not_new(loop: object) -> None:

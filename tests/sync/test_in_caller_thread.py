@@ -379,6 +379,13 @@ class TestOutcome:
             with pytest.raises(TypeError, match="is already async: await it instead"):
                 call(fn)
 
+        async def items() -> AsyncGenerator[int, None]:
+            yield 1
+
+        for generator in (items, functools.partial(items)):
+            with pytest.raises(TypeError, match="is already async: loop over it with 'async for'"):
+                call(generator)
+
     def test_context(self) -> None:
         """It runs in the task's context, and the task sees what it sets."""
 
