@@ -6,6 +6,7 @@ import asyncio
 import functools
 import math
 import sys
+from _thread import start_new_thread
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import copy_context
@@ -379,6 +380,10 @@ def _blocking(
             future = runner.submit(call, *args, **kwargs)
             host = future._host
             result = wait(future, call, timeout, name, stacklevel if blocks_loop else None)
+        except RecursionError:
+            # There may be no room on this stack for the calls that letting go takes.
+            start_new_thread(_let_go, (future, call))
+            raise
         except BaseException:
             # `wait` cancels it, unless a signal handler raised before the wait.
             if future is not None and not (future._cancel_requested or future.is_being_cancelled()):
@@ -397,6 +402,13 @@ def _blocking(
         return result if finish is None else finish(result, args[0])
 
     return blocking
+
+
+def _let_go(future: Future[Any] | None, call: SyncCall) -> None:
+    """Cancel a call that its caller no longer waits for, unless it is done."""
+    if future is not None and not future.done():
+        future.cancel()
+    call.leave()
 
 
 def _generating(

@@ -386,6 +386,36 @@ class TestOutcome:
             with pytest.raises(TypeError, match="is already async: loop over it with 'async for'"):
                 call(generator)
 
+    def test_endless_recursion(self) -> None:
+        """Wherever the stack is full, the caller gets a RecursionError and no call is left."""
+        output = run_python(
+            """
+            import logging, time
+            from aiofutures import get_default_executor, in_caller_thread, to_sync
+
+            @to_sync
+            async def down():
+                return await in_caller_thread(down)
+
+            def deeper(levels):
+                return deeper(levels - 1) if levels else down()
+
+            logging.disable()
+            errors = 0
+            for levels in range(20):
+                try:
+                    deeper(levels)
+                except RecursionError:
+                    errors += 1
+            end = time.monotonic() + 10
+            while get_default_executor().statistics().running and time.monotonic() < end:
+                time.sleep(0.01)
+            print(errors, get_default_executor().statistics().running)
+            """
+        )
+
+        assert output == "20 0\n"
+
     def test_context(self) -> None:
         """It runs in the task's context, and the task sees what it sets."""
 
