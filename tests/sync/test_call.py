@@ -13,7 +13,17 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from support import LIMIT, Gate, echo_later, fail_later, frees_at_once, in_thread, let_go, until
+from support import (
+    LIMIT,
+    Gate,
+    echo,
+    echo_later,
+    fail_later,
+    frees_at_once,
+    in_thread,
+    let_go,
+    until,
+)
 from typing_extensions import override
 
 from aiofutures import (
@@ -26,6 +36,7 @@ from aiofutures import (
     in_caller_thread,
     to_sync,
 )
+from aiofutures._decorators import _let_go
 from aiofutures._loops.caller import Caller
 from aiofutures._loops.limit import running_call
 from aiofutures._sync.call import ContextChanges, RemoteCall, SyncCall, wait
@@ -187,6 +198,35 @@ class TestWait:
 
         with pytest.raises(CancelledError):
             futures[0].result(LIMIT)
+
+
+class TestFullStack:
+    """What is left to do when there is no room on the stack."""
+
+    def test_refused(self) -> None:
+        """The error of the executor is raised."""
+
+        class Full:
+            def submit(self, fn: object, /, *args: object, **kwargs: object) -> Future[Any]:
+                raise RecursionError
+
+        with pytest.raises(RecursionError):
+            to_sync(executor=Full())(echo)(1)
+
+    def test_let_go(self, executor: AsyncExecutor) -> None:
+        """The call is cancelled, unless it is done, and its thread runs nothing more for it."""
+        done = executor.submit(echo, 1)
+        done.result(LIMIT)
+        with Gate() as gate:
+            future = executor.submit(gate.wait)
+            gate.arrived()
+            for left in (future, done, None):
+                call = SyncCall(echo, "echo")
+                _let_go(left, call)
+                assert call.is_waiting is None
+            with pytest.raises(CancelledError):
+                future.result(LIMIT)
+        assert done.result() == 1
 
 
 class TestWarning:

@@ -539,6 +539,7 @@ class TestValues:
         assert [each.ping() for each in (eu, us)] == ["pong of eu", "pong of us"]
         assert regions("eu") is regions["EU"] is regions.EU is eu
         assert regions.__members__ == {"EU": eu, "US": us}
+        assert [*reversed(regions)] == [us, eu]
         assert (len(regions), us in regions, Region.US in regions) == (2, True, True)
         assert (unwrap(us), us.name, us.value) == (Region.US, "US", "us")
 
@@ -935,6 +936,7 @@ class TestClasses:
         twin.retries = 5
 
         assert str(inspect.signature(type(twin))) == "(url: str, retries: int = 3)"
+        assert type(twin).__match_args__ == ("url", "retries")
         assert (twin.url, twin.get(), replace(unwrap(twin), url="y").retries) == ("x", 5, 5)
         assert repr(twin).endswith("Client(url='x', retries=5)>")
 
