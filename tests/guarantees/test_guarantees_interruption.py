@@ -3,10 +3,12 @@
 import asyncio
 import concurrent.futures
 import dis
+import gc
+import logging
 import sys
 import time
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager
 from contextvars import Context
 from functools import cache, partial
@@ -321,15 +323,20 @@ def test_interruption_of_a_with_block(make_executor: MakeExecutor) -> None:
     assert point > 1
 
 
+def _exhaust(generate: Callable[[], Iterable[int]]) -> None:
+    for _ in generate():
+        pass
+
+
 def _pass(enter: Callable[[], AbstractContextManager[int]]) -> None:
     with enter():
         pass
 
 
-@pytest.mark.parametrize("is_step", [False, True])
+@pytest.mark.parametrize("kind", ["call", "generator", "block"])
 @pytest.mark.parametrize("loop_factory", ["asyncio", "uvloop"], indirect=True)
 def test_interruption_of_the_thread_that_runs_functions(
-    make_executor: MakeExecutor, *, is_step: bool
+    make_executor: MakeExecutor, kind: str, logged_errors: list[logging.LogRecord]
 ) -> None:
     """Wherever a signal handler raises: no task waits for ever for a function in the thread."""
     background: set[asyncio.Task[None]] = set()
@@ -349,18 +356,27 @@ def test_interruption_of_the_thread_that_runs_functions(
         yield 1
         await in_caller_thread(int)
 
+    @asynccontextmanager
+    async def manage() -> AsyncGenerator[int, None]:
+        await run()
+        yield 1
+        await run()
+
     point = 0
     reached = True
     while reached:
         point += 1
         executor = make_executor()
         decorate = to_sync(executor=executor)
-        generator = decorate(generate)
-        action = (lambda: list(generator())) if is_step else decorate(call)
+        actions: dict[str, Callable[[], object]] = {
+            "call": decorate(call),
+            "generator": partial(_exhaust, decorate(generate)),
+            "block": partial(_pass, decorate(manage)),
+        }
         with warnings.catch_warnings():
             # Of a coroutine that was made and not awaited.
             warnings.simplefilter("ignore", RuntimeWarning)
-            reached = interrupt(point, action)
+            reached = interrupt(point, actions[kind])
         try:
             until(lambda: not executor.tasks)
             in_thread(executor.shutdown).result(LIMIT)
@@ -370,6 +386,12 @@ def test_interruption_of_the_thread_that_runs_functions(
             if not task.cancelled():
                 task.exception()
         background.clear()
+        # What leaving the block raises for the thread that does not wait any more.
+        gc.collect()
+        reported = [record for record in logged_errors if "never retrieved" in record.getMessage()]
+        assert kind == "block" or not reported
+        for record in reported:
+            logged_errors.remove(record)
     assert point > 1
 
 
