@@ -274,10 +274,20 @@ def call_of(key: Key) -> ast.Call:
     return value if isinstance(value, ast.Call) else ast.Call(ast.Name("TypeVar"), [], [])
 
 
-def type_parameters(node: ast.AST) -> list[Any]:
+def type_parameters(node: ast.AST | None) -> list[Any]:
     """Return the type parameters in brackets after a name (Python 3.12)."""
     found: list[Any] = getattr(node, "type_params", [])
     return found
+
+
+def meant_by(target: Target) -> ast.expr | None:
+    """Return what an alias stands for; None for everything else that a module has."""
+    binding = target.binding
+    value = unquoted(binding.value) if isinstance(binding, Assigned) else None
+    if not isinstance(value, ast.Call):
+        return value
+    is_alias = _made_by(binding, target.module) == "TypeAliasType" and len(value.args) > 1
+    return unquoted(value.args[1]) if is_alias else None
 
 
 def variables_in(node: ast.AST, context: Context) -> Iterator[Key]:

@@ -18,6 +18,7 @@ from .classes import (
     arguments_of,
     class_of,
     is_type_variable,
+    meant_by,
     members_of,
     type_parameters,
     unquoted,
@@ -354,13 +355,12 @@ def _seen_through(bound: Bound) -> Bound:
     if isinstance(named, ast.Name) and named.id in context.names:
         return _seen_through(context.names[named.id])
     target = context.target(named)
-    if target is None or not isinstance(target.binding, Assigned) or is_type_variable(target):
+    value = None if target is None or is_type_variable(target) else meant_by(target)
+    if target is None or value is None:
         return Bound(node, context)
-    value, inner = target.binding.value, Context(target.module)
-    if value is None or isinstance(value, ast.Call):
-        return Bound(node, context)
+    inner = Context(target.module)
     args = arguments_of(node) if isinstance(node, ast.Subscript) else []
-    own = [each.name for each in type_parameters(target.binding.node)]
+    own = [each.name for each in type_parameters(getattr(target.binding, "node", None))]
     names = own or [name for _, name in dict.fromkeys(variables_in(value, inner))]
     known = {name: Bound(arg, context) for name, arg in zip(names, args, strict=False)}
     return _seen_through(Bound(value, replace(inner, names=known)))

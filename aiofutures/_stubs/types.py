@@ -28,6 +28,7 @@ from .classes import (
     itself,
     limits_of,
     matched,
+    meant_by,
     members_of,
     parsed,
     type_parameters,
@@ -85,7 +86,7 @@ _SYNC_MANAGER: Final = frozenset({"AbstractContextManager", "ContextManager"})
 # and those whose items have exactly one type.
 _READ: Final = frozenset(
     {"Collection", "FrozenSet", "Iterable", "Iterator", "Mapping", "MappingProxyType", "Reversible"}
-    | {"Sequence", "Tuple", "ValuesView", "frozenset", "tuple"}
+    | {"Sequence", "Tuple", "TypeGuard", "TypeIs", "ValuesView", "frozenset", "tuple"}
 )
 _CHANGED: Final = frozenset(
     {"ChainMap", "Counter", "DefaultDict", "Deque", "Dict", "ItemsView", "KeysView", "List"}
@@ -446,16 +447,15 @@ class Types:
                 for each in args
             ],
         )
-        if not isinstance(target.binding, Assigned) or position is Position.KEPT:
-            return kept
-        value = unquoted(target.binding.value)
-        if value is None or isinstance(value, ast.Call):
+        value = meant_by(target)
+        if value is None or position is Position.KEPT:
             return kept
         given = [Bound(each, context) for each in args]
         inner = Context(target.module)
         variables = dict.fromkeys(variables_in(value, inner))
         known = dict.fromkeys(variables, UNKNOWN) | dict(zip(variables, given, strict=False))
-        parameters = [each.name for each in type_parameters(target.binding.node)]
+        node = getattr(target.binding, "node", None)
+        parameters = [each.name for each in type_parameters(node)]
         names = dict.fromkeys(parameters, UNKNOWN) | dict(zip(parameters, given, strict=False))
         inner = replace(inner, known=known, names=names)
         meant = self.translate(value, inner, position)
@@ -800,14 +800,14 @@ class Types:
         if cls is not None:
             is_plain = self.kind(cls) in {Kind.PLAIN, Kind.RECORD}
             return not is_plain or self.awaited(cls, {}) is not None
-        if isinstance(target.binding, Assigned) and target.binding.value is not None:
-            key = (target.module, target.name)
-            if key not in self._async_aliases:
-                self._async_aliases[key] = False
-                value, inner = target.binding.value, Context(target.module)
-                self._async_aliases[key] = self.is_async_type(value, inner)
-            return self._async_aliases[key]
-        return False
+        value = meant_by(target)
+        if value is None:
+            return False
+        key = (target.module, target.name)
+        if key not in self._async_aliases:
+            self._async_aliases[key] = False
+            self._async_aliases[key] = self.is_async_type(value, Context(target.module))
+        return self._async_aliases[key]
 
 
 def _is_callable(node: ast.expr) -> bool:

@@ -141,7 +141,7 @@ class Writer:
             SYNC_NAMES.get(name, name)
             for name, member in members_of(cls).items()
             if isinstance(member.binding, Defined) and any(map(member.owner.descends, nearest))
-        } & {*filter(None, map(_name_with_self_taken, written.body))}
+        } & {*filter(None, map(_name_with_self_inside, written.body))}
         body = [each for each in written.body if member_name(each) not in kept]
         written.bases, written.body = [*bases, *written.bases], body or [_ELLIPSIS]
         return written
@@ -552,10 +552,11 @@ def _property(name: str, given: ast.expr, taken: ast.expr) -> Iterator[ast.stmt]
     yield _function(name, arguments, ast.Constant(None), [decorator])
 
 
-def _name_with_self_taken(node: ast.stmt) -> str | None:
-    """Return the name of a method with a parameter whose type has Self in it."""
-    arguments = getattr(node, "args", None)
-    kinds = () if arguments is None else ast.walk(arguments)
+def _name_with_self_inside(node: ast.stmt) -> str | None:
+    """Return the name of a method with Self in the type of a parameter, or inside its result's."""
+    returns = getattr(node, "returns", None)
+    nodes = [getattr(node, "args", None), returns if isinstance(returns, ast.Subscript) else None]
+    kinds = [each for part in nodes if part is not None for each in ast.walk(part)]
     has_self = any(isinstance(each, Reference) and each.name == "Self" for each in kinds)
     return member_name(node) if has_self else None
 

@@ -273,6 +273,39 @@ class TestKinds:
         assert members["find"] == "find(self, key: object) -> str"
         assert members["__getattr__"] == "__getattr__(self, name: str) -> Callable[..., int]"
 
+    def test_types(self, write: Write) -> None:
+        """Checks narrow to twins, aliases of all forms are seen through, and Self is inherited."""
+        stub = write(
+            """
+            from typing import Self, TypeVar
+            from typing_extensions import TypeAliasType, TypeIs
+            from aiofutures import sync_class
+            T = TypeVar("T")
+            class AsyncPart:
+                async def go(self) -> int: ...
+            Parts = TypeAliasType("Parts", list[AsyncPart])
+            Pairs = TypeAliasType("Pairs", tuple[T, AsyncPart], type_params=(T,))
+            class AsyncModel:
+                @classmethod
+                async def all(cls) -> list[Self]: ...
+                async def same(self) -> Self: ...
+            class AsyncClient(AsyncModel):
+                def is_part(self, value: object) -> TypeIs[AsyncPart]: ...
+                async def parts(self, parts: Parts) -> Parts: ...
+                async def pairs(self) -> Pairs[int]: ...
+            Part = sync_class(AsyncPart)
+            Model = sync_class(AsyncModel)
+            Client = sync_class(AsyncClient)
+            """
+        )
+
+        members = methods(stub)
+        assert members["is_part"] == "is_part(self, value: object) -> TypeIs[Part]"
+        assert members["parts"] == "parts(self, parts: list[AsyncPart] | list[Part]) -> list[Part]"
+        assert members["pairs"] == "pairs(self) -> tuple[int, Part]"
+        assert "all" not in members
+        assert members["same"] == "same(self) -> Self"
+
 
 class TestLimits:
     """What the page on twins says that a stub does not tell."""
