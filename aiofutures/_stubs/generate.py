@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -33,13 +34,19 @@ def stub_of(
     same = _same(module, [name for name in twins if name not in lent]) if is_whole else {}
     others = {*lent, *same}
     classes = {name: _source_of(cls) for name, cls in twins.items() if name not in others}
-    names: dict[Key, ast.Name] = {_source_of(twins[name]).key: each for name, each in lent.items()}
-    names.update({cls.key: ast.Name(name) for name, cls in reversed(classes.items())})
+    # Of each family: one class has another twin where `sync_class` is called with other options.
+    names: dict[int, dict[Key, ast.Name]] = {_family_of(module, name): {} for name in twins}
+    for name, each in lent.items():
+        names[_family_of(module, name)][_source_of(twins[name]).key] = each
+    for name, cls in reversed(classes.items()):
+        names[_family_of(module, name)][cls.key] = ast.Name(name)
     body, rest = _written(module, classes, names, is_whole=is_whole)
     lent = lent if rest is None else rest.lent() | lent
     own = _names_of(module) if is_whole else set()
-    made = {each.id for each in names.values()}
-    settled = Names(module.__name__ if is_whole else "", own | made, names, lent)
+    accepted: dict[Key, list[ast.Name]] = {}
+    for key, node in (pair for family in names.values() for pair in family.items()):
+        accepted.setdefault(key, []).append(node)
+    settled = Names(module.__name__ if is_whole else "", own | _ids(names), accepted, lent)
     statements = [settled.settled_statement(each) for each in body]
     if rest is not None:
         statements += _others(rest, settled, frozenset({*lent, *others, *classes}))
@@ -82,6 +89,16 @@ def _lent(module: ModuleType, name: str) -> Reference:
     return Reference(target.module, target.name)
 
 
+def _family_of(module: ModuleType, name: str) -> int:
+    """Return a number for the family of a twin; 0 for a class that has none yet."""
+    family = getattr(vars(module).get(name), "_aiofutures_family", None)
+    return 0 if family is None else id(family)
+
+
+def _ids(names: dict[int, dict[Key, ast.Name]]) -> set[str]:
+    return {node.id for family in names.values() for node in family.values()}
+
+
 def _source_of(cls: type) -> Class:
     """Return the source of a class."""
     first, _, rest = cls.__qualname__.partition(".")
@@ -104,28 +121,35 @@ def _names_of(module: ModuleType) -> set[str]:
 
 
 def _written(
-    module: ModuleType, classes: dict[str, Class], names: dict[Key, ast.Name], *, is_whole: bool
+    module: ModuleType,
+    classes: dict[str, Class],
+    names: dict[int, dict[Key, ast.Name]],
+    *,
+    is_whole: bool,
 ) -> tuple[list[ast.stmt], Rest | None]:
     """Return the twins, and what writes the rest of the module; note further twins in `names`."""
-    found: list[Class] = []
     taken = _names_of(module) | imported_names(module.__name__) if is_whole else set()
 
-    def name_twin(cls: Class) -> str:
+    def name_twin(cls: Class, family: dict[Key, ast.Name], found: list[Class]) -> str:
         found.append(cls)
-        name = _free_name(cls, taken | {each.id for each in names.values()})
-        names[cls.key] = ast.Name(name)
-        return name
+        family[cls.key] = ast.Name(_free_name(cls, taken | _ids(names)))
+        return family[cls.key].id
 
-    types = Types(names, name_twin)
     decorated = {cls.key for name, cls in classes.items() if cls.key == (module.__name__, name)}
-    writer = Writer(types, frozenset(decorated))
-    written = [(cls, writer.written(cls, name)) for name, cls in classes.items()]
-    # Classes that this adds to `names` are visited, too.
-    written += ((cls, writer.written(cls, names[cls.key].id)) for cls in found)
+    written: list[tuple[Class, ast.stmt]] = []
+    for number, family in names.items():
+        found: list[Class] = []
+        types = Types(family, partial(name_twin, family=family, found=found))
+        writer = Writer(types, frozenset(decorated))
+        own = [name for name in classes if _family_of(module, name) == number]
+        written += [(classes[name], writer.written(classes[name], name)) for name in own]
+        # Classes that this adds to `found` are visited, too.
+        written += ((cls, writer.written(cls, family[cls.key].id)) for cls in found)
     # A nested class comes before the outer one, which has it as an attribute.
     written.sort(key=lambda pair: -pair[0].name.count("."))
     source = load(module.__name__) if is_whole else None
-    kept = Types(names, name_twin, frees=False)
+    first = {key: node for family in reversed(names.values()) for key, node in family.items()}
+    kept = Types(first, partial(name_twin, family=first, found=[]), frees=False)
     rest = None if source is None else Rest(source, module, kept)
     return [node for _, node in written], rest
 

@@ -71,7 +71,7 @@ class Names:
     Args:
         module: The module that the stub is for, whose own names need no import.
         taken: Names already used in it.
-        twins: The names of the classes of twins.
+        twins: The names of the classes of twins of each class.
         lent: What others have made, by the names under which the module offers it, too.
 
     Attributes:
@@ -82,7 +82,7 @@ class Names:
         self,
         module: str,
         taken: Iterable[str],
-        twins: dict[Key, ast.Name],
+        twins: dict[Key, list[ast.Name]],
         lent: dict[str, Reference],
     ) -> None:
         self.used: set[str] = set()
@@ -92,7 +92,7 @@ class Names:
         self._taken = {*taken, *lent}
         self._twins = twins
         # As type expressions have them, unlike other names that are the same.
-        self._own = {id(node) for node in twins.values()}
+        self._own = {id(node) for nodes in twins.values() for node in nodes}
         # Further names of twins, whose own ones are hidden.
         self._aliases: dict[str, str] = {}
         self._declarations: dict[tuple[str, str, bool, str], ast.Assign] = {}
@@ -153,8 +153,10 @@ class Names:
         if isinstance(node, ast.BinOp):
             return joined(map(self._twin, parts(node)))
         if isinstance(node, Taken) and self._takes_twins(node):
-            named = node.named if isinstance(node.named, ast.expr) else self._twins[node.named]
-            return subscript(self.settled(named), [*map(self._twin, node.args)])
+            named = node.named
+            names = [named] if isinstance(named, ast.expr) else self._twins[named]
+            args = [*map(self._twin, node.args)]
+            return joined(subscript(self.settled(each), args) for each in names)
         kind: ast.expr = self.settled(node)
         return kind
 

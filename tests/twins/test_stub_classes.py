@@ -306,6 +306,30 @@ class TestKinds:
         assert "all" not in members
         assert members["same"] == "same(self) -> Self"
 
+    def test_options(self, write: Write) -> None:
+        """Twins with other options are others: members give their own kind, and take all."""
+        stub = write(
+            """
+            from aiofutures import sync_class
+            class AsyncPage:
+                async def text(self) -> str: ...
+            class AsyncNode:
+                async def child(self) -> "AsyncNode": ...
+                async def page(self) -> AsyncPage: ...
+                async def add(self, page: AsyncPage) -> None: ...
+            Page = sync_class(AsyncPage)
+            Node = sync_class(AsyncNode)
+            SlowNode = sync_class(AsyncNode, timeout=60, name="SlowNode")
+            """
+        )
+
+        assert methods(stub, "Node")["child"] == "child(self) -> Node"
+        assert methods(stub, "SlowNode")["child"] == "child(self) -> SlowNode"
+        assert methods(stub, "Node")["page"] == "page(self) -> Page"
+        assert methods(stub, "SlowNode")["page"] == "page(self) -> SyncPage"
+        add = "add(self, page: AsyncPage | Page | SyncPage) -> None"
+        assert methods(stub, "Node")["add"] == methods(stub, "SlowNode")["add"] == add
+
 
 class TestLimits:
     """What the page on twins says that a stub does not tell."""
@@ -327,6 +351,23 @@ class TestLimits:
 
         get = "get(self, nest: AsyncPage | Page | list[Nest]) -> Page | list[Nest]"
         assert methods(stub)["get"] == get
+
+    def test_named_tuple(self, write: Write) -> None:
+        """One with async methods has its fields, and is no tuple."""
+        stub = write(
+            """
+            from typing import NamedTuple
+            from aiofutures import sync_class
+            class AsyncRow(NamedTuple):
+                size: int
+                async def load(self) -> str: ...
+            Row = sync_class(AsyncRow)
+            """
+        )
+
+        assert "class Row:" in stub
+        names = {"__wrapped__", "__init__", "size", "load"}
+        assert methods(stub, "Row").keys() == names
 
     def test_base_with_an_async_argument(self, write: Write) -> None:
         """Of a base with an async argument, a twin has the members, but does not derive."""

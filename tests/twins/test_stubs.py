@@ -317,7 +317,7 @@ class TestModule:
             class AsyncOther:
                 async def get(self) -> Client: ...
 
-            Other = sync_class(AsyncOther)
+            Other = sync_class(AsyncOther, timeout=3)
             """
         )
 
