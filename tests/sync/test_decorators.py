@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar, overload
+from unittest.mock import AsyncMock, Mock, create_autospec, patch
 
 import pytest
 from support import (
@@ -1103,6 +1104,23 @@ class TestIntrospection:
         decorated: Any = to_sync(Adder())
 
         assert str(inspect.signature(decorated)) == "(a: int, b: int = 1) -> int"
+
+
+def test_mocks_of_methods() -> None:
+    """Mocks of decorated methods are sync, except where the mock looks behind the decorator."""
+
+    class Service:
+        @to_sync
+        async def get(self) -> int:
+            return 1
+
+    created = create_autospec(Service)()
+    created.get.return_value = 3
+    assert created.get() == 3
+    with patch.object(Service, "get", autospec=True, return_value=3):
+        assert Service().get() == 3
+    if sys.version_info >= (3, 13):
+        assert isinstance(Mock(spec=Service).get, AsyncMock)
 
 
 @on_the_default_executor
