@@ -202,8 +202,8 @@ class Writer:
         found = (getattr(live, name, None) for name in ("__init__", "__new__"))
         made = next(filter(isfunction, found), None)
         # A protocol has one that only refuses, and a deprecated class one that warns.
-        refuses = {"typing", "typing_extensions", "warnings"}
-        if live is None or made is None or made.__module__ in refuses:
+        refuses = {"typing", "typing_extensions", "warnings", "_py_warnings"}
+        if live is None or made is None or made.__globals__.get("__name__") in refuses:
             return
         args = _arguments(["self"])
         # Those of attrs may have other names.

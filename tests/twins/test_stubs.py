@@ -1182,6 +1182,7 @@ class TestMembers:
         )
 
         assert '\n\n@deprecated("use another")\nclass Client:\n' in stub
+        assert methods(stub).keys() == {"__wrapped__", "get"}
 
     def test_type_variables_under_other_names(self, write: Write) -> None:
         """Type variables are known, too, where what makes them is imported by another name."""
