@@ -26,7 +26,15 @@ from ._default import get_default_executor
 from ._futures.future import Future
 from ._futures.future import _then as then_awaiting
 from ._loops.run import Run
-from ._sync.call import UNWANTED, ContextChanges, Openable, SubmitsCalls, SyncCall, wait
+from ._sync.call import (
+    UNWANTED,
+    ContextChanges,
+    Openable,
+    SubmitsCalls,
+    SyncCall,
+    stop_waiting,
+    wait,
+)
 from ._sync.openers import entering, iterating
 from ._sync.signatures import awaited, awaited_or_viewed, copy_signature, entered, iterated
 from ._sync.views import ContextManager, opened, view
@@ -381,14 +389,11 @@ def _blocking(
             host = future._host
             result = wait(future, call, timeout, name, stacklevel if blocks_loop else None)
         except RecursionError:
-            # There may be no room on this stack for the calls that letting go takes.
-            start_new_thread(_let_go, (future, call))
+            # There may be no room on this stack for the calls that this takes.
+            start_new_thread(stop_waiting, (future, call))
             raise
         except BaseException:
-            # `wait` cancels it, unless a signal handler raised before the wait.
-            if future is not None and not (future._cancel_requested or future.is_being_cancelled()):
-                future.cancel()
-            call.leave()
+            stop_waiting(future, call)
             raise
         finally:
             context, call.context = call.context, UNWANTED
@@ -402,13 +407,6 @@ def _blocking(
         return result if finish is None else finish(result, args[0])
 
     return blocking
-
-
-def _let_go(future: Future[Any] | None, call: SyncCall) -> None:
-    """Cancel a call that its caller no longer waits for, unless it is done."""
-    if future is not None and not future.done():
-        future.cancel()
-    call.leave()
 
 
 def _generating(

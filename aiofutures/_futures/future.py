@@ -134,13 +134,12 @@ class Future(BaseFuture[T]):
         if self._withdraw():
             if isinstance(fn, Derivation):
                 sources.extend(fn.not_cancelled_since())
-        elif self._host is not None:
-            # Its task cancels the future it waits for.
-            self._cancel_requested = True
-        else:
+        elif self._host is None:
             return False
         if self._host is not None:
+            # The task of a running call cancels the future it waits for.
             self._host.cancel(self, asked)
+            self._cancel_requested = True
         return True
 
     @override

@@ -7,6 +7,7 @@ import sys
 from _thread import LockType, get_ident
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context, ContextVar
 from functools import partial
 from typing import Any, Final
@@ -14,6 +15,7 @@ from typing import Any, Final
 from .._common import asgiref_support
 from .._common.asgiref_support import LOCAL
 from .._common.exceptions import InvalidStateError
+from .._common.snapshot import snapshot
 from .._common.typing import T, override
 from .blocking import open_gate
 from .lifecycle import running_loop_threads
@@ -109,12 +111,17 @@ class Caller:
             self.run_next()
 
     def leave(self) -> None:
-        """Refuse functions that have not started and, unless the call is done, later ones."""
+        """Refuse functions that have not started and, unless the call is done, later ones.
+
+        Another thread may do so at the same time, where this one has no room on its stack.
+        """
         if self.is_waiting:
             self.is_waiting = None
         while self.items:
-            self.items[0].refuse()
-            del self.items[0]
+            for future in snapshot(self.items):
+                future.refuse()
+                with suppress(ValueError):
+                    self.items.remove(future)
 
 
 #: The caller of the nearest `to_sync` call.

@@ -135,6 +135,14 @@ def _cancel_and_wait(future: Future[Any], caller: Caller) -> None:
         concurrent.futures.wait([future], _CLEANUP_SECONDS)
 
 
+def stop_waiting(future: Future[Any] | None, caller: Caller) -> None:
+    """Cancel a call whose caller no longer waits, unless it is done or `wait` has cancelled it."""
+    # A signal handler may have raised before the wait, or there was no room on the stack.
+    if future is not None and not (future._cancel_requested or future.is_being_cancelled()):
+        future.cancel()
+    caller.leave()
+
+
 class Openable(NamedTuple):
     """An async iterator or context manager that the caller gets a synchronous view of."""
 

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import os
 import sys
+from _thread import start_new_thread
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import Context, copy_context
@@ -22,7 +23,7 @@ from .._futures.future import Future
 from .._loops.caller import Caller, waiting_caller
 from .._loops.limit import running_call
 from .._loops.thread import LoopThread
-from .call import ContextChanges, wait
+from .call import ContextChanges, stop_waiting, wait
 
 
 class EndedError(Exception):
@@ -209,25 +210,23 @@ class StepTask:
         if self._changes is None:
             self._begin()
         self._caller.is_waiting = True
+        step: Step | None = None
         try:
             step = self._submit(fn, must_run=must_run or is_last, is_last=is_last)
+            return self._receive(step)
+        except RecursionError:
+            # There may be no room on this stack for the calls that this takes.
+            start_new_thread(stop_waiting, (step, self._caller))
+            raise
         except BaseException as error:
-            self._caller.leave()
+            stop_waiting(step, self._caller)
             # After a shutdown: the task was cancelled, and has cleaned up.
-            if isinstance(error, InvalidStateError) and is_last and self._has_ended():
+            is_refused = step is None and isinstance(error, InvalidStateError)
+            if is_refused and is_last and self._has_ended():
                 raise EndedError from None
             raise
         finally:
-            del fn
-        try:
-            return self._receive(step)
-        except BaseException:
-            # `wait` cancels it, unless a signal handler raised before the wait.
-            if not (step._cancel_requested or step.is_being_cancelled()):
-                step.cancel()
-            raise
-        finally:
-            del step
+            del fn, step
 
     def _has_ended(self) -> bool:
         """Tell whether the task has started and ended."""
@@ -261,10 +260,17 @@ class StepTask:
         except (EndedError, concurrent.futures.CancelledError):
             pass
 
-    def start_closing(self, fn: Callable[[], Awaitable[Any]]) -> Step | None:
-        """Do the same as `close` without waiting, as an exception was raised here."""
+    def start_closing(self, fn: Callable[[], Awaitable[Any]], error: BaseException) -> None:
+        """Do the same as `close` without waiting, as `error` was raised here."""
+        if isinstance(error, RecursionError):
+            # There may be no room on this stack for the calls that this takes.
+            start_new_thread(self._close_soon, (fn,))
+        else:
+            self._close_soon(fn)
+
+    def _close_soon(self, fn: Callable[[], Awaitable[Any]]) -> None:
         self._caller.leave()
-        return self._submit_last(fn)
+        self._submit_last(fn)
 
     def _submit_last(self, fn: Callable[[], Awaitable[Any]]) -> Step | None:
         if self._process is None or self._has_ended() or self._is_left_behind():

@@ -73,14 +73,14 @@ def _generate(iterator: AsyncIterator[Any], task: StepTask) -> Generator[Any, An
     except GeneratorExit:
         try:
             task.close(closing)
-        except BaseException:
+        except BaseException as error:
             # If only the wait failed, the iterator is not closed yet.
-            task.start_closing(closing)
+            task.start_closing(closing, error)
             raise
         raise
-    except BaseException:
+    except BaseException as error:
         # A signal handler may raise anywhere here, before the iterator is closed.
-        task.start_closing(closing)
+        task.start_closing(closing, error)
         raise
 
 
@@ -146,7 +146,7 @@ class ContextManager(AbstractContextManager[Any, Any]):
             self._entered.append((manager, task))
         except BaseException as error:
             # If only the wait failed, the manager is entered nevertheless.
-            task.start_closing(partial(manager.__aexit__, type(error), error, None))
+            task.start_closing(partial(manager.__aexit__, type(error), error, None), error)
             raise
         return value
 
@@ -168,9 +168,9 @@ class ContextManager(AbstractContextManager[Any, Any]):
         except EndedError:
             # It was left when its task was cancelled, or the parent process will leave it.
             return None
-        except BaseException:
+        except BaseException as error:
             # If only the wait failed, the manager is not left yet.
-            task.start_closing(partial(manager.__aexit__, exc_type, exc_value, traceback))
+            task.start_closing(partial(manager.__aexit__, exc_type, exc_value, traceback), error)
             raise
 
 

@@ -36,10 +36,9 @@ from aiofutures import (
     in_caller_thread,
     to_sync,
 )
-from aiofutures._decorators import _let_go
 from aiofutures._loops.caller import Caller
 from aiofutures._loops.limit import running_call
-from aiofutures._sync.call import ContextChanges, RemoteCall, SyncCall, wait
+from aiofutures._sync.call import ContextChanges, RemoteCall, SyncCall, stop_waiting, wait
 
 
 async def numbers() -> AsyncIterator[int]:
@@ -213,7 +212,7 @@ class TestFullStack:
         with pytest.raises(RecursionError):
             to_sync(executor=Full())(echo)(1)
 
-    def test_let_go(self, executor: AsyncExecutor) -> None:
+    def test_stop_waiting(self, executor: AsyncExecutor) -> None:
         """The call is cancelled, unless it is done, and its thread runs nothing more for it."""
         done = executor.submit(echo, 1)
         done.result(LIMIT)
@@ -222,7 +221,7 @@ class TestFullStack:
             gate.arrived()
             for left in (future, done, None):
                 call = SyncCall(echo, "echo")
-                _let_go(left, call)
+                stop_waiting(left, call)
                 assert call.is_waiting is None
             with pytest.raises(CancelledError):
                 future.result(LIMIT)

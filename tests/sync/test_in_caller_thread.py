@@ -386,17 +386,53 @@ class TestOutcome:
             with pytest.raises(TypeError, match="is already async: loop over it with 'async for'"):
                 call(generator)
 
-    def test_endless_recursion(self) -> None:
-        """Wherever the stack is full, the caller gets a RecursionError and no call is left."""
-        output = run_python(
+    @pytest.mark.parametrize(
+        "down",
+        [
             """
-            import logging, time
-            from aiofutures import get_default_executor, in_caller_thread, to_sync
-
             @to_sync
             async def down():
                 return await in_caller_thread(down)
+            """,
+            """
+            @to_sync
+            async def items():
+                yield 1
+                yield await in_caller_thread(down)
 
+            def down():
+                return [*items()]
+            """,
+            """
+            @asynccontextmanager
+            async def opened():
+                await in_caller_thread(down)
+                yield
+
+            def down():
+                with to_sync(opened)():
+                    pass
+            """,
+            """
+            @asynccontextmanager
+            async def opened():
+                yield
+                await in_caller_thread(down)
+
+            def down():
+                with to_sync(opened)():
+                    pass
+            """,
+        ],
+        ids=["call", "generator", "enter", "leave"],
+    )
+    def test_endless_recursion(self, down: str) -> None:
+        """Wherever the stack is full, the caller gets a RecursionError and no call is left."""
+        code = """
+            import logging, time
+            from contextlib import asynccontextmanager
+            from aiofutures import get_default_executor, in_caller_thread, to_sync
+            {down}
             def deeper(levels):
                 return deeper(levels - 1) if levels else down()
 
@@ -412,9 +448,8 @@ class TestOutcome:
                 time.sleep(0.01)
             print(errors, get_default_executor().statistics().running)
             """
-        )
 
-        assert output == "20 0\n"
+        assert run_python(code.replace("{down}", down.strip())) == "20 0\n"
 
     def test_context(self) -> None:
         """It runs in the task's context, and the task sees what it sets."""

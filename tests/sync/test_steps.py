@@ -29,6 +29,7 @@ from aiofutures import (
     InvalidStateError,
 )
 from aiofutures._loops.thread import LoopThread
+from aiofutures._sync.call import _cancel_and_wait, wait
 from aiofutures._sync.steps import EndedError, StepTask
 
 
@@ -473,7 +474,7 @@ class TestPlaces:
 
 
 class TestClose:
-    """`close` and `start_closing`."""
+    """The end of the task."""
 
     def test_runs_the_last_step(self, executor: AsyncExecutor) -> None:
         """`close` does one more step, and the task is done."""
@@ -553,7 +554,7 @@ class TestClose:
 
             blocking = executor.submit(block)
             gate.arrived()
-            step = steps.start_closing(last)
+            step = steps._submit_last(last)
             assert step
 
             assert not step.cancel()
@@ -571,10 +572,10 @@ class TestClose:
             gate.arrived()
             executor.shutdown(wait=False)
 
-            assert steps.start_closing(current_task) is None
+            assert steps._submit_last(current_task) is None
             assert not running.done()
         executor.shutdown()
-        assert steps.start_closing(current_task) is None
+        assert steps._submit_last(current_task) is None
 
     def test_on_the_own_loop(self, executor: AsyncExecutor) -> None:
         """On the event loop itself `close` does not wait."""
@@ -588,3 +589,46 @@ class TestClose:
             return done
 
         assert executor.submit(close).result(LIMIT) is False
+
+
+class TestFullStack:
+    """What is left to do when there is no room on the caller's stack."""
+
+    @staticmethod
+    def overflow() -> NoReturn:
+        """Do what a call does there."""
+        raise RecursionError
+
+    def test_before_a_step_is_submitted(
+        self, executor: AsyncExecutor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The caller stops waiting."""
+        steps = step_task(executor)
+        monkeypatch.setattr(steps, "submit", lambda _: self.overflow())
+
+        with pytest.raises(RecursionError):
+            steps.run(current_task)
+
+        until(lambda: steps._caller.is_waiting is None)
+
+    def test_before_the_wait(self, executor: AsyncExecutor) -> None:
+        """The step is cancelled, and functions for the caller's thread are refused."""
+        steps = step_task(executor)
+        with Gate() as gate:
+            with (
+                pytest.raises(RecursionError),
+                interrupted_at(wait, "is_done = future._status", self.overflow),
+                interrupted_at(_cancel_and_wait, "is_done = future.done()", self.overflow),
+            ):
+                steps.run(gate.wait)
+
+            until(lambda: steps._caller.is_waiting is None and executor.tasks == set())
+
+    def test_close(self, executor: AsyncExecutor) -> None:
+        """What is open is closed."""
+        steps = step_task(executor)
+        task: asyncio.Task[object] = steps.run(current_task)
+
+        steps.start_closing(current_task, RecursionError())
+
+        until(task.done)
