@@ -92,13 +92,19 @@ def _leaving_no_trace(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> A
         loops.update(before)
 
 
-def use(executor: object) -> None:
-    """Have thread-sensitive calls of this context run there; None for asgiref's own thread."""
+def use(executor: object) -> bool:
+    """Have thread-sensitive calls of this context run there; None for asgiref's own thread.
+
+    Returns:
+        Whether this has set a context variable.
+    """
     # Their `Local` has a lock, which a fork may leave taken.
     storage = _storage()
-    if hasattr(storage, "_data"):
-        leave_alone()
-        storage.current = executor
+    if not hasattr(storage, "_data"):
+        return False
+    leave_alone()
+    storage.current = executor
+    return True
 
 
 class _Here(local):

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from .._common import asgiref_support
-from .._common.asgiref_support import LOCAL
+from .._common.asgiref_support import LOCAL, RunsInCaller
 from .._common.exceptions import InvalidStateError
 from .._common.snapshot import snapshot
 from .._common.typing import T, override
@@ -77,6 +77,19 @@ class Caller:
             future = make()
             future.refuse()
         return future
+
+    def serve_asgiref(self, running: Callable[[], RunsInCaller | None]) -> bool:
+        """Have asgiref's thread-sensitive calls of this context run in the thread.
+
+        Args:
+            running: Returns the loop thread that runs this.
+
+        Returns:
+            Whether this has set a context variable.
+        """
+        if self.blocks_loop:
+            return asgiref_support.use(None)
+        return asgiref_support.use_caller(running)
 
     def _append(self, future: CallerFuture[T]) -> CallerFuture[T] | None:
         """Leave `future` to the thread and return it; None if the thread no longer waits."""

@@ -204,7 +204,8 @@ class LoopGroup:
         Tell whether there was anything.
         """
         # All clients are on the first loop.
-        members = self.members[:1] if self.members[0]._run.must_close() else self.members
+        is_open = self.members[0]._run.next_to_close() is not None
+        members = self.members[:1] if is_open else self.members
         waits = [member._run.begin_ending() for member in members]
         return True in [wait() for wait in waits]
 

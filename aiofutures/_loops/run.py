@@ -96,8 +96,8 @@ class Run:
         self.unfinished: dict[object, Runnable] = {}
         # The call that takes its first step now.
         self._starting: Runnable | None = None
-        # Functions that close the open clients, by a future that is then done. Loop thread only.
-        self.closers: dict[Runnable, OpenClient] = {}
+        # The open clients, by a future that is done when they are closed. Loop thread only.
+        self.open_clients: dict[Runnable, OpenClient] = {}
         # Those to be closed first. What is opened meanwhile comes after the background tasks, which
         # could open it again. None until the first one is closed.
         self._to_close: Sequence[Runnable] | None = None
@@ -283,7 +283,7 @@ class Run:
         self.closing = self.is_guarded = self.is_over = True
         if self.limit is not None:
             self.limit.close()
-        for future in (*self.futures(), *self.closers):
+        for future in (*self.futures(), *self.open_clients):
             future.fail(error or _broken(failure))
 
     # On the loop thread.
@@ -299,8 +299,8 @@ class Run:
             # Otherwise somebody called loop.stop().
             if not self.closing or self.has_work():
                 continue
-            if self.must_close():
-                _run_until_complete(loop, self._close_last())
+            if self.next_to_close() is not None:
+                _run_until_complete(loop, self._close_next())
             else:
                 is_over = not (self._end_background_tasks(loop) or self._must_close_more())
         self.is_over = True
@@ -542,7 +542,7 @@ class Run:
 
         Tell whether there are any: their cleanup may submit more. Loop thread only.
         """
-        living = [client.task for client in self.closers.values()]
+        living = [client.task for client in self.open_clients.values()]
         tasks = asyncio.all_tasks(loop).difference(self.unfinished, but, living)
         for task in tasks.difference(self._ending):
             self._ending.add(task)
@@ -567,9 +567,9 @@ class Run:
         if self.has_work():
             # Of another loop's background, meanwhile. Its tasks are nobody's background yet.
             had_tasks.append(True)
-        elif self.must_close():
+        elif self.next_to_close() is not None:
             had_tasks.append(True)
-            await self._close_last()
+            await self._close_next()
         elif self._end_background_tasks(loop, but=enders):
             had_tasks.append(True)
             await asyncio.wait(self._ending.difference(enders))
@@ -578,29 +578,28 @@ class Run:
         else:
             await loop.shutdown_asyncgens()
 
-    def must_close(self) -> bool:
-        """Tell whether one of the clients to be closed next is open."""
-        if self._to_close is None:
-            return bool(self.closers)
-        return any(each in self.closers for each in self._to_close)
+    def next_to_close(self) -> Runnable | None:
+        """Return the key of the open client to be closed next, the most recently opened one."""
+        keys = snapshot(self.open_clients) if self._to_close is None else self._to_close
+        return next((key for key in reversed(keys) if key in self.open_clients), None)
 
     def _must_close_more(self) -> bool:
         """Tell whether clients were opened meanwhile, and note that they are next.
 
         Loop thread only.
         """
-        self._to_close = [*self.closers]
+        self._to_close = [*self.open_clients]
         return bool(self._to_close)
 
-    async def _close_last(self) -> None:
-        """Close the most recently opened of these clients, if one is open. Loop thread only."""
-        if not self.must_close():
-            return
+    async def _close_next(self) -> None:
+        """Close the next one of these clients, if one is open. Loop thread only."""
         if self._to_close is None:
-            self._to_close = [*self.closers]
-        last = next(each for each in reversed(self._to_close) if each in self.closers)
+            self._to_close = [*self.open_clients]
+        key = self.next_to_close()
+        if key is None:
+            return
         # Calls that closing it submits run before the next one is closed.
-        self.being_closed, close = last, self.closers.pop(last).close
+        self.being_closed, close = key, self.open_clients.pop(key).close
         # It ends as cancelled if the wait is interrupted.
         await asyncio.wait([asyncio.ensure_future(close())])
         self.being_closed = None

@@ -331,9 +331,9 @@ class LoopThread:
     # For shared clients.
 
     @property
-    def closers(self) -> dict[Runnable, OpenClient]:
+    def open_clients(self) -> dict[Runnable, OpenClient]:
         """The open clients, for the loop thread."""
-        return self._run.closers
+        return self._run.open_clients
 
     def call_soon(self, callback: Callable[..., object], /, *args: Any) -> bool:
         """Schedule `callback` on the event loop. It is not a call and takes no place.

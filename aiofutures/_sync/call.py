@@ -178,11 +178,8 @@ class SyncCall(Caller):
     async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function and await what it returns, or return it as `Openable`."""
         waiting_caller.set(self)
-        if LOCAL in sys.modules:
-            if self.blocks_loop:
-                asgiref_support.use(None)
-            elif asgiref_support.use_caller(LoopThread.running):
-                self.own_variables = 2
+        if LOCAL in sys.modules and self.serve_asgiref(LoopThread.running):
+            self.own_variables = 2
         try:
             result = self.fn(*args, **kwargs)
             if isinstance(result, CoroutineType) or isawaitable(result):

@@ -179,7 +179,7 @@ class Lifetime(Generic[T]):
             use(None)
         try:
             async with self._make() as value:
-                self.host.closers[self.closed] = OpenClient(task, self._close)
+                self.host.open_clients[self.closed] = OpenClient(task, self._close)
                 self.opened.settle(value)
                 turns.end(self.opened)
                 await self._may_close.wait()
@@ -194,7 +194,7 @@ class Lifetime(Generic[T]):
 
     def _end(self, turns: Turns, task: asyncio.Task[None]) -> None:
         """Settle the futures at the end of the client. Loop thread only."""
-        self.host.closers.pop(self.closed, None)
+        self.host.open_clients.pop(self.closed, None)
         error, self._error = self._error, None
         if self.opened._task is not None:
             if error is None:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final
 from weakref import ref
 
-from .._common.asgiref_support import LOCAL, arrive, leave_alone, use, use_caller
+from .._common.asgiref_support import LOCAL, arrive, leave_alone
 from .._common.contract import BoundCall, Host, LendsPlaces, Runnable, Turns
 from .._common.coroutines import drop_frame
 from .._common.exceptions import InvalidStateError
@@ -385,10 +385,7 @@ class StepTask:
         """Run the steps, as the task. Loop thread only."""
         waiting_caller.set(self._caller)
         if LOCAL in sys.modules:
-            if self._caller.blocks_loop:
-                use(None)
-            else:
-                use_caller(LoopThread.running)
+            self._caller.serve_asgiref(LoopThread.running)
         changes, limit = ContextChanges(), self.limit
         self._next = _NextStep()
         is_over = False
