@@ -221,7 +221,7 @@ class StepTask:
         except BaseException as error:
             stop_waiting(step, self._caller)
             # After a shutdown: the task was cancelled, and has cleaned up.
-            is_refused = step is None and isinstance(error, InvalidStateError)
+            is_refused = step is None and issubclass(type(error), InvalidStateError)
             if is_refused and is_last and self._has_ended():
                 raise EndedError from None
             raise
@@ -262,7 +262,8 @@ class StepTask:
 
     def start_closing(self, fn: Callable[[], Awaitable[Any]], error: BaseException) -> None:
         """Do the same as `close` without waiting, as `error` was raised here."""
-        if isinstance(error, RecursionError):
+        # Not isinstance: the `__class__` of an exception may raise.
+        if issubclass(type(error), RecursionError):
             # There may be no room on this stack for the calls that this takes.
             start_new_thread(self._close_soon, (fn,))
         else:
