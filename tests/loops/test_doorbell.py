@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from selectors import SelectSelector
 
 import pytest
 from support import LIMIT, Refusing, WithoutReaders, in_thread
@@ -104,6 +105,67 @@ def test_error_of_the_loop() -> None:
     with pytest.raises(RuntimeError, match="refused"):
         doorbell(loop, lambda: None).ring()
     loop.close()
+
+
+class WatchesElsewhere(asyncio.SelectorEventLoop):
+    """A loop whose readers are not in its selector."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.other = asyncio.SelectorEventLoop(SelectSelector())
+        setattr(self, "add_reader", self.other.add_reader)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a Linux feature")
+class TestReading:
+    """Where the loop reads the file after each ring, which takes a tenth of a call."""
+
+    def reads(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Ring twice, and tell whether the loop has read."""
+        answers: list[None] = []
+        answered = threading.Event()
+
+        def answer() -> None:
+            answers.append(None)
+            answered.set()
+
+        bell = EventDoorbell(loop, answer)
+        watching: asyncio.AbstractEventLoop = getattr(loop, "other", loop)
+        running = in_thread(watching.run_forever)
+        for _ in range(2):
+            answered.clear()
+            bell.ring()
+            assert answered.wait(LIMIT)
+        # It would go on and on.
+        answered.clear()
+        assert not answered.wait(0.05)
+        watching.call_soon_threadsafe(watching.stop)
+        running.result(LIMIT)
+        watching.remove_reader(bell._fd)
+        loop.close()
+        watching.close()
+        try:
+            return os.eventfd_read(bell._fd) != len(answers)
+        except BlockingIOError:
+            return True
+
+    def test_default(self) -> None:
+        """The default loop does not: its selector is still where it was."""
+        assert not self.reads(asyncio.new_event_loop())
+
+    def test_other_selector(self) -> None:
+        """One with another selector does."""
+        assert self.reads(asyncio.SelectorEventLoop(SelectSelector()))
+
+    def test_watched_elsewhere(self) -> None:
+        """So does one that does not watch the file with its selector."""
+        assert self.reads(WatchesElsewhere())
+
+    def test_other_kernel(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """So does the default loop where a second write is no event."""
+        monkeypatch.setattr(doorbell_module, "_each_write_is_an_event", lambda: False)
+
+        assert self.reads(asyncio.new_event_loop())
 
 
 @by_itself
