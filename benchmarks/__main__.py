@@ -1,4 +1,4 @@
-"""Runs the benchmarks and prints their tables."""
+"""The command that runs the benchmarks and prints their tables."""
 
 from __future__ import annotations
 

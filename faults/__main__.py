@@ -1,4 +1,4 @@
-"""Run each fault on each library, in a process of its own, and write the table.
+"""The command that runs each fault on each library, in a process of its own, and writes the table.
 
 The peers stand in the extra `bench`; aiofutures 0.1.3 is installed into `.cache/` at its first use:
 

@@ -1,4 +1,4 @@
-"""Runs one fault on one library. What it prints is judged by the process that started it."""
+"""The process of one fault on one library. What it prints is judged by the one that started it."""
 
 import signal
 import sys

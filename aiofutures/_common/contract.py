@@ -20,13 +20,13 @@ BoundCall: TypeAlias = tuple[
 
 
 class Host(Protocol):
-    """What runs the calls of futures. A future never changes its host.
+    """What runs the calls of futures. A future keeps the host that queues its call.
 
     Any thread may call all of this, and so may signal handlers and finalizers.
     """
 
     @property
-    def limit(self) -> LendsPlaces | None:
+    def limit(self) -> HostLimit | None:
         """The limit on how many calls run at once; None for no limit."""
         ...
 
@@ -68,14 +68,14 @@ class Host(Protocol):
 TakeBack: TypeAlias = Callable[[Callable[[], object]], None]
 
 
-class LendsPlaces(Protocol):
+class HostLimit(Protocol):
     """A limit on how many calls run at once; a call that waits for another lends its place."""
 
-    def lend(self, call: Runnable, limit: LendsPlaces | None, /) -> TakeBack | None:
+    def lend(self, future: Runnable, limit: HostLimit | None, /) -> TakeBack | None:
         """Lend the place of a call while the caller, a task or thread of that call, waits.
 
         Args:
-            call: The call.
+            future: That of the call.
             limit: The limit of what the caller waits for.
 
         Returns:

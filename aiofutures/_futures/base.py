@@ -321,7 +321,7 @@ class BaseFuture(concurrent.futures.Future[T]):
         # law: end of no calls
         return True
 
-    def _withdraw(self) -> bool:
+    def _cancel_pending(self) -> bool:
         """Cancel the future, unless its call was taken; tell whether it was cancelled."""
         # As in `_decide`.
         # law: no calls

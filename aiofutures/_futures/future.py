@@ -27,7 +27,7 @@ from .waiters import (
     Awaiters,
     OutcomeWaiter,
     not_done,
-    wait,
+    wait_until_done,
 )
 
 # For so many seconds, at most, the cancellation of all calls of a host is on its way.
@@ -66,7 +66,7 @@ class Future(BaseFuture[T]):
             DeadlockError: The wait would block the event loop that runs the call.
             BaseException: Whatever the call raised.
         """
-        if self._status not in DONE and not wait(self, timeout):
+        if self._status not in DONE and not wait_until_done(self, timeout):
             raise not_done(self, timeout)
         if self._status == FINISHED:
             result: T = self._result
@@ -97,7 +97,7 @@ class Future(BaseFuture[T]):
             TimeoutError: The call did not finish in time.
             DeadlockError: The wait would block the event loop that runs the call.
         """
-        if self._status not in DONE and not wait(self, timeout):
+        if self._status not in DONE and not wait_until_done(self, timeout):
             raise not_done(self, timeout)
         if self._status == CANCELLED_AND_NOTIFIED:
             raise concurrent.futures.CancelledError
@@ -131,7 +131,7 @@ class Future(BaseFuture[T]):
         if self._status in DONE:
             return self._status == CANCELLED_AND_NOTIFIED
         fn: Any = getattr(self, "_fn", None)
-        if self._withdraw():
+        if self._cancel_pending():
             if isinstance(fn, Derivation):
                 sources.extend(fn.not_cancelled_since())
         elif self._host is None:

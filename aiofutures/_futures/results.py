@@ -17,7 +17,7 @@ from weakref import ref
 from .._common.exceptions import DeadlockError
 from .._common.typing import A, B, C, D, E, F, P, T, override
 from .future import Future
-from .waiters import not_done, refuse_on_own_loop, wait
+from .waiters import not_done, refuse_on_own_loop, wait_until_done
 
 
 class MapsCalls(Executor):
@@ -315,7 +315,7 @@ class Results(Iterator[T]):
 
     def _result(self, future: Future[T]) -> T:
         try:
-            if not future.done() and not wait(future, self._seconds_left()):
+            if not future.done() and not wait_until_done(future, self._seconds_left()):
                 self._time_out(future)
             return future.result()
         except DeadlockError:
@@ -352,7 +352,7 @@ class Results(Iterator[T]):
             if self._finished:
                 continue
             refuse_on_own_loop(first)
-            if not wait(self._next_done, self._seconds_left()):
+            if not wait_until_done(self._next_done, self._seconds_left()):
                 self._time_out(first)
 
     def _time_out(self, future: Future[T]) -> NoReturn:

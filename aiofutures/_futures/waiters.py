@@ -16,7 +16,7 @@ from time import monotonic, sleep
 from types import FunctionType, MethodType
 from typing import Any, Final, Protocol, TypeAlias
 
-from .._common.contract import Host, LendsPlaces, Runnable
+from .._common.contract import Host, HostLimit, Runnable
 from .._common.exceptions import DeadlockError
 from .._common.snapshot import snapshot
 from .._common.typing import override
@@ -45,7 +45,7 @@ class Awaited(Runnable, Protocol):
 _give_way: Final[Callable[[], object]] = getattr(os, "sched_yield", partial(sleep, 0))
 
 
-def wait(future: Awaited, timeout: float | None, caller: Caller | None = None) -> bool:
+def wait_until_done(future: Awaited, timeout: float | None, caller: Caller | None = None) -> bool:
     """Block until `future` is done, or return False after the time-out.
 
     The caller's call lends its place in the meantime.
@@ -306,7 +306,7 @@ class LendingEvent(Event):
     def __init__(self) -> None:
         super().__init__()
         #: The hosts of the futures it stands for, one per limit.
-        self.hosts: dict[LendsPlaces | None, Host] = {}
+        self.hosts: dict[HostLimit | None, Host] = {}
 
     @override
     def wait(self, timeout: float | None = None) -> bool:

@@ -54,7 +54,7 @@ class LoopGroup:
         self._begin()
         # The default executor is known by the first one.
         of_each = replace(options, advice=lambda _: options.advice(self.members[0]))
-        self.members = [Member(self, f"{name}-{number}", of_each) for number in range(count)]
+        self.members = [GroupMember(self, f"{name}-{number}", of_each) for number in range(count)]
 
     def _begin(self) -> None:
         self.places = None if self.max_workers is None else Places(self.max_workers)
@@ -217,7 +217,7 @@ class LoopGroup:
             self._begin()
 
 
-class Member(LoopThread):
+class GroupMember(LoopThread):
     """One of the loop threads of a group.
 
     A call on one of the loops must not block to wait for a call on another one, which may come to

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any, Protocol, TypeAlias
 from weakref import ref
 
-from .._common.contract import Host, LendsPlaces, Runnable, TakeBack
+from .._common.contract import Host, HostLimit, Runnable, TakeBack
 from .._common.snapshot import snapshot
 from .blocking import block
 
@@ -48,11 +48,11 @@ def lends_nothing(host: Host | None) -> bool:
     return host is None or (running_call.get() is None and host.limit is None)
 
 
-def _lend_own(limit: LendsPlaces | None) -> TakeBack | None:
-    call = _running_call()
-    if call is None or call._host is None or call._host.limit is None:
+def _lend_own(limit: HostLimit | None) -> TakeBack | None:
+    future = _running_call()
+    if future is None or future._host is None or future._host.limit is None:
         return None
-    return call._host.limit.lend(call, limit)
+    return future._host.limit.lend(future, limit)
 
 
 def _take_back_both(place: TakeBack, visit: TakeBack, resume: _Resume) -> None:
@@ -142,24 +142,28 @@ class Limit:
 
     # From any thread.
 
-    def lend(self, call: Runnable, limit: LendsPlaces | None) -> TakeBack | None:
-        """Lend the place of `call` while the caller waits, as `LendsPlaces` says."""
-        if call not in self._taken or self._loop.is_elsewhere():
+    def lend(self, future: Runnable, limit: HostLimit | None) -> TakeBack | None:
+        """Lend the place of `future` while the caller waits, as `HostLimit` says."""
+        if future not in self._taken or self._loop.is_elsewhere():
             return None
         # Calls that pause may wait for a task or thread elsewhere that wants its place back.
         visit = None if self._loop.is_current() else object()
-        self._soon(self._pause if limit is None else self._lend, call)
+        self._soon(self._pause if limit is None else self._lend, future)
         end = self._go_on if limit is None else self._return
-        return partial(self._take_back, partial(end, call, visit), visit)
+        return partial(self._take_back, partial(end, future, visit), visit)
 
     def visit(self) -> TakeBack | None:
-        """Have calls lend their places while the caller waits, as `LendsPlaces` says."""
-        if not self._loop.is_visitor():
+        """Have calls lend their places while the caller waits, as `HostLimit` says."""
+        if not self._is_visitor():
             return None
         key = object()
         self._visitors[key] = None
         self._relieve_soon()
         return partial(self._end_visit, key)
+
+    def _is_visitor(self) -> bool:
+        """Tell whether the caller is part of some call, but not on one of these event loops."""
+        return self._loop.is_visitor()
 
     def _relieve_soon(self) -> None:
         # A call that pauses later looks for visitors itself.
@@ -167,10 +171,10 @@ class Limit:
             self._soon(self._relieve)
 
     def claim(self, resume: _Resume) -> None:
-        """Give the running call a place, as `LendsPlaces` says. Loop thread only."""
-        call = _running_call()
-        assert call is not None  # noqa: S101  its own, whose limit this is
-        self._return(call, None, resume)
+        """Give the running call a place, as `HostLimit` says. Loop thread only."""
+        future = _running_call()
+        assert future is not None  # noqa: S101  its own, whose limit this is
+        self._return(future, None, resume)
 
     def _soon(self, change: Callable[..., None], *args: Any) -> None:
         if self._loop.is_current():
@@ -209,18 +213,18 @@ class Limit:
         """Tell whether one more call may run. Loop thread only."""
         return len(self._taken) - len(self._lent) < self.max_workers
 
-    def take(self, call: Runnable) -> None:
-        """Give `call` a place until `leave`; one that only waits lends it. Loop thread only."""
-        self._taken.add(call)
-        if call._only_waits:
-            self._lent[call] = 1
+    def take(self, future: Runnable) -> None:
+        """Give `future` a place until `leave`; one that only waits lends it. Loop thread only."""
+        self._taken.add(future)
+        if future._only_waits:
+            self._lent[future] = 1
 
-    def leave(self, call: Runnable) -> None:
-        """Take back the place of `call`, which is done. Loop thread only."""
-        self._taken.discard(call)
+    def leave(self, future: Runnable) -> None:
+        """Take back the place of `future`, which is done. Loop thread only."""
+        self._taken.discard(future)
         for counts in (self._lent, self._paused):
-            counts.pop(call, None)
-        self._give_back()
+            counts.pop(future, None)
+        self._resume_next()
 
     def close(self) -> None:
         """Resume all threads that wait for a place: the event loop has ended."""
@@ -228,40 +232,40 @@ class Limit:
         for key in snapshot(self._threads):
             self._resume(key)
 
-    def _lend(self, call: Runnable) -> None:
-        """Let another call use the place of `call`. Loop thread only."""
-        if call in self._taken:
-            _add(self._lent, call)
-            self._give_back()
+    def _lend(self, future: Runnable) -> None:
+        """Let another call use the place of `future`. Loop thread only."""
+        if future in self._taken:
+            _add(self._lent, future)
+            self._resume_next()
             self._loop.look_soon()
 
-    def _return(self, call: Runnable, visit: object | None, resume: _Resume) -> None:
-        """Call `resume` as soon as there is a place for `call` again. Loop thread only."""
-        if self._lent.get(call) == 1:
-            self._returning.append((call, resume))
-            self._give_back()
+    def _return(self, future: Runnable, visit: object | None, resume: _Resume) -> None:
+        """Call `resume` as soon as there is a place for `future` again. Loop thread only."""
+        if self._lent.get(future) == 1:
+            self._returning.append((future, resume))
+            self._resume_next()
             if visit is not None and self._returning:
                 self._visitors[visit] = None
                 self._relieve_soon()
             return
         # Other tasks of the call still wait, or it is done and has no place.
-        _remove(self._lent, call)
+        _remove(self._lent, future)
         resume()
 
-    def _give_back(self) -> None:
+    def _resume_next(self) -> None:
         """Resume calls that wait for a place, first come, first served. Loop thread only."""
         while self._returning and self.has_place():
-            call, resume = self._returning.popleft()
-            _remove(self._lent, call)
+            future, resume = self._returning.popleft()
+            _remove(self._lent, future)
             resume()
-            if self._visitors and call in self._paused:
+            if self._visitors and future in self._paused:
                 # What has resumed may end, and leave the call with waits that pause.
                 self._loop.call_soon(self._relieve)
 
-    def _pause(self, call: Runnable) -> None:
-        """Lend the place of `call` if visitors need it. Loop thread only."""
-        if call in self._taken:
-            _add(self._paused, call)
+    def _pause(self, future: Runnable) -> None:
+        """Lend the place of `future` if visitors need it. Loop thread only."""
+        if future in self._taken:
+            _add(self._paused, future)
             self._relieve()
 
     def _relieve(self) -> None:
@@ -270,27 +274,27 @@ class Limit:
         if not self._visitors or len(self._paused) < holders or not self._is_full():
             return
         if holders and holders == len(self._paused) - len(self._paused.keys() & self._lent.keys()):
-            call = next(call for call in self._paused if call not in self._lent)
-            for _ in range(self._paused.pop(call)):
-                self._lend(call)
+            pausing = next(each for each in self._paused if each not in self._lent)
+            for _ in range(self._paused.pop(pausing)):
+                self._lend(pausing)
 
     def _is_full(self) -> bool:
         return not self.has_place()
 
-    def _go_on(self, call: Runnable, visit: object | None, resume: _Resume) -> None:
-        """End a pause of `call`. Loop thread only."""
-        if call in self._paused:
-            _remove(self._paused, call)
+    def _go_on(self, future: Runnable, visit: object | None, resume: _Resume) -> None:
+        """End a pause of `future`. Loop thread only."""
+        if future in self._paused:
+            _remove(self._paused, future)
             resume()
         else:
-            self._return(call, visit, resume)
+            self._return(future, visit, resume)
 
 
-def _add(counts: dict[Runnable, int], call: Runnable) -> None:
-    counts[call] = counts.get(call, 0) + 1
+def _add(counts: dict[Runnable, int], future: Runnable) -> None:
+    counts[future] = counts.get(future, 0) + 1
 
 
-def _remove(counts: dict[Runnable, int], call: Runnable) -> None:
-    count = counts.pop(call, 0) - 1
+def _remove(counts: dict[Runnable, int], future: Runnable) -> None:
+    count = counts.pop(future, 0) - 1
     if count > 0:
-        counts[call] = count
+        counts[future] = count

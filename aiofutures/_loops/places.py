@@ -6,7 +6,6 @@ from collections import deque
 from threading import RLock
 from typing import Protocol
 
-from .._common.contract import TakeBack
 from .._common.snapshot import snapshot
 from .._common.typing import override
 from .limit import Limit, RunsCallbacks
@@ -109,11 +108,9 @@ class SharedLimit(Limit):
         return self._loop.call_soon(self._use)
 
     @override
-    def visit(self) -> TakeBack | None:
-        """Do the same, unless the caller is on one of the event loops."""
-        limits = snapshot(self._places.limits)
-        is_here = any(each._loop.is_current() for each in limits)
-        return None if is_here else super().visit()
+    def _is_visitor(self) -> bool:
+        is_here = any(each._loop.is_current() for each in snapshot(self._places.limits))
+        return not is_here and super()._is_visitor()
 
     @override
     def _relieve_soon(self) -> None:
@@ -137,13 +134,13 @@ class SharedLimit(Limit):
 
     def _use(self) -> None:
         """Use a place, for those first who wait for theirs. Loop thread only."""
-        super()._give_back()
+        super()._resume_next()
         self._drain()
 
     @override
-    def _give_back(self) -> None:
+    def _resume_next(self) -> None:
         """Let those who wait for a place go on, and others after them. Loop thread only."""
-        super()._give_back()
+        super()._resume_next()
         self.tidy()
 
     @override

@@ -52,14 +52,14 @@ def cleanup_of(future: Runnable) -> Runnable | None:
     """Return the call whose cleanup a call is part of, if any: itself, or one that made it."""
     if _has_learned(future):
         return future
-    call = None if future._cleanup is None else future._cleanup()
-    return call if call is not None and _has_learned(call) and not call.done() else None
+    maker = None if future._cleanup is None else future._cleanup()
+    return maker if maker is not None and _has_learned(maker) and not maker.done() else None
 
 
-def _has_learned(call: Runnable) -> bool:
+def _has_learned(future: Runnable) -> bool:
     """Tell whether a call was asked to cancel, or handles the cancellation of what it awaited."""
-    news = call._news
-    return call._is_cleaning_up or (news is not None and news() is not None)
+    news = future._news
+    return future._is_cleaning_up or (news is not None and news() is not None)
 
 
 def cancel_all(

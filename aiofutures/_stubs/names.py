@@ -51,7 +51,7 @@ class Alias(ast.Name):
         self.meaning = meaning
 
 
-class Options(ast.Name):
+class OptionsName(ast.Name):
     """A typed dictionary that describes keyword arguments; another one if those may be twins.
 
     Args:
@@ -125,7 +125,7 @@ class Names:
                 return ast.Name(self._alias_of(name))
             case Taken():
                 return self._given(node)
-            case Options():
+            case OptionsName():
                 has_twins = self._takes_twins(node)
                 return self._options_with_twins(node) if has_twins else self.settled(node.original)
             case Alias():
@@ -168,7 +168,7 @@ class Names:
             return node.named in self._twins
         if isinstance(node, Alias):
             return self._takes_twins(node.meaning)
-        if isinstance(node, Options):
+        if isinstance(node, OptionsName):
             return any(map(self._takes_twins, node.fields.values()))
         return any(map(self._takes_twins, ast.iter_child_nodes(node)))
 
@@ -208,7 +208,7 @@ class Names:
         assert isinstance(target, ast.Name)  # noqa: S101
         return target.id
 
-    def _options_with_twins(self, node: Options) -> ast.expr:
+    def _options_with_twins(self, node: OptionsName) -> ast.expr:
         """Return the name of a typed dictionary that the stub declares for this."""
         if node.id not in self._options:
             local = self._free("", f"_Sync{node.original.name.rpartition('.')[2].lstrip('_')}")

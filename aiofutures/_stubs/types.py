@@ -47,7 +47,7 @@ from .modules import (
     public_place,
     resolve,
 )
-from .names import Alias, Options, Taken, generator_type, joined, parts, subscript
+from .names import Alias, OptionsName, Taken, generator_type, joined, parts, subscript
 from .references import Declared, Reference
 
 
@@ -64,7 +64,7 @@ class Position(Enum):
     KEPT = auto()
 
 
-class Kind(Enum):
+class StubKind(Enum):
     """What an object becomes, like `aiofutures._twins.kinds.Kind`."""
 
     PLAIN = auto()
@@ -121,7 +121,7 @@ class Types:
         self._twins = twins
         self._name_twin = name_twin
         # Those of twins that the module names are known.
-        self._kinds: dict[Key, Kind] = dict.fromkeys(twins, Kind.TWIN)
+        self._kinds: dict[Key, StubKind] = dict.fromkeys(twins, StubKind.TWIN)
         # The meaning of aliases; while an alias is examined, it means itself.
         self._aliases: dict[tuple[str, str, Position], ast.expr] = {}
         self._async_aliases: dict[Key, bool] = {}
@@ -255,7 +255,7 @@ class Types:
             if isinstance(member.binding, Assigned)
         }
         kinds = {name: kind for name, kind in fields.items() if kind is not None}
-        return Options(Reference(*public_place(self._target(cls))), kinds)
+        return OptionsName(Reference(*public_place(self._target(cls))), kinds)
 
     def field(self, member: Member, position: Position) -> ast.expr | None:
         """Return the type of a field of a named tuple or typed dictionary, if it is one."""
@@ -479,7 +479,7 @@ class Types:
 
     def _name_protocol(self, cls: Class) -> None:
         """Name the twin of a protocol, which the twin of any class with its members meets."""
-        if is_protocol(cls) and cls.key not in self._twins and self.kind(cls) is Kind.TWIN:
+        if is_protocol(cls) and cls.key not in self._twins and self.kind(cls) is StubKind.TWIN:
             self._name_twin(cls)
 
     def _class_given(
@@ -488,14 +488,14 @@ class Types:
         known = matched(cls.parameters, [Bound(each, context) for each in args])
         kind = self.kind(cls)
         awaited = self.awaited(cls, known) if position is Position.RESULT else None
-        if awaited is not None and (kind is not Kind.TWIN or "__aenter__" in members_of(cls)):
+        if awaited is not None and (kind is not StubKind.TWIN or "__aenter__" in members_of(cls)):
             if self._is_itself(awaited):
                 return self._twin(cls, args, context)
             return self.bound(awaited, Position.GIVEN)
-        if kind is Kind.ITERATOR:
+        if kind is StubKind.ITERATOR:
             return self._iterator(cls, known)
         is_callback = position is Position.ATTRIBUTE and self._is_callback(cls)
-        if kind in {Kind.TWIN, Kind.RECORD} or is_callback:
+        if kind in {StubKind.TWIN, StubKind.RECORD} or is_callback:
             return self._twin(cls, args, context)
         if cls.key in _FUTURE:
             future = Reference("aiofutures", "Future")
@@ -690,46 +690,46 @@ class Types:
 
     # Kinds.
 
-    def kind(self, cls: Class) -> Kind:
+    def kind(self, cls: Class) -> StubKind:
         """Return what the objects of a class become."""
         if cls.key not in self._kinds:
-            self._kinds[cls.key] = Kind.PLAIN
+            self._kinds[cls.key] = StubKind.PLAIN
             self._kinds[cls.key] = self._kind(cls)
         return self._kinds[cls.key]
 
-    def _kind(self, cls: Class) -> Kind:
+    def _kind(self, cls: Class) -> StubKind:
         ancestry = [base for base, _ in cls.ancestry()]
         special = {base.name for base in ancestry if isinstance(base, Target)}
         keys = {base.key for base in ancestry if isinstance(base, Class)}
         if keys & _EXEMPT or cls.module.name.split(".")[0] == "aiofutures":
-            return Kind.PLAIN
+            return StubKind.PLAIN
         members = members_of(cls)
         assigned = {name for name in members if isinstance(members[name].binding, Assigned)}
         public = {name for name in members if not name.startswith("_")}
         live = _kind_at_run_time(cls)
         if live is None:
             live = self._kind_of_source(members, special)
-        if live is not Kind.PLAIN:
+        if live is not StubKind.PLAIN:
             return live
         if is_record(cls):
             # Keys may be private.
             is_open = any(self._holds_field(members[name]) for name in sorted(assigned))
-            return Kind.RECORD if is_open else Kind.PLAIN
+            return StubKind.RECORD if is_open else StubKind.PLAIN
         # Objects count by their attributes, too.
         is_async = any(self._is_async(members[name]) for name in sorted(public & assigned))
-        return Kind.TWIN if is_async else Kind.PLAIN
+        return StubKind.TWIN if is_async else StubKind.PLAIN
 
-    def _kind_of_source(self, members: dict[str, Member], special: set[str | None]) -> Kind:
+    def _kind_of_source(self, members: dict[str, Member], special: set[str | None]) -> StubKind:
         """Return the kind of a class that does not exist at run time, without its attributes."""
         iterates = bool({"__aiter__", "__anext__"} & members.keys() or special & _ITERABLE)
         enters = "__aenter__" in members or bool(special & _MANAGER)
         functions = {name for name in members if not isinstance(members[name].binding, Assigned)}
         public = {name for name in functions if not name.startswith("_")}
         if iterates and not enters and public <= _ITERATING:
-            return Kind.ITERATOR
+            return StubKind.ITERATOR
         called = set() if "Protocol" in special else {"__call__"} & functions
         is_async = any(self._is_async(members[name]) for name in sorted(public | called))
-        return Kind.TWIN if iterates or enters or is_async else Kind.PLAIN
+        return StubKind.TWIN if iterates or enters or is_async else StubKind.PLAIN
 
     def _holds_field(self, field: Member) -> bool:
         """Tell whether a field of a record may be, or contain, something async."""
@@ -748,7 +748,7 @@ class Types:
                     continue
             target = context.target(named)
             cls = None if target is None else class_of(target)
-            is_open = cls is not None and self.kind(cls) is Kind.RECORD
+            is_open = cls is not None and self.kind(cls) is StubKind.RECORD
             known = (
                 None if target is None else context.known.get((target.module, target.name or ""))
             )
@@ -798,7 +798,7 @@ class Types:
             return target.name in {*_AWAITABLE, *_ITERABLE, *_MANAGER}
         cls = class_of(target)
         if cls is not None:
-            is_plain = self.kind(cls) in {Kind.PLAIN, Kind.RECORD}
+            is_plain = self.kind(cls) in {StubKind.PLAIN, StubKind.RECORD}
             return not is_plain or self.awaited(cls, {}) is not None
         value = meant_by(target)
         if value is None:
@@ -838,13 +838,13 @@ def is_protocol(cls: Class) -> bool:
     return any(isinstance(base, Target) and base.name == "Protocol" for base, _ in cls.bases())
 
 
-def _kind_at_run_time(cls: Class) -> Kind | None:
+def _kind_at_run_time(cls: Class) -> StubKind | None:
     """Return the kind of a class that exists at run time, as far as the class determines it."""
     live = cls.live()
     if live is None:
         return None
     kind = kind_of_class(live)
-    return Kind[kind.name] if kind.name in Kind.__members__ else None
+    return StubKind[kind.name] if kind.name in StubKind.__members__ else None
 
 
 def _is_missing(target: Target) -> bool:

@@ -52,7 +52,7 @@ from .names import (
     value_of,
 )
 from .references import Reference, Unfinished
-from .types import Kind, Position, Types, is_protocol
+from .types import Position, StubKind, Types, is_protocol
 
 _HIDDEN: Final = frozenset(
     {"__slots__", "__match_args__", "__doc__", "__module__", "__all__", "__orig_bases__", "__str__"}
@@ -84,7 +84,7 @@ class Writer:
             if self._is_shown(each, member, members)
         }
         body = docstring(cls.node)
-        if self._types.kind(cls) is Kind.RECORD:
+        if self._types.kind(cls) is StubKind.RECORD:
             # Keys may be private.
             fields = {each: members[each] for each in members if not each.startswith("__")}
             return self._record(cls, name, _sorted(fields | shown))
@@ -148,7 +148,7 @@ class Writer:
 
     def _is_base(self, cls: Class) -> bool:
         """Tell whether the stub has a twin of a class that can be a base."""
-        is_class = self._types.kind(cls) is not Kind.RECORD and _enumeration(cls) is None
+        is_class = self._types.kind(cls) is not StubKind.RECORD and _enumeration(cls) is None
         return is_class and self._types.has_twin(cls)
 
     def _record(self, cls: Class, name: str, shown: list[tuple[str, Member]]) -> ast.stmt:
@@ -250,7 +250,7 @@ class Writer:
         key = f"{member.owner.name}.{name}"
         inner = class_of(Target(member.owner.module.name, key))
         assert inner is not None  # noqa: S101
-        if self._types.kind(inner) is Kind.TWIN:
+        if self._types.kind(inner) is StubKind.TWIN:
             meant = self._types.translate(ast.Name(name), member.context, Position.GIVEN)
         else:
             meant = self._types.original(inner)
@@ -300,7 +300,7 @@ class Writer:
         is_first = not any(member.name in each.scope for each in bases)
         if node is None or cls is None or cls.parameters or not is_first:
             return None
-        if self._types.kind(cls) is Kind.TWIN:
+        if self._types.kind(cls) is StubKind.TWIN:
             return self._types.translate(node, member.context, Position.GIVEN)
         return self._types.original(cls)
 

@@ -20,8 +20,7 @@ from .._common.exceptions import BlockingCallWarning, DeadlockError
 from .._common.typing import P, T, override
 from .._futures.base import DONE
 from .._futures.future import Future
-from .._futures.waiters import refuse_on_own_loop
-from .._futures.waiters import wait as wait_until_done
+from .._futures.waiters import refuse_on_own_loop, wait_until_done
 from .._loops.blocking import Event
 from .._loops.caller import Caller, waiting_caller
 from .._loops.limit import running_call
@@ -173,7 +172,7 @@ class SyncCall(Caller):
     @override
     def __reduce__(self) -> tuple[Any, ...]:
         # For another process, where nobody needs the context.
-        return RemoteCall, (self.fn, self.__qualname__)
+        return UnattendedCall, (self.fn, self.__qualname__)
 
     async def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function and await what it returns, or return it as `Openable`."""
@@ -199,7 +198,7 @@ class SyncCall(Caller):
                 self.context = copy_context()
 
 
-class RemoteCall:
+class UnattendedCall:
     """An async function as `to_sync` calls it when its caller is in another process."""
 
     def __init__(self, fn: Callable[..., Any], name: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from weakref import ref
 
 from .._common.asgiref_support import LOCAL, arrive, leave_alone
-from .._common.contract import BoundCall, Host, LendsPlaces, Runnable, Turns
+from .._common.contract import BoundCall, Host, HostLimit, Runnable, Turns
 from .._common.coroutines import drop_frame
 from .._common.exceptions import InvalidStateError
 from .._common.typing import override
@@ -310,7 +310,7 @@ class StepTask:
     # As a host.
 
     @property
-    def limit(self) -> LendsPlaces | None:
+    def limit(self) -> HostLimit | None:
         """The limit of the event loop."""
         return self._loop_host.limit
 

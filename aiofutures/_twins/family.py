@@ -48,7 +48,7 @@ from .kinds import (
     kind_of_class,
     settled,
 )
-from .members import lending_class, members_of
+from .members import lending_class, twin_members
 from .outcomes import followed
 from .replaced import change_class
 
@@ -344,7 +344,7 @@ class Family(WrapsOriginals):
             "__doc__": cls.__doc__,
             "_aiofutures_class": cls,
             "_aiofutures_family": self,
-            **members_of(cls, self),
+            **twin_members(cls, self),
         }
         if hasattr(cls, "__class_getitem__"):
             namespace["__class_getitem__"] = classmethod(GenericAlias)

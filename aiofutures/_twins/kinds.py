@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, 
 from contextlib import AbstractAsyncContextManager
 from enum import Enum, auto
 from functools import cached_property, partial, partialmethod, singledispatchmethod
-from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeAlias
+from typing import Any, Final, Generic, NamedTuple, Protocol, Self
 from weakref import WeakKeyDictionary, WeakSet
 
 from .. import _decorators
@@ -38,8 +38,6 @@ _WAKING: Final = frozenset(
 
 #: The class attribute that names sync members for the loop thread, inherited ones too.
 ON_LOOP: Final = "__loop_thread__"
-
-Function: TypeAlias = Callable[..., Any]
 
 
 class Kind(Enum):
@@ -203,12 +201,12 @@ def _is_async_member(raw: object, cls: type, reached: list[type]) -> bool:
     )
 
 
-def getter_of(raw: property | cached_property[Any]) -> Function | None:
+def getter_of(raw: property | cached_property[Any]) -> Callable[..., Any] | None:
     """Return the function that computes a property."""
     return raw.func if isinstance(raw, cached_property) else raw.fget
 
 
-def function_of(raw: object) -> Function | None:
+def function_of(raw: object) -> Callable[..., Any] | None:
     """Return the function of a member from the class's namespace; None if not a method."""
     if isinstance(raw, (classmethod, staticmethod)):
         raw = raw.__func__
@@ -227,7 +225,7 @@ def is_async_function(function: object) -> bool:
     )
 
 
-def returns_async(function: Function, reached: list[type] | None = None) -> bool:
+def returns_async(function: Callable[..., Any], reached: list[type] | None = None) -> bool:
     """Tell whether a sync function is annotated as returning something async."""
     kind = returned_type(function)
     if kind is not inspect.Signature.empty:
@@ -297,7 +295,7 @@ async def settled(result: Any) -> Any:
     return value
 
 
-def is_for_loop_thread(name: str, function: Function | None, cls: type) -> bool:
+def is_for_loop_thread(name: str, function: Callable[..., Any] | None, cls: type) -> bool:
     """Tell whether a sync member of a class belongs on the loop thread.
 
     It does if `__loop_thread__` names it, if it returns something async, if asyncio, anyio or
@@ -316,7 +314,7 @@ def is_for_loop_thread(name: str, function: Function | None, cls: type) -> bool:
     )
 
 
-def returns_atoms(function: Function) -> bool:
+def returns_atoms(function: Callable[..., Any]) -> bool:
     """Tell whether a function is annotated so that its result cannot contain a twin."""
     return _has_atoms_alone(returned_type(function))
 
@@ -329,7 +327,7 @@ def _has_atoms_alone(kind: Any) -> bool:
     return kind is None or kind in ATOMS
 
 
-def may_return(function: Function, cls: type) -> bool:
+def may_return(function: Callable[..., Any], cls: type) -> bool:
     """Tell whether a class method may return an object of its class or anything async."""
     kind = returned_type(function)
     return kind is inspect.Signature.empty or kind is Self or kind is cls or returns_async(function)

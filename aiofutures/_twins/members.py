@@ -58,7 +58,7 @@ OWN: Final = frozenset(
 _homes: Final[Any] = Homes()
 
 
-def members_of(cls: type, family: WrapsOriginals) -> dict[str, Any]:
+def twin_members(cls: type, family: WrapsOriginals) -> dict[str, Any]:
     """Return the members of the twin of a class, without those the twin inherits."""
     # A class that can be both awaited and called keeps its own `__call__`.
     replaced = {

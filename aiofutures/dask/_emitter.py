@@ -11,7 +11,7 @@ from ._pickling import dumps_plain
 
 #: The kinds of messages: the batch has started at an address; some of its calls are done.
 STARTED: Final = "started"
-DONE: Final = "done"
+ENDED: Final = "ended"
 
 # Maximum size of an outcome in an event, size of a full event in bytes, and maximum number of
 # seconds that an outcome waits for others.
@@ -70,7 +70,7 @@ class Emitter:
             self._timer = None
         outcomes, self._outcomes, self._size = self._outcomes, [], 0
         if outcomes:
-            self._send(DONE, dumps_plain(outcomes))
+            self._send(ENDED, dumps_plain(outcomes))
 
     def _send(self, kind: str, content: str | bytes) -> None:
         worker = self._worker

@@ -46,11 +46,11 @@ class _Pickler(cloudpickle.Pickler):
         if type(obj) is FunctionType:
             place = _below_decorators(obj)
             if place is not None:
-                return resolve, place
+                return load_function, place
         return super().reducer_override(obj)
 
 
-def resolve(module: str, name: str, depth: int) -> Any:
+def load_function(module: str, name: str, depth: int) -> Any:
     """Return the function `depth` decorators below a name in a module."""
     found: Any = reduce(getattr, name.split("."), import_module(module))
     for _ in range(depth):
@@ -76,7 +76,7 @@ def is_importable(module: ModuleType) -> bool:
 
 
 def _below_decorators(fn: FunctionType) -> tuple[str, str, int] | None:
-    """Return the arguments for `resolve` if the function's name leads to its decorator.
+    """Return the arguments for `load_function` if the function's name leads to its decorator.
 
     Sent by value, it would take its globals along: locks, clients, executors.
     """

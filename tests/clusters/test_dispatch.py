@@ -19,7 +19,7 @@ from aiofutures import ExecutorStatistics, Future, InvalidStateError
 from aiofutures.dask import ClusterLostError, DaskExecutor
 from aiofutures.dask._calls import Batch
 from aiofutures.dask._cancels import Cancels
-from aiofutures.dask._emitter import Emitter
+from aiofutures.dask._emitter import ENDED, Emitter
 from aiofutures.dask._engine import Engine
 from aiofutures.dask._outcomes import Outcome, pack_result
 from aiofutures.dask._packing import Packer, pack_batch
@@ -130,7 +130,7 @@ class TestLost:
         send = Emitter._send
 
         def lose_one(self: Emitter, kind: str, content: Any) -> None:
-            if kind == "done" and not lost:
+            if kind == ENDED and not lost:
                 lost.append(content)
             else:
                 send(self, kind, content)
@@ -154,7 +154,7 @@ class TestLost:
         send = Emitter._send
 
         def lose(self: Emitter, kind: str, content: Any) -> None:
-            if kind != "done":
+            if kind != ENDED:
                 send(self, kind, content)
 
         monkeypatch.setattr(Emitter, "_send", lose)

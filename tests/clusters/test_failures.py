@@ -21,7 +21,7 @@ from distributed import Client
 
 from aiofutures import BrokenExecutor, Future
 from aiofutures.dask import ClusterLostError, DaskExecutor, WorkerLostError
-from aiofutures.dask._emitter import DONE, STARTED, Emitter
+from aiofutures.dask._emitter import ENDED, STARTED, Emitter
 
 from . import remote
 from .local import LOOPBACK, StartCluster, address_in, address_of, connected, pids
@@ -76,7 +76,7 @@ class TestWorkers:
             assert second.result(LONG) == "open"
         assert outcomes == ["noted"]
 
-    @pytest.mark.parametrize("last", [STARTED, DONE])
+    @pytest.mark.parametrize("last", [STARTED, ENDED])
     def test_lost_at_a_message(
         self, start_cluster: StartCluster, monkeypatch: pytest.MonkeyPatch, last: str
     ) -> None:
@@ -91,7 +91,7 @@ class TestWorkers:
 
         def lose(emitter: Emitter, kind: str, content: Any) -> None:
             if kind == last and not lost:
-                if kind == DONE:
+                if kind == ENDED:
                     until(is_announced)
                 lost.append(emitter.address)
                 worker = emitter._worker
@@ -108,7 +108,7 @@ class TestWorkers:
             assert futures[0].result(LONG) == 1
 
         (address,) = lost
-        (where,) = (where for kind, where in sent if kind == DONE)
+        (where,) = (where for kind, where in sent if kind == ENDED)
         assert where != address
 
     def test_cancelled_before_it_was_lost(

@@ -44,7 +44,7 @@ from aiofutures import (
 )
 from aiofutures._default import _default
 from aiofutures._loops import group, lifecycle, run
-from aiofutures._loops.group import LoopGroup, Member
+from aiofutures._loops.group import GroupMember, LoopGroup
 from aiofutures._loops.places import Places, SharedLimit
 from aiofutures._loops.run import Run
 from aiofutures._sync import call
@@ -989,13 +989,13 @@ class TestSlowly:
         """The end waits on where a look finds a loop at work."""
         monkeypatch.setattr(group, "_LOOK", 0.001)
         looks: list[float] = []
-        wait = Member.wait_until_idle
+        wait = GroupMember.wait_until_idle
 
-        def wait_until_idle(member: Member, timeout: float) -> bool:
+        def wait_until_idle(member: GroupMember, timeout: float) -> bool:
             looks.append(timeout)
             return wait(member, timeout)
 
-        monkeypatch.setattr(Member, "wait_until_idle", wait_until_idle)
+        monkeypatch.setattr(GroupMember, "wait_until_idle", wait_until_idle)
         executor = make()
         with Gate() as gate:
             future = executor.submit(gate.wait)

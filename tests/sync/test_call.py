@@ -38,7 +38,7 @@ from aiofutures import (
 )
 from aiofutures._loops.caller import Caller
 from aiofutures._loops.limit import running_call
-from aiofutures._sync.call import ContextChanges, RemoteCall, SyncCall, stop_waiting, wait
+from aiofutures._sync.call import ContextChanges, SyncCall, UnattendedCall, stop_waiting, wait
 
 
 async def numbers() -> AsyncIterator[int]:
@@ -117,7 +117,7 @@ class TestNobodyWaits:
         async def call() -> str:
             return await in_caller_thread(lambda: threading.current_thread().name)
 
-        remote = RemoteCall(call, "call")
+        remote = UnattendedCall(call, "call")
 
         assert "-worker" in executor.submit(remote).result(LIMIT)
 

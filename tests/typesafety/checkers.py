@@ -1,4 +1,4 @@
-"""Run type checkers over the package, over accepted uses of it and over refused ones.
+"""The command that runs type checkers over the package, its accepted uses and refused ones.
 
     python tests/typesafety/checkers.py [CHECKER ...]
 
