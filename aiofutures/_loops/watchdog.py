@@ -69,6 +69,7 @@ class Watchdog:
 
     def __init__(self, timeout: float, entry: CodeType, name: str) -> None:
         self._timeout = timeout
+        self._interval = timeout / _LOOKS
         self._entry = entry
         self._name = name
 
@@ -76,7 +77,7 @@ class Watchdog:
     def watching(self, loop: asyncio.AbstractEventLoop) -> Generator[None]:
         """Watch `loop`, which the calling thread runs inside the block."""
         thread, stopped = threading.get_ident(), threading.Event()
-        pulse = _Pulse(loop, self._timeout / _LOOKS, _clock(thread))
+        pulse = _Pulse(loop, self._interval, _clock(thread))
         name, args = f"{self._name}-watchdog", (pulse, thread, stopped)
         watching = Thread(self._watch, name, args)
         try:
@@ -99,7 +100,7 @@ class Watchdog:
         warned = False
         looked = beaten = pulse.clock()
         since = looked.now
-        while not stopped.wait(self._timeout / _LOOKS):
+        while not stopped.wait(self._interval):
             # The stack first: the callback may continue as soon as this thread releases the GIL.
             stack = self._stack(sys._current_frames().get(thread))
             moment = pulse.clock()
@@ -109,12 +110,12 @@ class Watchdog:
             found = stack[-1][0] if stack else None
             if found is not callback:
                 # A C function that holds the GIL stops this thread too. The callback found
-                # afterwards has been running since the last turn or look, unless the machine was
-                # just busy.
-                begin = max(looked, beaten)
-                cpu = moment.cpu - begin.cpu
-                was_stopped = min(moment.now - begin.now, 2 * cpu) >= self._timeout
-                callback, since = found, begin.now if was_stopped else moment.now
+                # afterwards has been running since the last look, or the last turn that the pulse
+                # may have missed, unless the machine was just busy.
+                begin = max(looked.now, beaten.now + self._interval)
+                cpu = moment.cpu - max(looked, beaten).cpu
+                was_stopped = min(moment.now - begin, 2 * cpu) >= self._timeout
+                callback, since = found, begin if was_stopped else moment.now
             if stack is None:
                 since = moment.now
             elif moment.now - since >= self._timeout and not warned:

@@ -6,10 +6,13 @@ import os
 import re
 import selectors
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support import LIMIT, echo, run_python
@@ -244,6 +247,24 @@ def test_machine_that_lets_both_wait(
         executor.submit(work).result(LIMIT)
 
     assert log.messages == []
+
+
+@pytest.mark.parametrize(("seconds", "warnings"), [(1.1, 0), (1.3, 1)])
+def test_beginning_between_two_beats(
+    log: Log, monkeypatch: pytest.MonkeyPatch, seconds: float, warnings: int
+) -> None:
+    """A callback may have begun a fifth of the time-out after the loop was last seen to turn."""
+    start = watchdog._Moment(0.0, 0.0)
+    moments = [start, watchdog._Moment(seconds, seconds)]
+    pulse: Any = SimpleNamespace(clock=lambda: moments.pop(0), last=start)
+    stopped: Any = SimpleNamespace(wait=lambda _: not moments)
+    dog = watchdog.Watchdog(1.0, test_idle_loop.__code__, "web")
+    monkeypatch.setattr(dog, "_stack", lambda _: [(sys._getframe(), 1)])
+
+    dog._watch(pulse, threading.get_ident(), stopped)
+
+    assert len(log.messages) == warnings
+    assert all("blocked for 1.10 seconds" in message for message in log.messages)
 
 
 def test_selector_that_is_late(log: Log) -> None:
