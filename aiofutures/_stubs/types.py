@@ -263,8 +263,7 @@ class Types:
         if annotation is None:
             return None
         kind = self.translate(annotation, member.context, position)
-        is_said = "Required[" in ast.unparse(annotation)
-        if _is_partial(member.owner) and not is_said:
+        if _is_partial(member.owner) and not _says_whether_required(kind):
             kind = subscript(Reference("typing", "NotRequired"), [kind])
         return kind
 
@@ -831,6 +830,17 @@ def _is_partial(cls: Class) -> bool:
     """Tell whether the keys that a class itself declares need not be there."""
     keywords = {each.arg: ast.unparse(each.value) for each in cls.node.keywords}
     return keywords.get("total") == "False"
+
+
+def _says_whether_required(kind: ast.expr) -> bool:
+    """Tell whether the type of a key says itself whether the key must be there."""
+    match kind:
+        case ast.Subscript(Reference(name="ReadOnly"), inner):
+            return _says_whether_required(inner)
+        case ast.Subscript(Reference(name=name)):
+            return name in {"Required", "NotRequired"}
+        case _:
+            return False
 
 
 def is_protocol(cls: Class) -> bool:

@@ -1252,8 +1252,10 @@ class TestMembers:
         stub = write(
             CLIENT,
             library="""
-            from typing import Generic, NotRequired, Required, TypedDict, TypeVar
+            from typing import Generic, NotRequired, Required, Required as Must, TypedDict, TypeVar
+            from typing_extensions import ReadOnly
             T = TypeVar("T")
+            class MaybeRequired(list[T]): ...
             class Item:
                 async def price(self) -> int: ...
             class Sale(TypedDict):
@@ -1262,6 +1264,9 @@ class TestMembers:
             class More(Sale, total=False):
                 items: list[Item]
                 must: Required[Item]
+                too: Must[Item]
+                read: ReadOnly[Required[Item]]
+                like: MaybeRequired[Item]
             class Named(TypedDict, Generic[T]):
                 value: T
             class AsyncClient:
@@ -1275,6 +1280,9 @@ class TestMembers:
             "note": "note: NotRequired[SyncItem]",
             "items": "items: NotRequired[list[SyncItem]]",
             "must": "must: Required[SyncItem]",
+            "too": "too: Required[SyncItem]",
+            "read": "read: ReadOnly[Required[SyncItem]]",
+            "like": "like: NotRequired[MaybeRequired[Item]]",
         }
         assert "class SyncMore(TypedDict):" in stub
         assert methods(stub)["sold"] == "sold(self, sale: Sale) -> SyncMore"
