@@ -18,6 +18,8 @@ from .pool import WorkerPool
 # receive signals, waits for `_LOOK` seconds at a time. Elsewhere that would slow waits by a tenth.
 _LOOKS_FOR_SIGNALS = sys.platform == "win32"
 _LOOK: Final = 1.0
+# Starting a thread takes about ten.
+_FRAMES: Final = 30
 
 
 def block(gate: LockType, timeout: float | None = None) -> bool:
@@ -35,6 +37,12 @@ def open_gate(gate: LockType) -> None:
         # Another thread may have released it first.
         with suppress(RuntimeError):
             gate.release()
+
+
+def ensure_room(frames: int = _FRAMES) -> None:
+    """Raise RecursionError unless the stack has room for so many calls, none of which may fail."""
+    if frames:
+        ensure_room(frames - 1)
 
 
 def _acquire(gate: LockType, timeout: float | None) -> bool:

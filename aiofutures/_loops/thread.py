@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from _thread import start_new_thread
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from contextlib import nullcontext, suppress
@@ -22,7 +23,7 @@ from .._common.contract import Host, Runnable
 from .._common.exceptions import InvalidStateError
 from .._common.logging import handle_loop_error
 from .._common.typing import P, T
-from .blocking import locked
+from .blocking import ensure_room, locked
 from .caller import CallerFuture, waiting_caller
 from .doorbell import doorbell
 from .green import are_threads_real, refuse_green_selector, refuse_green_threads
@@ -153,13 +154,13 @@ class LoopThread:
                 if run.loop is None or not are_threads_real():
                     self._ensure_started(run)
                 run.wake()
+        except RecursionError:
+            # There may be no room on this stack for the calls that this takes.
+            start_new_thread(_take_back, (run, future))
+            raise
         except BaseException:
-            # Possibly a signal handler's. The error reaches the caller, so it needs no report. The
-            # last step of a task cannot be cancelled and must run.
-            if not future.cancel():
-                if future.done():
-                    future.exception()
-                run.call_soon(run.drain)
+            # Possibly a signal handler's.
+            _take_back(run, future)
             raise
         if run.is_guarded and self._refuses(run) and future.take() is not None:
             future.settle_cancelled()
@@ -375,6 +376,7 @@ class LoopThread:
         """Start the thread if it is not running, and refuse green threads."""
         refuse_green_threads()
         if run.loop is None:
+            ensure_room()
             # In an empty context: the loop would keep the first caller's.
             with keeping_thread():
                 Context().run(self._start, run)
@@ -490,6 +492,15 @@ class LoopThread:
     def _renewed_workers(self) -> Workers:
         """Return the worker threads of a forked child."""
         return self._workers.renewed()
+
+
+def _take_back(run: Run, future: Runnable) -> None:
+    """Cancel a call that was queued when an error came, and wake the loop for those of others."""
+    # The error reaches the caller, and needs no report. The last step of a task cannot be cancelled
+    # and must run.
+    if not future.cancel() and future.done():
+        future.exception()
+    run.call_soon(run.drain)
 
 
 def refuse_if_async(fn: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -80,12 +81,21 @@ class ClusterHost:
                 dispatch.awake = True
                 self._ring()
             self.loop_thread.refuse_after_shutdown()
-        except BaseException:
-            # Possibly a signal handler's, when other threads may already rely on this call.
-            future.cancel()
-            dispatch.awake = False
-            self.loop_thread.call_soon(dispatch.look)
+        except RecursionError:
+            # There may be no room on this stack for the calls that this takes.
+            start_new_thread(self._take_back, (future,))
             raise
+        except BaseException:
+            # Possibly a signal handler's.
+            self._take_back(future)
+            raise
+
+    def _take_back(self, future: Runnable) -> None:
+        """Cancel a call that was queued when an error came. Others may rely on its wake-up."""
+        future.cancel()
+        self.dispatch.awake = False
+        if any(other is not future for other in list(self.queue)):
+            self._ring()
 
     def cancel(self, future: Runnable, asked: Callable[[bool], object], /) -> None:
         """Cancel a call on its worker, or at once if no worker has announced it."""

@@ -215,19 +215,28 @@ class TestSubmitting:
         assert isinstance(error, ClusterLostError)
         executor.shutdown()
 
-    def test_interrupted(self, executor: DaskExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A signal handler that raises in `submit` leaves nobody waiting."""
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, RecursionError])
+    def test_interrupted(
+        self,
+        executor: DaskExecutor,
+        monkeypatch: pytest.MonkeyPatch,
+        error: type[BaseException],
+    ) -> None:
+        """A signal handler that raises in `submit`, or a full stack, leaves nobody waiting."""
         ring = executor._host._ring
+        others: list[Future[int]] = []
 
         def interrupt() -> None:
+            others.append(executor.submit(remote.add, 3))
             monkeypatch.setattr(executor._host, "_ring", ring)
-            raise KeyboardInterrupt
+            raise error
 
         monkeypatch.setattr(executor._host, "_ring", interrupt)
 
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(error):
             _ = executor.submit(remote.add, 1)
 
+        assert others[0].result(LIMIT) == 3
         assert executor.submit(remote.add, 2).result(LIMIT) == 2
 
     def test_broken(self, executor: DaskExecutor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -263,6 +263,36 @@ class TestStart:
         assert executor.submit(echo, 3).result(LIMIT) == 3
         executor.shutdown()
 
+    def test_full_stack(self) -> None:
+        """Wherever the stack is full, nothing is half started: a later call works."""
+        output = run_python(
+            """
+            import sys
+            from aiofutures import AsyncExecutor
+
+            async def work():
+                pass
+
+            def deeper(levels):
+                return deeper(levels - 1) if levels else executor.submit(work)
+
+            refused = 0
+            for levels in range(150, 200):
+                executor = AsyncExecutor()
+                sys.setrecursionlimit(200)
+                try:
+                    deeper(levels)
+                except RecursionError:
+                    refused += 1
+                sys.setrecursionlimit(1000)
+                executor.submit(work).result(10)
+                executor.shutdown()
+            print(refused > 20)
+            """
+        )
+
+        assert output == "True\n"
+
     def test_interrupted_after_the_thread_has_started(self) -> None:
         """A thread whose start was given up ends without a loop."""
         executor = AsyncExecutor()
@@ -755,3 +785,56 @@ def test_second_to_start(executor: AsyncExecutor) -> None:
         second.go_on()
 
         assert late.result(LIMIT).result(LIMIT) == 2
+
+
+class TestFullStack:
+    """A call that is submitted where the stack is full."""
+
+    def test_anywhere(self) -> None:
+        """Wherever it is, the caller gets a RecursionError, and the calls of others run."""
+        output = run_python(
+            """
+            import sys, time
+            from aiofutures import AsyncExecutor
+
+            async def work():
+                pass
+
+            def deeper(levels):
+                return deeper(levels - 1) if levels else executor.submit(work)
+
+            executor = AsyncExecutor()
+            executor.submit(work).result(10)
+            refused = 0
+            sys.setrecursionlimit(200)
+            for levels in range(180, 200):
+                time.sleep(0.01)
+                try:
+                    deeper(levels)
+                except RecursionError:
+                    refused += 1
+                others = executor.submit(work)
+                others.result(10)
+            sys.setrecursionlimit(1000)
+            time.sleep(0.01)
+            print(refused > 2, executor.statistics().pending)
+            """
+        )
+
+        assert output == "True 0\n"
+
+    def test_before_the_loop_is_woken(self, executor: AsyncExecutor) -> None:
+        """The call is cancelled, and the loop woken for those that others have queued."""
+        run = executor._loop_thread._run
+        executor.submit(echo, 0).result(LIMIT)
+
+        def overflow() -> None:
+            raise RecursionError
+
+        with (
+            pytest.raises(RecursionError),
+            interrupted_at(LoopThread.submit, "if not run.awake:", overflow),
+        ):
+            _ = executor.submit(echo, 1)
+
+        until(lambda: not run.queue)
