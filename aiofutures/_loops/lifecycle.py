@@ -336,6 +336,8 @@ def _abandon() -> None:
     _has_warned.clear()
     _was_interrupted.clear()
     _spares.clear()
+    # Those of the child register themselves anew.
+    worker_pools.clear()
     for owner in (*snapshot(loop_threads), *snapshot(abandonable)):
         owner.abandon()
     running_loop_threads.clear()

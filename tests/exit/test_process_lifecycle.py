@@ -543,6 +543,31 @@ print("parent goes on")
 
         assert output == "parent goes on\n"
 
+    def test_pool_of_processes_in_a_worker_thread(self, loop: str) -> None:
+        """A child forked in a worker thread ends: the call of that thread is the parent's."""
+        output = run_python(
+            script(
+                loop,
+                """
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+executor = make()
+
+def compute():
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+        return pool.submit(pow, 2, 10).result(LIMIT)
+
+async def main():
+    return await executor.sync_to_async(compute)
+
+print(executor.submit(main).result(LIMIT))
+executor.shutdown()
+""",
+            )
+        )
+
+        assert output == "1024\n"
+
     def test_iterators(self, loop: str) -> None:
         """What the parent was iterating fails in the child, and nothing hangs there."""
         output = run_python(
