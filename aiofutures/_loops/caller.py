@@ -144,11 +144,18 @@ waiting_caller: Final[ContextVar[Caller | None]] = ContextVar(
 
 
 def leave_caller(context: Context) -> Context:
-    """Return the context of a call; if it comes from synchronous code, nobody waits for it."""
-    if waiting_caller in context and asyncio._get_running_loop() not in running_loop_threads:
+    """Return the context of a call; if it comes from synchronous code, nobody waits for it.
+
+    Nor if it comes from a nested `async_to_sync` of asgiref's, in which the thread waits for that.
+    """
+    is_loaded = LOCAL in sys.modules
+    if waiting_caller in context and (
+        asyncio._get_running_loop() not in running_loop_threads
+        or (is_loaded and asgiref_support.executor_of_asgiref() is not None)
+    ):
         context.run(waiting_caller.set, None)
         context.run(asgiref_support.use, None)
-    if LOCAL not in sys.modules:
+    if not is_loaded:
         return context
     asgiref_support.leave_alone()
     return asgiref_support.without_sensitive_context(context)

@@ -243,6 +243,22 @@ class TestThread:
 
         assert call() == run_async(where).result(LIMIT) != get_ident()
 
+    def test_submitted_in_a_nested_call(self) -> None:
+        """A call submitted in asgiref's own bridge has no thread: ours waits for asgiref there."""
+
+        async def leaf() -> int:
+            return await in_caller_thread(get_ident)
+
+        async def submit() -> int:
+            return await run_async(leaf)
+
+        @to_sync
+        async def call() -> int:
+            thread: int = await sensitive(asgiref_sync.async_to_sync(submit))()
+            return thread
+
+        assert call() != get_ident()
+
     def test_after_a_nested_call(self) -> None:
         """A call that a sensitive function makes or submits changes nothing for the task."""
 
