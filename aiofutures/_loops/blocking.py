@@ -14,9 +14,11 @@ from .._common.snapshot import snapshot
 from .._common.typing import P, T
 from .pool import WorkerPool
 
-# On Windows, signals do not interrupt a wait for a lock. There the main thread, the only one to
-# receive signals, waits for `_LOOK` seconds at a time. Elsewhere that would slow waits by a tenth.
-_LOOKS_FOR_SIGNALS = sys.platform == "win32"
+# On Windows, signals do not interrupt a wait for a lock; without the GIL, they may not if they come
+# as it begins. There the main thread, the only one to receive signals, waits for `_LOOK` seconds at
+# a time. Elsewhere that would slow waits by a tenth.
+_HAS_GIL: Final[bool] = getattr(sys, "_is_gil_enabled", lambda: True)()
+_LOOKS_FOR_SIGNALS = sys.platform == "win32" or not _HAS_GIL
 _LOOK: Final = 1.0
 # Starting a thread takes about ten.
 _FRAMES: Final = 30
