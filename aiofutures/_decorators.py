@@ -35,7 +35,7 @@ from ._sync.call import (
     stop_waiting,
     wait,
 )
-from ._sync.openers import entering, iterating
+from ._sync.openers import calling_codes, entering, iterating
 from ._sync.signatures import awaited, awaited_or_viewed, copy_signature, entered, iterated
 from ._sync.views import ContextManager, opened, view
 
@@ -342,8 +342,16 @@ def _in_future(fn: Callable[..., Any]) -> Any:
 
 def _refuse_as_async(name: str) -> None:
     """Raise an error if a decorated function, or a partial of one, is passed as async."""
-    if sys._getframe(2).f_code in _CALLERS:
+    if sys._getframe(2).f_code in _CALLERS | calling_codes:
         raise passed_for_async(name)
+
+
+def _foreign_executor(executor: object, future: object) -> TypeError:
+    """Return the error for an executor whose futures are of another kind."""
+    return TypeError(
+        f"executor must be one of this package, such as an AsyncExecutor, not {executor!r}, which "
+        f"has returned {future!r}"
+    )
 
 
 def _check_seconds(timeout: float | None) -> None:
@@ -393,6 +401,8 @@ def _blocking(
             start_new_thread(stop_waiting, (future, call))
             raise
         except BaseException:
+            if future is not None and not isinstance(future, Future):
+                raise _foreign_executor(runner, future) from None
             stop_waiting(future, call)
             raise
         finally:

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncContextDecorator,
+    AsyncExitStack,
+    asynccontextmanager,
+)
 from functools import partial
 from inspect import isawaitable, iscoroutine
+from types import CodeType
 from typing import Any, Final
 
+from .._common.coroutines import refuse_decorated
 from .call import can_be_entered
 from .views import close, throw
 
 # A mock can be entered endlessly.
 _MOST_LAYERS: Final = 100
 
+#: The code of the functions made here, which call functions that were passed for async ones.
+calling_codes: set[CodeType] = set()
+
 
 def entering(
     fn: Callable[..., Any], name: str
 ) -> Callable[..., AbstractAsyncContextManager[Any, Any]]:
     """Return a function whose async context manager calls `fn` when it is entered."""
+    if issubclass(type(fn), AsyncContextDecorator):
+        # A generator function with `asynccontextmanager` makes these, and they can be called.
+        raise TypeError(
+            f"expected a function and its arguments, got {fn!r}, which a function has returned: "
+            "pass the function without calling it"
+        )
 
-    @asynccontextmanager
     async def entered(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         result = fn(*args, **kwargs)
         if not can_be_entered(result):
@@ -32,7 +47,8 @@ def entering(
         async with result as value:
             yield value
 
-    return entered
+    calling_codes.add(entered.__code__)
+    return asynccontextmanager(entered)
 
 
 def iterating(fn: Callable[..., Any], name: str) -> Callable[..., AsyncGenerator[Any, None]]:
@@ -62,6 +78,7 @@ def iterating(fn: Callable[..., Any], name: str) -> Callable[..., AsyncGenerator
                     step = iterator.__anext__
                 del item
 
+    calling_codes.add(iterate.__code__)
     return iterate
 
 
@@ -86,6 +103,7 @@ async def _open(stack: AsyncExitStack, value: Any, name: str) -> AsyncIterator[A
 
 def _wrong_kind(message: str, value: object) -> TypeError:
     """Return the error for a value of the wrong kind; close it if it is a coroutine."""
+    refuse_decorated(value)
     if iscoroutine(value):
         value.close()
     return TypeError(message)

@@ -57,6 +57,17 @@ class Shared(Generic[T]):
         abandonable.add(self)
 
     @override
+    def __repr__(self) -> str:
+        lifetime = self._lifetime()
+        if lifetime is None or lifetime.closed.done():
+            state = "not open"
+        elif lifetime.is_closing:
+            state = "closing"
+        else:
+            state = "open" if lifetime.is_open() else "opening"
+        return f"<{type(self).__name__} name={self._name} state={state}>"
+
+    @override
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             f"a shared client cannot be pickled or copied: share {self._name} in a module that "

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from programs import Program
 from typer.testing import CliRunner as TyperRunner
 
-from aiofutures import to_sync
+from aiofutures import in_caller_thread, to_sync
 
 pytestmark = pytest.mark.usefixtures("default_executor")
 
@@ -47,6 +47,17 @@ class TestClick:
         assert result.exit_code == 2
         assert "4 is no name" in result.output
 
+    def test_context(self) -> None:
+        """Its context, which belongs to the thread, is found with `in_caller_thread`."""
+
+        @click.command()
+        @to_sync
+        async def show() -> None:
+            context = await in_caller_thread(click.get_current_context)
+            click.echo(context.info_name)
+
+        assert CliRunner().invoke(show).output == "show\n"
+
 
 class TestTyper:
     """A decorated async function is the command, with its annotations."""
@@ -69,6 +80,20 @@ class TestTyper:
         assert (result.exit_code, result.stdout) == (0, "49!\n")
         assert wrong.exit_code == 2
         assert "Show a square." in run(application, ["--help"]).stdout
+
+    def test_context(self) -> None:
+        """Its context is a parameter."""
+        application = typer.Typer()
+
+        @application.command()
+        @to_sync
+        async def show(context: typer.Context) -> None:
+            await asyncio.sleep(0)
+            print(context.info_name)
+
+        result = TyperRunner().invoke(application, prog_name="shop")
+
+        assert (result.exit_code, result.stdout) == (0, "shop\n")
 
     def test_exit(self) -> None:
         """`typer.Exit` ends the program with its code."""

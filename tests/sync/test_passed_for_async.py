@@ -2,14 +2,27 @@
 
 import asyncio
 import functools
+import gc
 import re
+import warnings
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from support import LIMIT, echo
 
-from aiofutures import AsyncExecutor, DeadlockError, in_executor, run_async, to_sync
+from aiofutures import (
+    AsyncExecutor,
+    DeadlockError,
+    in_executor,
+    run_async,
+    shared,
+    to_sync,
+    to_sync_context,
+    to_sync_iter,
+)
 
 started: list[object] = []
 
@@ -87,6 +100,48 @@ def test_map(executor: AsyncExecutor, fn: Callable[..., Any], name: str) -> None
         next(executor.map(fn, [1, 2]))
 
     assert _says_so(caught.value, name)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda fn: shared(fn, 1)(),
+        lambda fn: to_sync_context(fn)(1).__enter__(),
+        lambda fn: next(to_sync_iter(fn)(1)),
+    ],
+    ids=["shared", "to_sync_context", "to_sync_iter"],
+)
+@pytest.mark.parametrize(("fn", "name"), [(load, "load"), (Shop().items, "Shop.items")])
+def test_openers(use: Callable[[object], object], fn: object, name: str) -> None:
+    """What enters or iterates over what it returns refuses it, too."""
+    with pytest.raises(DeadlockError) as caught:
+        use(fn)
+
+    assert _says_so(caught.value, name)
+
+
+@pytest.mark.parametrize("make", [shared, to_sync_context])
+def test_managers(make: Any) -> None:
+    """What a function has returned is refused at once, although it can be called."""
+
+    @asynccontextmanager
+    async def connect() -> AsyncGenerator[None, None]:
+        yield
+
+    with pytest.raises(TypeError, match="pass the function without calling it"):
+        make(connect())
+
+
+def test_foreign_executor() -> None:
+    """An executor whose futures are of another kind is refused by name."""
+    with ThreadPoolExecutor(1) as pool:
+        executor: Any = pool
+        call = to_sync(executor=executor)(echo)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of the coroutine
+            with pytest.raises(TypeError, match=r"executor must be .* not <.*ThreadPoolExecutor"):
+                call(1)
+            gc.collect()
 
 
 def test_then(executor: AsyncExecutor) -> None:

@@ -1322,6 +1322,36 @@ class TestNeedsItself:
         closed.result(LIMIT)
 
 
+def test_repr(executor: AsyncExecutor) -> None:
+    """It shows its name and its state."""
+    with Gate() as opening, Gate() as closing:
+
+        @executor.shared
+        @asynccontextmanager
+        async def connect() -> AsyncGenerator[None, None]:
+            await opening.wait()
+            yield
+            await closing.wait()
+
+        shown = [repr(connect)]
+        opened = in_thread(connect)
+        opening.arrived()
+        shown.append(repr(connect))
+        opening.open()
+        opened.result(LIMIT)
+        shown.append(repr(connect))
+        closed = in_thread(connect.close)
+        closing.arrived()
+        shown.append(repr(connect))
+        closing.open()
+        closed.result(LIMIT)
+        shown.append(repr(connect))
+
+    name = connect._name
+    states = ["not open", "opening", "open", "closing", "not open"]
+    assert shown == [f"<Shared name={name} state={state}>" for state in states]
+
+
 @pytest.mark.parametrize("use", [pickle.dumps, copy.copy, copy.deepcopy])
 def test_neither_pickled_nor_copied(
     executor: AsyncExecutor, log: Log, use: Callable[[object], object]
