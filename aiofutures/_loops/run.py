@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import BrokenExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from contextvars import Context
 from inspect import CORO_CREATED, getcoroutinestate
 from time import monotonic
@@ -701,16 +701,13 @@ def _broken(failure: BaseException) -> BrokenExecutor:
 
 
 def run_forever(loop: asyncio.AbstractEventLoop) -> None:
-    """Run `loop` until it is stopped.
+    """Run `loop` until it is stopped, or a callback raises SystemExit or KeyboardInterrupt.
 
-    A task's SystemExit and KeyboardInterrupt go to its future, but asyncio raises them here too.
+    Those of a task go to its future, but asyncio raises them here too. It then forgets that the
+    loop was stopped in the same turn, and may have lost a ring: the caller has to look again.
     """
-    while True:
-        try:
-            loop.run_forever()
-        except (SystemExit, KeyboardInterrupt):
-            continue
-        return
+    with suppress(SystemExit, KeyboardInterrupt):
+        loop.run_forever()
 
 
 def _run_until_complete(

@@ -267,6 +267,31 @@ class TestStart:
 
 
 @pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning")
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_exit_in_the_turn_that_stops(executor: AsyncExecutor, error: type[BaseException]) -> None:
+    """An exit that a callback raises as the loop is stopped does not keep the loop running."""
+
+    def leave(_: object) -> None:
+        raise error
+
+    with Gate() as gate:
+
+        async def work() -> None:
+            task = asyncio.current_task()
+            assert task
+            await gate.wait()
+            task.add_done_callback(leave)
+
+        future = executor.submit(work)
+        gate.arrived()
+        shutdown = in_thread(executor.shutdown)
+        until(lambda: all(run.closing for run in executor._host.runs))
+        gate.open()
+
+        assert future.result(LIMIT) is None
+        shutdown.result(LIMIT)
+
+
 class TestPlaceOfAThread:
     """A worker thread that wants its place back from an event loop that fails."""
 
