@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from _thread import start_new_thread
 from collections.abc import Callable, Generator
 from concurrent.futures import wait
 from contextlib import AbstractAsyncContextManager
@@ -161,6 +162,10 @@ class Shared(Generic[T]):
             if first is not new:
                 return first.ask()
             new.begin()
+        except RecursionError:
+            # There may be no room on this stack for the calls that this takes.
+            start_new_thread(new.give_up, ())
+            raise
         except BaseException:
             # It was refused, or a signal handler raised: the others who have come ask again.
             new.give_up()

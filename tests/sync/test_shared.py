@@ -25,6 +25,7 @@ from support import (
     frees_at_once,
     in_thread,
     limit_of,
+    run_python,
     thread_error,
     until,
 )
@@ -1493,3 +1494,59 @@ def test_frames_are_not_kept(executor: AsyncExecutor, kind: str) -> None:
         assert use()() is None
     finally:
         gc.enable()
+
+
+def test_first_whose_stack_is_full() -> None:
+    """Wherever the stack of the first is full, the next one opens it."""
+    output = run_python(
+        """
+        import sys, threading
+        from contextlib import asynccontextmanager
+        from aiofutures import AsyncExecutor
+
+        @asynccontextmanager
+        async def connect():
+            yield "client"
+
+        def deeper(levels):
+            return deeper(levels - 1) if levels else client()
+
+        def open_again():
+            opened.append(client())
+
+        for levels in range(150, 200):
+            opened = []
+            executor = AsyncExecutor()
+            client = executor.shared(connect)
+            sys.setrecursionlimit(200)
+            try:
+                deeper(levels)
+            except RecursionError:
+                pass
+            sys.setrecursionlimit(1000)
+            again = threading.Thread(target=open_again, daemon=True)
+            again.start()
+            again.join(5)
+            assert opened == ["client"], levels
+            executor.shutdown()
+        """
+    )
+
+    assert output == ""
+
+
+def test_first_whose_stack_is_full_in_the_submission(
+    executor: AsyncExecutor, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it does where the opening cannot be submitted."""
+    client = executor.shared(connect, log)
+
+    def overflow(_: object) -> None:
+        raise RecursionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lifetime, "begin", overflow)
+        with pytest.raises(RecursionError):
+            client()
+
+    assert in_thread(client).result(LIMIT) is client()
