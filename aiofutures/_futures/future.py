@@ -9,7 +9,7 @@ from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED
 from contextvars import copy_context
 from functools import partial
 from time import monotonic
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from weakref import ref
 
 from .._common.contract import Host, ignore
@@ -22,16 +22,15 @@ from .._loops.waves import Cleanups
 from .base import DONE, BaseFuture
 from .waiters import (
     HAS_CALL_GRAPH,
+    WAVE_SECONDS,
     AsyncCallback,
     AsyncWaiter,
     Awaiters,
     OutcomeWaiter,
+    is_wave_over,
     not_done,
     wait_until_done,
 )
-
-# For so many seconds, at most, the cancellation of all calls of a host is on its way.
-_WAVE_SECONDS: Final = 1.0
 
 E = TypeVar("E", bound=BaseException)
 U = TypeVar("U")
@@ -216,12 +215,8 @@ class Future(BaseFuture[T]):
         If that began its cleanup before, its own cancellation would interrupt it. A wave that a
         signal handler has interrupted may not end.
         """
-        loop_thread = LoopThread.running()
-        end = monotonic() + _WAVE_SECONDS
-        while loop_thread is not None and monotonic() < end:
-            is_told = self._waves <= self._waves_asked or not self._is_on_own_loop()
-            if is_told and not loop_thread.is_in_wave():
-                break
+        end = monotonic() + WAVE_SECONDS
+        while not is_wave_over(self) and monotonic() < end:
             yield
 
     def _await_shown(self, waiter: AsyncWaiter) -> Generator[Any, None, None]:

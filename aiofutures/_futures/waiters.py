@@ -25,6 +25,7 @@ from .._loops.caller import Caller
 from .._loops.lifecycle import unfetched
 from .._loops.limit import lend, lends_nothing, lent
 from .._loops.pool import leave_slot_for
+from .._loops.thread import LoopThread
 from .._loops.waves import is_spared
 
 
@@ -371,6 +372,9 @@ class AsyncWaiter(asyncio.Future[None]):
             self.set_result(None)
 
 
+#: For so many seconds, at most, the cancellation of all calls of a host is on its way.
+WAVE_SECONDS: Final = 1.0
+
 # What `asyncio.wait` adds, and what `asyncio.wrap_future` does.
 _FUNCTIONS: Final = (FunctionType, MethodType)
 _OF_ASYNCIO: Final = ("asyncio.tasks", "asyncio.futures")
@@ -409,11 +413,29 @@ def is_of_asyncio(fn: object) -> bool:
     return type(fn) in _FUNCTIONS and fn.__module__ in _OF_ASYNCIO
 
 
+def is_wave_over(future: Awaited) -> bool:
+    """Tell whether all calls that are cancelled along with `future` have been asked by now."""
+    loop_thread = LoopThread.running()
+    if loop_thread is None or not future._waves:
+        return True
+    is_told = future._waves <= future._waves_asked
+    is_elsewhere = future._host is None or not future._host.is_current()
+    return (is_told or is_elsewhere) and not loop_thread.is_in_wave()
+
+
 class OutcomeWaiter(AsyncWaiter):
     """Completes with the future's outcome, for functions of asyncio that need a future."""
 
+    # Until when it waits for the end of a wave, as a task does that awaits the future itself.
+    _end: float | None = None
+
     @override
     def _complete(self) -> None:
+        if self._awaited.cancelled() and not is_wave_over(self._awaited):
+            self._end = self._end or monotonic() + WAVE_SECONDS
+            if monotonic() < self._end:
+                self.get_loop().call_soon(self._complete)
+                return
         error = self._awaited._exception
         if self._awaited.cancelled():
             super().cancel()

@@ -22,6 +22,7 @@ from aiofutures import (
     in_executor,
     to_sync,
 )
+from aiofutures._loops import waves
 from aiofutures._loops.run import Run
 from aiofutures._loops.waves import cancel_all, is_cleaning_up
 from aiofutures._sync import call as sync_call
@@ -489,6 +490,51 @@ class TestCleanup:
 
         # One after another would take some 10 seconds.
         assert time.process_time() - begin < 3
+
+
+@pytest.mark.parametrize(
+    "combine",
+    [gather, first, lambda future: future.zip(future), lambda future: future.map(abs)],
+    ids=["gather", "first", "zip", "map"],
+)
+def test_combined_while_all_are_cancelled(
+    make_executor: MakeExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+    combine: Callable[[Future[int]], Future[Any]],
+) -> None:
+    """A call that combines a cancelled call with others is cancelled before it cleans up."""
+    executor = make_executor(max_workers=1)
+    log: list[str] = []
+    withdrawn = threading.Event()
+    cancel_each = waves._cancel_each
+
+    def cancel_late(*args: Any) -> None:
+        withdrawn.set()
+        time.sleep(0.05)
+        cancel_each(*args)
+
+    monkeypatch.setattr(waves, "_cancel_each", cancel_late)
+    with Gate() as gate:
+
+        async def work() -> None:
+            queued = executor.submit(echo, 1)
+            gate.block()
+            assert withdrawn.wait(LIMIT)
+            try:
+                await combine(queued)
+            finally:
+                await asyncio.sleep(0.1)
+                log.append("cleaned up")
+
+        running = executor.submit(work)
+        gate.arrived()
+        cancelling = in_thread(executor.cancel_futures)
+        gate.open()
+        cancelling.result(LIMIT)
+        with pytest.raises(CancelledError):
+            running.result(LIMIT)
+
+    assert log == ["cleaned up"]
 
 
 class TestBackgroundTasks:
