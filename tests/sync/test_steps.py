@@ -29,7 +29,7 @@ from aiofutures import (
     InvalidStateError,
 )
 from aiofutures._loops.thread import LoopThread
-from aiofutures._sync.call import _cancel_and_wait, wait
+from aiofutures._sync import call
 from aiofutures._sync.steps import EndedError, StepTask
 
 
@@ -611,14 +611,16 @@ class TestFullStack:
 
         until(lambda: steps._caller.is_waiting is None)
 
-    def test_before_the_wait(self, executor: AsyncExecutor) -> None:
+    def test_before_the_wait(
+        self, executor: AsyncExecutor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The step is cancelled, and functions for the caller's thread are refused."""
         steps = step_task(executor)
+        monkeypatch.setattr(call, "_cancel_and_wait", lambda *_: self.overflow())
         with Gate() as gate:
             with (
                 pytest.raises(RecursionError),
-                interrupted_at(wait, "is_done = future._status", self.overflow),
-                interrupted_at(_cancel_and_wait, "is_done = future.done()", self.overflow),
+                interrupted_at(call.wait, "is_done = future._status", self.overflow),
             ):
                 steps.run(gate.wait)
 
