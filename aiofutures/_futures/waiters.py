@@ -426,16 +426,14 @@ def is_wave_over(future: Awaited) -> bool:
 class OutcomeWaiter(AsyncWaiter):
     """Completes with the future's outcome, for functions of asyncio that need a future."""
 
-    # Until when it waits for the end of a wave, as a task does that awaits the future itself.
+    # Until when it waits for the end of a wave.
     _end: float | None = None
 
     @override
     def _complete(self) -> None:
-        if self._awaited.cancelled() and not is_wave_over(self._awaited):
-            self._end = self._end or monotonic() + WAVE_SECONDS
-            if monotonic() < self._end:
-                self.get_loop().call_soon(self._complete)
-                return
+        if self._is_too_early():
+            self.get_loop().call_soon(self._complete)
+            return
         error = self._awaited._exception
         if self._awaited.cancelled():
             super().cancel()
@@ -447,6 +445,13 @@ class OutcomeWaiter(AsyncWaiter):
             self.set_exception(RuntimeError(f"the future raised {error!r}"))
         else:
             self.set_exception(error)
+
+    def _is_too_early(self) -> bool:
+        """Tell whether a wave is going on, whose end a task that awaits the future waits for."""
+        if not self._awaited.cancelled() or is_wave_over(self._awaited):
+            return False
+        self._end = self._end or monotonic() + WAVE_SECONDS
+        return monotonic() < self._end
 
 
 #: New in Python 3.14, along with asyncio's call graph.
