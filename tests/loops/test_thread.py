@@ -25,6 +25,7 @@ from support import (
     in_thread,
     interrupted_at,
     run_python,
+    run_untraced,
     silence,
     thread_error,
     until,
@@ -265,7 +266,7 @@ class TestStart:
 
     def test_full_stack(self) -> None:
         """Wherever the stack is full, nothing is half started: a later call works."""
-        output = run_python(
+        output = run_untraced(
             """
             import sys
             from aiofutures import AsyncExecutor
@@ -792,7 +793,7 @@ class TestFullStack:
 
     def test_anywhere(self) -> None:
         """Wherever it is, the caller gets a RecursionError, and the calls of others run."""
-        output = run_python(
+        output = run_untraced(
             """
             import sys, time
             from aiofutures import AsyncExecutor

@@ -22,6 +22,7 @@ from support import (
     in_thread,
     interrupted_at,
     run_python,
+    run_untraced,
     starts_threads_at_exit,
     until,
 )
@@ -449,7 +450,7 @@ class TestOutcome:
             print(errors, get_default_executor().statistics().running)
             """
 
-        assert run_python(code.replace("{down}", down.strip())) == "20 0\n"
+        assert run_untraced(code.replace("{down}", down.strip())) == "20 0\n"
 
     def test_context(self) -> None:
         """It runs in the task's context, and the task sees what it sets."""

@@ -25,7 +25,7 @@ from support import (
     frees_at_once,
     in_thread,
     limit_of,
-    run_python,
+    run_untraced,
     thread_error,
     until,
 )
@@ -1498,7 +1498,7 @@ def test_frames_are_not_kept(executor: AsyncExecutor, kind: str) -> None:
 
 def test_first_whose_stack_is_full() -> None:
     """Wherever the stack of the first is full, the next one opens it."""
-    output = run_python(
+    output = run_untraced(
         """
         import sys, threading
         from contextlib import asynccontextmanager
