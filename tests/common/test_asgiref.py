@@ -243,6 +243,19 @@ class TestThread:
 
         assert call() == run_async(where).result(LIMIT) != get_ident()
 
+    def test_submitted_on_the_loop_where_nobody_waits(self) -> None:
+        """So it does in a call that was itself submitted."""
+
+        async def submit() -> int:
+            return await run_async(where)
+
+        async def call() -> int:
+            nested = asgiref_sync.async_to_sync(submit)
+            thread: int = await asgiref_sync.sync_to_async(nested, thread_sensitive=False)()
+            return thread
+
+        assert run_async(call).result(LIMIT) == run_async(where).result(LIMIT)
+
     def test_submitted_in_a_nested_call(self) -> None:
         """A call submitted in asgiref's own bridge has no thread: ours waits for asgiref there."""
 
