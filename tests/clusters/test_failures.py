@@ -187,6 +187,9 @@ class TestWorkers:
             cancelled = executor.submit(remote.clean_up, str(path), "cleaned")
             until(lambda: executor.statistics().running == 4)
             assert cancelled.cancel()
+            # A worker that hears of it before the call begins never begins it.
+            cancels = executor._host.dispatch.cancels
+            until(lambda: cancelled.done() and not cancels.are_on_the_way())
             cluster: Any = client.cluster
 
             cluster.scale(1)
