@@ -6,7 +6,6 @@ import asyncio
 import functools
 import math
 import sys
-from _thread import start_new_thread
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import copy_context
@@ -25,6 +24,7 @@ from ._common.typing import P, T
 from ._default import get_default_executor
 from ._futures.future import Future
 from ._futures.future import _then as then_awaiting
+from ._loops.blocking import call_elsewhere
 from ._loops.run import Run
 from ._sync.call import (
     UNWANTED,
@@ -342,7 +342,8 @@ def _in_future(fn: Callable[..., Any]) -> Any:
 
 def _refuse_as_async(name: str) -> None:
     """Raise an error if a decorated function, or a partial of one, is passed as async."""
-    if sys._getframe(2).f_code in _CALLERS | calling_codes:
+    code = sys._getframe(2).f_code
+    if code in _CALLERS or code in calling_codes:
         raise passed_for_async(name)
 
 
@@ -397,8 +398,7 @@ def _blocking(
             host = future._host
             result = wait(future, call, timeout, name, stacklevel if blocks_loop else None)
         except RecursionError:
-            # There may be no room on this stack for the calls that this takes.
-            start_new_thread(stop_waiting, (future, call))
+            call_elsewhere(stop_waiting, (future, call))
             raise
         except BaseException:
             if future is not None and not isinstance(future, Future):

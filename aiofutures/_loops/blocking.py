@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import threading
-from _thread import TIMEOUT_MAX, LockType, allocate_lock
+from _thread import TIMEOUT_MAX, LockType, allocate_lock, start_new_thread
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -39,6 +39,11 @@ def open_gate(gate: LockType) -> None:
         # Another thread may have released it first.
         with suppress(RuntimeError):
             gate.release()
+
+
+#: Calls a function in another thread, as there may be no room for it on the caller's stack. It is a
+#: function in C, which needs no room itself.
+call_elsewhere: Final = start_new_thread
 
 
 def ensure_room(frames: int = _FRAMES) -> None:

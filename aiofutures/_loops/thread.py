@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from _thread import start_new_thread
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from contextlib import nullcontext, suppress
@@ -23,7 +22,7 @@ from .._common.contract import Host, Runnable
 from .._common.exceptions import InvalidStateError
 from .._common.logging import handle_loop_error
 from .._common.typing import P, T
-from .blocking import ensure_room, locked
+from .blocking import call_elsewhere, ensure_room, locked
 from .caller import CallerFuture, waiting_caller
 from .doorbell import doorbell
 from .green import are_threads_real, refuse_green_selector, refuse_green_threads
@@ -155,8 +154,7 @@ class LoopThread:
                     self._ensure_started(run)
                 run.wake()
         except RecursionError:
-            # There may be no room on this stack for the calls that this takes.
-            start_new_thread(_take_back, (run, future))
+            call_elsewhere(_take_back, (run, future))
             raise
         except BaseException:
             # Possibly a signal handler's.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from _thread import start_new_thread
 from collections.abc import Callable, Generator
 from concurrent.futures import wait
 from contextlib import AbstractAsyncContextManager
@@ -14,6 +13,7 @@ from .._common.coroutines import name_of, not_callable
 from .._common.exceptions import DeadlockError
 from .._common.typing import T, override
 from .._futures.future import Future
+from .._loops.blocking import call_elsewhere
 from .._loops.lifecycle import abandonable
 from .._loops.thread import LoopThread
 from .call import warn_of_blocked_loop
@@ -163,8 +163,7 @@ class Shared(Generic[T]):
                 return first.ask()
             new.begin()
         except RecursionError:
-            # There may be no room on this stack for the calls that this takes.
-            start_new_thread(new.give_up, ())
+            call_elsewhere(new.give_up, ())
             raise
         except BaseException:
             # It was refused, or a signal handler raised: the others who have come ask again.

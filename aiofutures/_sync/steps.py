@@ -6,7 +6,6 @@ import asyncio
 import concurrent.futures
 import os
 import sys
-from _thread import start_new_thread
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import Context, copy_context
@@ -20,6 +19,7 @@ from .._common.coroutines import drop_frame
 from .._common.exceptions import InvalidStateError
 from .._common.typing import override
 from .._futures.future import Future
+from .._loops.blocking import call_elsewhere
 from .._loops.caller import Caller, waiting_caller
 from .._loops.limit import running_call
 from .._loops.thread import LoopThread
@@ -215,8 +215,7 @@ class StepTask:
             step = self._submit(fn, must_run=must_run or is_last, is_last=is_last)
             return self._receive(step)
         except RecursionError:
-            # There may be no room on this stack for the calls that this takes.
-            start_new_thread(stop_waiting, (step, self._caller))
+            call_elsewhere(stop_waiting, (step, self._caller))
             raise
         except BaseException as error:
             stop_waiting(step, self._caller)
@@ -264,8 +263,7 @@ class StepTask:
         """Do the same as `close` without waiting, as `error` was raised here."""
         # Not isinstance: the `__class__` of an exception may raise.
         if issubclass(type(error), RecursionError):
-            # There may be no room on this stack for the calls that this takes.
-            start_new_thread(self._close_soon, (fn,))
+            call_elsewhere(self._close_soon, (fn,))
         else:
             self._close_soon(fn)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ from typing import Any, Final
 from .. import AsyncExecutor, BrokenExecutor, Future
 from .._common.contract import Host, Runnable, ignore
 from .._common.typing import override
+from .._loops.blocking import call_elsewhere
 from .._loops.lifecycle import abandonable, in_words
 from .._loops.run import count
 from .._loops.thread import LoopThread
@@ -82,8 +82,7 @@ class ClusterHost:
                 self._ring()
             self.loop_thread.refuse_after_shutdown()
         except RecursionError:
-            # There may be no room on this stack for the calls that this takes.
-            start_new_thread(self._take_back, (future,))
+            call_elsewhere(self._take_back, (future,))
             raise
         except BaseException:
             # Possibly a signal handler's.
